@@ -1,0 +1,57 @@
+/*
+ * agent/images/image_source.h: where images come from, behind one interface: a local folder here, glance
+ * beside it.
+ */
+#pragma once
+
+#include "green/green.h"
+#include "model/fault.h"
+
+struct image_info { /* glance's fields that the agent uses */
+        char *id, *name, *disk_format, *container_format, *status, *checksum_algo, *checksum;
+        int64_t size, min_disk_gb, min_ram_mb;
+        char *created_at;
+};
+void image_info_free(struct image_info *i);
+
+struct image_source;
+struct image_source_ops {
+        const char *name;
+        /* NOVA_IMAGE_NOT_FOUND */
+        int (*get)(struct image_source *s, const char *id, struct image_info *ret, struct deadline by, struct error *err);
+        /* Writes the data to path (created, mode 0644), checksum verified: NOVA_IMAGE_UNACCEPTABLE. */
+        int (*fetch)(struct image_source *s, const char *id, const char *path, struct deadline by, struct error *err);
+        void (*free)(struct image_source *s);
+};
+struct image_source {
+        const struct image_source_ops *ops;
+};
+
+/* A folder with <id>.json (metadata) and <id>.img (data). Created with mode 0755 when missing. */
+struct image_source *HUB_ONLY image_source_local_new(const char *dir, struct error *err);
+
+struct tpool;
+/* File work that can block for long goes through this pool; borrowed; set once before any other call. */
+void image_source_set_tpool(struct tpool *p);
+
+/* compute-agentctl image-import: copies the file in, checks its header, writes the metadata; new id returned. */
+struct image_import {
+        const char *file, *name;
+        const char *id;          /* NULL: a new uuid */
+        const char *disk_format; /* NULL: by the header */
+        int64_t min_disk_gb, min_ram_mb;
+};
+int YIELDS image_local_import(const char *dir, const struct image_import *what, struct image_info *ret,
+                              struct deadline by, struct error *err);
+/* All images, by name. Caller frees each and the array. */
+int YIELDS image_local_list(const char *dir, struct image_info **ret, unsigned *ret_n, struct error *err);
+
+/*
+ * Looks at the first bytes of a file: "raw", "qcow2", "vmdk", ... and for qcow2 refuses backing files, data
+ * files and absurd sizes (CVE-2024-32498) with NOVA_IMAGE_UNACCEPTABLE. Blocks shortly: worker threads.
+ */
+struct image_header {
+        char format[16];
+        int64_t virtual_size;
+};
+int BLOCKS image_header_inspect(const char *path, struct image_header *ret, struct error *err);

@@ -1,0 +1,137 @@
+/*
+ * agent/virt/driver.h: what any hypervisor can do for the compute manager.
+ *
+ * All functions run on the hub thread and YIELD; each waits no longer than its deadline, and then fails with
+ * ERR_TIMEOUT while the hypervisor's own call may still go on (see tpool). Errors use NOVA_* codes:
+ * NOVA_INSTANCE_NOT_FOUND when there is no such domain, NOVA_HYPERVISOR_UNAVAILABLE when there is no
+ * connection, NOVA_LIBVIRT_ERROR otherwise. Domains are found by uuid = instance uuid.
+ */
+#pragma once
+
+#include "green/green.h"
+#include "model/fault.h"
+#include "model/instance.h"
+
+struct guest_disk {
+        char *path, *format, *cache; /* "qcow2", "raw"; "none", "writeback" */
+        char *target, *bus;  /* "vda", "virtio" */
+        bool cdrom;
+};
+
+/* All that is needed to define a domain (nova-contract 7.1); made by compute/, consumed by virt/. */
+struct guest_spec {
+        char uuid[UUID_LEN + 1];
+        char *name;            /* instance-00000001 */
+        int64_t memory_mb, vcpus;
+        struct guest_disk *disks;
+        unsigned n_disks;
+        char *console_log;     /* path; made before start */
+        /* metadata element, nova-contract 7.1.1 */
+        char *display_name, *flavor_name, *user_id, *user_name, *project_id, *project_name, *image_ref;
+        int64_t flavor_disk_gb, flavor_swap_mb, flavor_ephemeral_gb;
+        time_t created; /* creationTime */
+        char *machine, *video_model, *os_type; /* NULL: defaults of the driver */
+};
+void guest_spec_free(struct guest_spec *s);
+
+struct guest_info {
+        char uuid[UUID_LEN + 1];
+        char name[64];
+        enum power_state power_state;
+        int id; /* hypervisor's id while it runs, else -1; changes at each start */
+};
+struct guest_list {
+        struct guest_info *items;
+        unsigned n;
+};
+void guest_list_free(struct guest_list *l);
+
+struct host_info { /* nova-contract 4.6 */
+        char hostname[256];
+        char hypervisor_type[32];
+        int64_t hypervisor_version, libvirt_version;
+        int64_t vcpus, memory_mb;
+        char *cpu_info;            /* JSON text */
+        char *supported_instances; /* JSON text */
+};
+void host_info_free(struct host_info *h);
+
+enum virt_event_kind {
+        VIRT_EVENT_STARTED,
+        VIRT_EVENT_STOPPED,
+        VIRT_EVENT_PAUSED,
+        VIRT_EVENT_RESUMED,
+        VIRT_EVENT_SUSPENDED,
+        VIRT_EVENT_RESYNC, /* events may have been lost (overflow, reconnect): look at everything; uuid is "" */
+        VIRT_EVENT_CONNECTED,
+        VIRT_EVENT_DISCONNECTED,
+};
+struct virt_event {
+        char uuid[UUID_LEN + 1];
+        enum virt_event_kind kind;
+        int detail; /* the hypervisor's own, for the log */
+};
+const char *virt_event_name(enum virt_event_kind k);
+
+struct virt_status {
+        bool connected;
+        char uri[256], last_error[256];
+        double event_gap_s; /* how long events have been missing; 0 while connected */
+        unsigned long events, reconnects, overflows, calls, timeouts;
+        unsigned workers, busy, hung;
+};
+
+struct virt_driver;
+struct virt_driver_ops {
+        const char *name;
+        /* Starts the event thread and the green threads that connect (retrying for ever) and feed on_event. */
+        int (*start)(struct virt_driver *d, struct error *err);
+        /* Waits until it is connected. */
+        int (*wait_connected)(struct virt_driver *d, struct deadline by, struct error *err);
+        void (*stop)(struct virt_driver *d); /* deregisters, closes, frees d */
+        int (*get_host_info)(struct virt_driver *d, struct host_info *ret, struct deadline by, struct error *err);
+        int (*list)(struct virt_driver *d, struct guest_list *ret, struct deadline by, struct error *err);
+        /* No domain: 0 with POWER_NOSTATE and id -1. */
+        int (*get_info)(struct virt_driver *d, const char *uuid, struct guest_info *ret, struct deadline by, struct error *err);
+        /* Defines, starts, and waits until it runs; on failure nothing of the domain is left. */
+        int (*spawn)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by, struct error *err);
+        /* Starts again from a fresh definition: destroy if running, undefine (disks stay), define, start, wait. */
+        int (*hard_reboot)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by, struct error *err);
+        /* Forced off; already off or absent is success. Waits until it is off. */
+        int (*power_off)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        /* Asks the guest's ACPI; returns at once. */
+        int (*shutdown)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        /* Starts the defined domain (also from managed save) and waits until it runs. */
+        int (*start_domain)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        int (*pause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        int (*unpause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        int (*suspend)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err); /* managed save */
+        /* Removes the definition with managed save and nvram; absent is success. */
+        int (*undefine)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        /* Path of the console's log file, from the domain XML; NOVA_CONSOLE_NOT_AVAILABLE. Caller frees. */
+        int (*console_path)(struct virt_driver *d, const char *uuid, char **ret, struct deadline by, struct error *err);
+        void (*get_status)(struct virt_driver *d, struct virt_status *ret);
+        /* hung calls: for inventories */
+        void (*foreach_worker)(struct virt_driver *d, void (*fn)(const char *doing, const char *what, double since_s, bool hung, void *arg), void *arg);
+};
+
+struct virt_driver {
+        const struct virt_driver_ops *ops;
+        /* Called on the hub by the driver's one draining green thread, in order; may yield. Set before start. */
+        void (*on_event)(const struct virt_event *ev, void *arg);
+        void *on_event_arg;
+};
+
+struct virt_options {
+        const char *connection_uri; /* "qemu:///system", "qemu:///embed?root=DIR", "test:///default" */
+        const char *virt_type;      /* "kvm", "qemu" */
+        const char *cpu_mode;       /* "none", "host-model", ...; NULL or "": host-model */
+        const char *vnc_listen;     /* NULL: no graphics */
+        const char *machine;        /* NULL: "pc" on x86 */
+        unsigned mem_stats_period_s; /* 0: none */
+        const char *rng_dev_path;
+        double call_timeout_s;      /* of a call without an own deadline; 0: 60 */
+        unsigned keepalive_interval_s, keepalive_count; /* remote connections; 0: 5 and 3 */
+};
+struct virt_driver *HUB_ONLY virt_libvirt_new(const struct virt_options *opt, struct error *err);
+struct virt_driver *HUB_ONLY virt_fake_new(void); /* in memory; what most tests run on */

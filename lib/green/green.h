@@ -1,0 +1,153 @@
+/*
+ * lib/green/green.h: cooperative threads, all on the hub's native thread.
+ *
+ * A switch happens only inside functions marked YIELDS. Between two of them a green thread is alone, so plain
+ * data needs no lock; whatever was read before a YIELDS call must be read again after it. Each wait takes an
+ * absolute deadline and may fail with ERR_TIMEOUT; once the green thread is cancelled (alone, or because its
+ * group is closing) every wait fails with ERR_CANCELLED. Clean-up that must wait does so in a shield, with a
+ * short deadline of its own. errno belongs to each green thread.
+ *
+ * Names are eventlet's where it has one: hub, spawn, sleep(0), GreenPool (green/pool.h), Semaphore, Event,
+ * Queue (green/chan.h), lockutils (green/lockutils.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/context.h"
+#include "base/error.h"
+
+struct green;       /* one green thread */
+struct green_group; /* owns the green threads started in it */
+
+/*
+ * The body of a green thread. Its first line is assert_green(). Returning -1 with err filled ends this green
+ * thread only: the runtime logs "green thread NAME failed: ..." (not for ERR_CANCELLED) and the hub goes on.
+ */
+typedef int green_fn(void *arg, struct error *err);
+
+#define GREEN_NAME_MAX 48
+
+/* ---- the hub ---- */
+
+struct hub_options {
+        size_t stack_size;    /* bytes per green thread, rounded up to pages; 0: 64 KiB */
+        unsigned max_threads; /* green threads at once; 0: 1,000,000. Beyond: spawn fails with ERR_LIMIT */
+};
+
+/*
+ * Makes the calling native thread the hub thread and runs fn as its first green thread, "main", on the native
+ * stack. When fn returns, everything still running is cancelled and joined, and the hub is taken down.
+ * Returns what fn returned. opt may be NULL. One hub per native thread at a time.
+ */
+int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error *err);
+
+bool on_hub_thread(void); /* any thread: is this native thread running a hub? */
+
+/* Any thread, async-signal-safe: grows each time the hub polls or switches. The stall watcher samples it. */
+struct hub;
+struct hub *HUB_ONLY hub_self(void);
+unsigned long hub_progress(const struct hub *hub);
+/* Any thread: true while the hub waits in epoll_wait (then no progress is no stall). */
+bool hub_is_idle(const struct hub *hub);
+/* Any thread, async-signal-safe: name of the green thread that runs now. Valid until the next switch. */
+const char *hub_current_name(const struct hub *hub);
+
+struct hub_stats {
+        unsigned long turns, switches, spawned, timers_fired, polls;
+        unsigned threads, threads_max, ready, stacks_cached;
+        unsigned unguarded; /* stacks without a guard page: always 0, or spawn would have refused */
+};
+void HUB_ONLY hub_get_stats(struct hub_stats *ret);
+
+/* ---- threads ---- */
+
+/*
+ * Starts fn in a group; it runs at the next switch, spawn itself never yields (as eventlet.spawn). NULL as group is the root
+ * group, which lives as long as the hub. The name is copied (cut to GREEN_NAME_MAX - 1).
+ * Errors: ERR_LIMIT, ERR_SYSTEM (no memory for a stack), ERR_CANCELLED (the group is closing).
+ */
+int HUB_ONLY green_spawn(struct green_group *in, const char *name, green_fn *fn, void *arg,
+                         struct error *err);
+/* The same, with a handle that is owned by the caller until green_unref(). NULL on error. */
+struct green *HUB_ONLY green_spawn_ref(struct green_group *in, const char *name, green_fn *fn, void *arg,
+                                       struct error *err);
+/* Waits for its end; 0 when it ended (in ret_failed, if not NULL: how), -1: ERR_TIMEOUT, ERR_CANCELLED. */
+int YIELDS green_join(struct green *g, struct deadline by, struct error *ret_failed, struct error *err);
+/* Makes each of its waits fail with ERR_CANCELLED, beginning with the current one. Harmless when ended. */
+void HUB_ONLY green_cancel(struct green *g);
+void HUB_ONLY green_unref(struct green *g); /* NULL is allowed; the thread goes on without the handle */
+bool HUB_ONLY green_ended(const struct green *g);
+
+struct green *HUB_ONLY green_self(void); /* borrowed */
+bool HUB_ONLY green_cancelled(void);     /* has this green thread been cancelled? */
+const char *HUB_ONLY green_name(const struct green *g);
+unsigned long HUB_ONLY green_id(const struct green *g);
+void HUB_ONLY green_set_name(const char *name); /* of the current one */
+
+/* In a shield, waits do not fail with ERR_CANCELLED. Nests. Keep it short: closing waits for it. */
+void HUB_ONLY green_shield_begin(void);
+void HUB_ONLY green_shield_end(void);
+
+/* ---- waiting ---- */
+
+/*
+ * eventlet.sleep(0): every other green thread that is ready now runs once before this returns; when there is
+ * none it returns at once. Descriptors and timers are looked at in bounded intervals, so spinning on it
+ * starves nobody. Never fails, also when cancelled.
+ */
+void YIELDS green_yield(void);
+/* seconds > 0 sleeps at least that long (ERR_CANCELLED ends it early); 0 is green_yield(). */
+int YIELDS green_sleep(double seconds, struct error *err);
+int YIELDS green_sleep_until(struct deadline at, struct error *err);
+
+enum { GREEN_READ = 1, GREEN_WRITE = 2 };
+/*
+ * Waits until fd is readable and/or writable (errors and hang-ups count as both). Returns the ready set (> 0)
+ * or -1: ERR_TIMEOUT, ERR_CANCELLED, ERR_BUSY (another green thread waits for the same direction of fd),
+ * ERR_CLOSED (fd was closed by green_close()), ERR_SYSTEM (bad fd).
+ * A descriptor that epoll refuses (a regular file) is always ready.
+ */
+int YIELDS green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err);
+/* Before close(): wakes who waits for fd with ERR_CLOSED, forgets fd, closes it. -1 is ignored. */
+void HUB_ONLY green_close(int fd);
+
+/* How many switches there have been: lets a test prove that a call does not yield. */
+unsigned long HUB_ONLY green_switches(void);
+
+/* ---- groups ---- */
+
+struct green_group *HUB_ONLY green_group_new(const char *name);
+/* Waits until it is empty. */
+int YIELDS green_group_wait(struct green_group *g, struct deadline by, struct error *err);
+/* Cancels all, joins all, frees the group. NULL is allowed. Not to be called from a member. */
+void YIELDS green_group_close(struct green_group *g);
+unsigned HUB_ONLY green_group_size(const struct green_group *g);
+
+/* ---- context for log lines ---- */
+
+/*
+ * Text that begins each log line of this green thread, inherited by those it spawns: request id, user,
+ * project in the first pair of brackets, the instance in the second. Strings are copied; NULL clears.
+ */
+void HUB_ONLY green_set_log_context(const char *request, const char *instance_uuid);
+void green_format_log_context(char *buf, size_t size); /* any thread; the function for log_set_context_fn() */
+
+/* ---- seen from outside ---- */
+
+struct green_info {
+        unsigned long id;
+        char name[GREEN_NAME_MAX];
+        const char *group;
+        char state[128]; /* "running", "ready", "sleep", "read fd 7", "lock compute_resources held by #12 build" */
+        double age_s, in_state_s;
+        unsigned long switches;
+        bool cancelled;
+};
+/* Calls fn for each green thread. fn must not yield. */
+void HUB_ONLY green_foreach(void (*fn)(const struct green_info *info, struct green *g, void *arg), void *arg);
+/* Return addresses of a parked green thread (or the caller itself), innermost first. Does not yield to others. */
+int HUB_ONLY green_backtrace(struct green *g, void **frames, int max);

@@ -1,0 +1,71 @@
+/*
+ * lib/messaging/rpc_server.h: receives, acknowledges, drops duplicates, dispatches to a pool, replies.
+ *
+ * nova-contract 1.4: ack before work; the last 16 _unique_ids are remembered; 64 workers; methods by table
+ * with namespaces and versions; call-monitor heartbeats while a method with _timeout runs.
+ */
+#pragma once
+
+#include "green/pool.h"
+#include "messaging/envelope.h"
+#include "messaging/transport.h"
+
+struct rpc_server;
+
+/* What a method sees of its call. */
+struct rpc_call {
+        const struct rpc_request *request;
+        unsigned peer_uid;
+        void *app;             /* of rpc_server_options */
+        struct jval *result;   /* set by the method (owned from then on); NULL answers null */
+};
+
+/*
+ * 0: success. -1 with err: the failure is made of it by options.describe_failure. May take long; runs in a
+ * worker of the pool, with the log context of the request set.
+ */
+typedef int rpc_method_fn(struct rpc_call *call, struct error *err);
+
+struct rpc_method {
+        const char *name;
+        rpc_method_fn *fn;
+};
+struct rpc_endpoint { /* tried in order: first with equal namespace, compatible version and the method wins */
+        const char *ns; /* NULL: none */
+        const char *version;
+        const struct rpc_method *methods; /* ends with a NULL name */
+        const char *opt_name; /* shown in dumps */
+};
+
+struct rpc_server_options {
+        struct transport *transport; /* borrowed */
+        struct transport_target target;
+        const struct rpc_endpoint *endpoints; /* ends with a NULL methods */
+        unsigned workers;                     /* 0: 64 */
+        void *app;
+        /* err -> class, module, message, kwargs (owned by the caller of it, freed by the server). */
+        void (*describe_failure)(const struct error *err, const struct rpc_request *r, struct rpc_failure *ret,
+                                 struct jval **ret_kwargs);
+};
+
+struct rpc_server *HUB_ONLY rpc_server_new(const struct rpc_server_options *opt, struct error *err);
+int YIELDS rpc_server_start(struct rpc_server *s, struct error *err); /* listens; starts consuming */
+/* 1.7: consume no more; what was delivered is still executed. */
+void HUB_ONLY rpc_server_stop(struct rpc_server *s);
+/* Until all running methods ended; ERR_TIMEOUT when `by` passes first (rpc_server_foreach() names the rest). */
+int YIELDS rpc_server_wait(struct rpc_server *s, struct deadline by, struct error *err);
+void YIELDS rpc_server_free(struct rpc_server *s); /* cancels what still runs */
+
+struct rpc_running {
+        const char *method, *request_id, *instance; /* instance: uuid out of args.instance, or NULL */
+        double seconds;
+};
+void HUB_ONLY rpc_server_foreach(struct rpc_server *s, void (*fn)(const struct rpc_running *r, void *arg), void *arg);
+struct rpc_server_stats {
+        unsigned long received, duplicates, rejected, calls, casts, failures;
+        unsigned running, queued;
+};
+void HUB_ONLY rpc_server_get_stats(struct rpc_server *s, struct rpc_server_stats *ret);
+
+/* Failures of the dispatcher itself, as codes the describe_failure function gets. */
+enum { ERR_RPC_UNSUPPORTED_VERSION = 900, ERR_RPC_NO_SUCH_METHOD, ERR_RPC_BAD_ARGUMENTS };

@@ -1,0 +1,74 @@
+/*
+ * lib/messaging/transport.h: how envelopes travel. One interface: the local socket here, AMQP beside it.
+ *
+ * Nothing above this header knows which one it is.
+ */
+#pragma once
+
+#include "green/green.h"
+
+#define TRANSPORT_BODY_MAX (16u << 20) /* a larger body is refused: ERR_LIMIT */
+
+struct transport;
+
+/* A message as delivered. Owned by the receiver, freed with transport_message_free(). */
+struct transport_message {
+        char *body; /* NUL-terminated after len bytes */
+        size_t len;
+        struct transport *transport;
+        void *origin; /* the transport's: where it came from (the local socket's connection); referenced */
+        unsigned peer_uid; /* local socket: uid of the peer; elsewhere (unsigned)-1 */
+};
+
+/* Where a request goes. server NULL: any of the topic; fanout: all of them. */
+struct transport_target {
+        const char *exchange, *topic, *server;
+        bool fanout;
+};
+
+struct transport_ops {
+        const char *scheme; /* "unix", "rabbit" */
+        /* Declares and starts to consume topic, topic.server and the fanout. */
+        int (*listen)(struct transport *t, const struct transport_target *target, struct error *err);
+        int (*receive)(struct transport *t, struct deadline by, struct transport_message **ret, struct error *err);
+        void (*ack)(struct transport_message *m);
+        void (*reject)(struct transport_message *m);
+        int (*reply)(struct transport_message *m, const char *reply_q, const char *body, size_t len,
+                     struct deadline by, struct error *err);
+        int (*publish)(struct transport *t, const struct transport_target *to, const char *body, size_t len,
+                       struct deadline by, struct error *err);
+        void (*stop_consuming)(struct transport *t);
+        void (*message_free)(struct transport_message *m);
+        void (*free)(struct transport *t); /* yields: joins its green threads */
+        /* connected peers or brokers, for status: a line of text */
+        void (*describe)(struct transport *t, char *buf, size_t size, bool *ret_ok);
+};
+
+struct transport {
+        const struct transport_ops *ops;
+};
+
+/* "unix:/path" -> the local socket; other schemes: ERR_UNSUPPORTED naming the scheme. */
+struct transport *HUB_ONLY transport_new(const char *url, struct error *err);
+
+int YIELDS transport_listen(struct transport *t, const struct transport_target *target, struct error *err);
+/* The next message; ERR_CLOSED after transport_stop_consuming() once nothing is left. */
+int YIELDS transport_receive(struct transport *t, struct deadline by, struct transport_message **ret,
+                             struct error *err);
+void YIELDS transport_ack(struct transport_message *m);
+void YIELDS transport_reject(struct transport_message *m);
+/* To the queue (or connection) the request named. ERR_CLOSED: the caller is gone. */
+int YIELDS transport_reply(struct transport_message *m, const char *reply_q, const char *body, size_t len,
+                           struct deadline by, struct error *err);
+/* The local socket delivers to this very process only; other targets: ERR_NOT_FOUND. */
+int YIELDS transport_publish(struct transport *t, const struct transport_target *to, const char *body,
+                             size_t len, struct deadline by, struct error *err);
+void HUB_ONLY transport_stop_consuming(struct transport *t);
+void YIELDS transport_free(struct transport *t); /* NULL allowed */
+void HUB_ONLY transport_message_free(struct transport_message *m);
+void HUB_ONLY transport_describe(struct transport *t, char *buf, size_t size, bool *ret_ok);
+
+/*
+ * The local socket's wire: each frame is 4 bytes of length, big endian, then that many bytes of envelope, in
+ * both directions; a reply comes back on the connection of its request, whatever _reply_q says.
+ */
