@@ -1,0 +1,90 @@
+/*
+ * agent/conf.h: the settings: nova's option names, units and defaults (nova-contract 8), read by libconfuse
+ * into one struct that is read-only afterwards.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+/* Strings are owned and never NULL unless said; "" means not set. Times are seconds. */
+struct conf {
+        char *path; /* the file it came from */
+
+        /* [DEFAULT]: at the top level of the file */
+        char *host, *my_ip, *state_path, *instances_path, *instance_name_template, *transport_url;
+        char *control_exchange;
+        char *compute_driver;
+        char *log_file; /* "": stderr */
+        bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */
+        char *log_level;
+        int64_t rpc_response_timeout, long_rpc_timeout, executor_thread_pool_size;
+        int64_t report_interval, service_down_time;
+        bool periodic_enable;
+        int64_t periodic_fuzzy_delay, graceful_shutdown_timeout;
+        bool enable_new_services;
+        int64_t reserved_host_memory_mb, reserved_host_cpus, reserved_host_disk_mb;
+        double cpu_allocation_ratio, ram_allocation_ratio, disk_allocation_ratio; /* 0: not set */
+        double initial_cpu_allocation_ratio, initial_ram_allocation_ratio, initial_disk_allocation_ratio;
+        int64_t max_concurrent_builds;
+        bool force_raw_images, use_cow_images, force_config_drive;
+        char *mkisofs_cmd;
+        int64_t shutdown_timeout;
+        bool resume_guests_state_on_host_boot;
+        int64_t sync_power_state_interval, sync_power_state_pool_size, update_resources_interval;
+        int64_t running_deleted_instance_poll_interval, running_deleted_instance_timeout;
+        char *running_deleted_instance_action; /* reap, shutdown, log, noop */
+        int64_t instance_build_timeout, instance_delete_interval, maximum_instance_delete_attempts;
+        char *heartbeat_file_path, *heartbeat_file_name; /* path "": no heartbeat file */
+        int64_t heartbeat_interval;
+        char *rootwrap_command; /* words before a command that must run as root */
+
+        struct { /* [database] */
+                char *connection; /* secret */
+                int64_t max_pool_size, max_overflow, connection_recycle_time;
+                char *mysql_sql_mode;
+        } database;
+        struct { /* [compute] */
+                int64_t shutdown_retry_interval, max_disk_devices_to_attach, max_concurrent_disk_ops;
+                int64_t consecutive_build_service_disable_threshold;
+                int64_t resource_provider_association_refresh;
+        } compute;
+        struct { /* [libvirt] */
+                char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path, *sysinfo_serial;
+                int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
+                int64_t call_timeout; /* ours: deadline of one libvirt call */
+                int64_t delay_stopped_event; /* ours: seconds a STOPPED event is held back; nova: 15 */
+        } libvirt;
+        struct { /* [vnc] */
+                bool enabled;
+                char *server_listen;
+        } vnc;
+        struct { /* [image_cache] */
+                char *subdirectory_name;
+        } image_cache;
+        struct { /* [images] (ours): the local folder that stands in for glance */
+                char *local_path; /* "": $state_path/images */
+        } images;
+        struct { /* [workarounds] */
+                bool handle_virt_lifecycle_events;
+        } workarounds;
+        struct { /* [oslo_concurrency] */
+                char *lock_path;
+        } oslo_concurrency;
+        struct { /* [hub] (ours) */
+                int64_t stall_threshold_ms, stack_size_kb, tpool_workers;
+        } hub;
+};
+
+/*
+ * Reads path (NULL: /etc/compute-agent.conf). All mistakes are collected: *errors gets one line each,
+ * "file:line: what is wrong; did you mean ...?". Returns NULL if there was any. Defaults that depend on others
+ * ($state_path/instances) and on the machine (host, my_ip) are filled in.
+ */
+struct conf *conf_load(const char *path, struct strbuf *errors);
+void conf_free(struct conf *c);
+/* The file's syntax, every option with its effective value; secrets masked as ***. */
+void conf_dump(const struct conf *c, struct strbuf *out);

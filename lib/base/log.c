@@ -1,0 +1,2 @@
+/* lib/base/log.c: the ring and its writer thread. */
+#include "base/log.h"
