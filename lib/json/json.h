@@ -24,9 +24,9 @@ struct jval *jval_parse(const char *text, size_t len, struct error *err);
 char *jval_print(const struct jval *v, size_t *ret_len);        /* compact; caller frees */
 char *jval_print_pretty(const struct jval *v, size_t *ret_len); /* indented by 2 */
 
-struct jval *jval_ref(struct jval *v);   /* NULL allowed; returns v */
-void jval_unref(struct jval *v);         /* NULL allowed */
-void jval_unrefp(struct jval **v);       /* CLEANUP(jval_unrefp) */
+struct jval *jval_ref(struct jval *v); /* NULL allowed; returns v */
+void jval_unref(struct jval *v);       /* NULL allowed */
+void jval_unrefp(struct jval **v);     /* CLEANUP(jval_unrefp) */
 
 /* Making. Text that is not UTF-8 is made so with U+FFFD. */
 struct jval *jval_new_object(void);
@@ -68,9 +68,11 @@ int jval_foreach(const struct jval *object, int (*fn)(const char *key, struct jv
 
 /*
  * Field tables: one row per field of a struct. Decoding checks types, reports the first mistake as
- * "field: expected text, got array", ignores unknown keys unless JSON_STRICT is in the table's flags.
+ * "field: expected text, got array" (ERR_INVALID), ignores unknown keys. An absent field keeps what the
+ * struct held, so the caller sets defaults first, and NULL in fields that own memory. Getters of other
+ * modules must not allocate: json_fields_free() knows only those below.
  */
-enum json_field_flags { JSON_REQUIRED = 1, JSON_NULLABLE = 2 /* null counts as absent */ };
+enum json_field_flags { JSON_REQUIRED = 1, JSON_NULLABLE = 2 /* null leaves the default */ };
 struct json_field;
 typedef int json_field_fn(const struct json_field *f, const struct jval *v, void *field, struct error *err);
 struct json_field {
@@ -87,7 +89,8 @@ json_field_fn json_field_object; /* struct jval *, referenced */
 json_field_fn json_field_array;  /* struct jval *, referenced */
 json_field_fn json_field_any;    /* struct jval *, referenced */
 /* On error what was already decoded is freed. */
-int json_fields_decode(const struct json_field *fields, const struct jval *object, void *into, struct error *err);
+int json_fields_decode(const struct json_field *fields, const struct jval *object, void *into,
+                       struct error *err);
 /* The same, and any key that is not in the table is an error (Python's TypeError: unexpected keyword). */
 int json_fields_decode_strict(const struct json_field *fields, const struct jval *object, void *into,
                               struct error *err);
