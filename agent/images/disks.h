@@ -1,0 +1,77 @@
+/*
+ * agent/images/disks.h: the files of instances: cached base images, root disks, config drives, console logs
+ * (nova-contract 7.3, 7.4).
+ *
+ *      instances_path/<uuid>/disk, disk.info, disk.config, console.log
+ *      instances_path/_base/<sha1 of the image id>     fetched once, shared as backing file
+ *      instances_path/locks/nova-<name>                held while a base is fetched; excludes other processes
+ * too
+ *
+ * All calls yield: file work runs in the tpool, qemu-img and mkisofs as subprocesses. Errors:
+ * NOVA_FLAVOR_DISK_SMALLER_THAN_IMAGE, NOVA_FLAVOR_DISK_SMALLER_THAN_MIN_DISK, NOVA_IMAGE_NOT_ACTIVE,
+ * NOVA_IMAGE_NOT_FOUND, NOVA_IMAGE_UNACCEPTABLE (the image does not hold what it says, or names other files),
+ * NOVA_INVALID_DISK_INFO, NOVA_NOT_IMPLEMENTED (ephemeral and swap disks), ERR_SYSTEM, ERR_TIMEOUT.
+ */
+#pragma once
+
+#include "green/green.h"
+#include "images/image_source.h"
+#include "model/instance.h"
+#include "virt/driver.h"
+
+struct disk_store;
+
+struct disk_store_options {
+        const char *instances_path;  /* created with mode 0755 when missing */
+        const char *cache_name;      /* [image_cache] subdirectory_name; NULL: "_base" */
+        const char *mkisofs_cmd;     /* NULL: genisoimage */
+        bool force_raw_images;       /* nova's default: true */
+        bool use_cow_images;         /* false: a full raw copy instead of an overlay */
+        unsigned max_concurrent_ops; /* fetches and conversions at once; 0: no bound */
+        struct image_source *images; /* borrowed */
+        struct tpool *tpool;         /* borrowed */
+};
+struct disk_store *HUB_ONLY disk_store_new(const struct disk_store_options *opt, struct error *err);
+void HUB_ONLY disk_store_free(struct disk_store *s); /* no call may be running; NULL allowed */
+
+struct disks_request {
+        const struct instance *instance; /* uuid, flavor, root_device_name, system_metadata image_hw_*_bus */
+        const struct image_info *image;  /* as image_source_ops.get() gave it */
+        bool config_drive;
+        const char *admin_password; /* for the config drive, or NULL */
+};
+
+/*
+ * Makes the instance's folder with all its files, and fills into->disks, into->n_disks and into->console_log
+ * (what was there is freed). Disk names follow nova-contract 7.1.2; the caller writes them to the rows. On
+ * failure the folder is gone again, a base image that was fetched stays. Files left by an earlier attempt for
+ * the same uuid are replaced.
+ */
+int YIELDS disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
+                        struct deadline by, struct error *err);
+
+/*
+ * The same description from the files that are there, for hard reboot and start. A base image that is missing
+ * is fetched again when req->image is given; a missing root disk is NOVA_INVALID_DISK_INFO. The config drive
+ * is listed when its file exists, whatever req->config_drive says.
+ */
+int YIELDS disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
+                      struct deadline by, struct error *err);
+
+/* The folder is renamed to <uuid>_del, then removed; absent is success. Also picks up an earlier <uuid>_del.
+ */
+int YIELDS disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err);
+
+/*
+ * The last max bytes (0: nova's 102400) of a console log with its rotated predecessors <path>.0, <path>.1 ...
+ * in front. A missing file is "". Not text: any byte may be inside; *ret is NUL-terminated, caller frees.
+ */
+int YIELDS disks_console_read(struct disk_store *s, const char *path, size_t max, char **ret, size_t *ret_len,
+                              struct deadline by, struct error *err);
+
+/* Of the file system below instances_path, for the compute_nodes row (nova-contract 4.6). */
+struct disks_usage {
+        int64_t total_bytes, available_bytes;
+        int64_t over_committed_bytes; /* virtual minus allocated size, summed over all instances' disks */
+};
+int YIELDS disks_usage(struct disk_store *s, struct disks_usage *ret, struct deadline by, struct error *err);
