@@ -1,0 +1,148 @@
+/*
+ * agent/compute/manager.h: what the agent does with instances: one entry point per RPC method, the events of
+ * the hypervisor, the periodic work and the recovery at start.
+ *
+ * Entry points for methods run their whole wrapper (nova-contract 3.2): the action's event row, the fault
+ * row, task_state back to NULL on failure. They return the error of the method, for the reply. Each holds the
+ * lock named by the instance's uuid where nova holds one, so that two of them never touch one guest at a
+ * time.
+ *
+ * What the manager refers to is borrowed and outlives it. Hub thread only.
+ */
+#pragma once
+
+#include "conf.h"
+#include "images/image_source.h"
+#include "store/store.h"
+#include "virt/driver.h"
+
+struct compute_manager;
+struct tpool;
+
+struct compute_options {
+        const struct conf *conf;
+        struct store *store;
+        struct virt_driver *driver;
+        struct image_source *images;
+        struct tpool *files; /* file work that may block: sizes of disks */
+};
+
+struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);
+/* Cancels what still runs (its rows stay as they are: the next start's recovery continues), frees. */
+void YIELDS compute_manager_free(struct compute_manager *m);
+
+/* ---- start and stop, in this order (nova-contract 4.1) ---- */
+
+typedef void compute_progress_fn(unsigned done, unsigned total, void *arg);
+/*
+ * Recovery of each instance of this host (4.2, 4.3). One instance that cannot be recovered is logged and does
+ * not fail the whole; an error means the instances could not be read.
+ */
+int YIELDS compute_init_host(struct compute_manager *m, compute_progress_fn *progress, void *arg,
+                             struct deadline by, struct error *err);
+/* The services row: read, created or raised to our version. */
+int YIELDS compute_service_ensure(struct compute_manager *m, struct deadline by, struct error *err);
+/* One resource audit; the first one makes the compute_nodes row. */
+int YIELDS compute_audit(struct compute_manager *m, struct deadline by, struct error *err);
+/* report_state in its own green thread (at once, then each report_interval), the others in one loop. */
+int HUB_ONLY compute_start_periodic(struct compute_manager *m, struct error *err);
+void YIELDS compute_stop_periodic(struct compute_manager *m);
+
+/*
+ * Takes no new work (builds are refused with ERR_CLOSED), then waits until nothing runs. ERR_TIMEOUT when
+ * `by` passes first: compute_manager_foreach_running() names the rest.
+ */
+int YIELDS compute_drain(struct compute_manager *m, struct deadline by, struct error *err);
+
+struct compute_running {
+        const char *method;     /* "build_and_run_instance" */
+        const char *request_id; /* "req-..."; "" if none */
+        const char *uuid;
+        const char *doing; /* the step: "waiting for the lock", "spawning" */
+        double seconds;
+};
+/* Builds in the background, methods in RPC workers, recovery, stops by power synchronisation. fn must not
+ * yield. */
+void HUB_ONLY compute_manager_foreach_running(struct compute_manager *m,
+                                              void (*fn)(const struct compute_running *r, void *arg),
+                                              void *arg);
+
+/* virt_driver.on_event, with the manager as arg. Returns soon: the work is done in green threads of its own.
+ */
+void YIELDS compute_on_virt_event(const struct virt_event *ev, void *manager);
+
+/* ---- methods (3.4). uuid and flavor come from the caller's Instance; the rest is read from the rows ---- */
+
+struct compute_call {
+        const struct request_context *ctx;
+        char uuid[UUID_LEN + 1];
+        const struct flavor *flavor; /* NULL: from the row */
+        struct deadline by;
+};
+
+struct injected_file {
+        char *path;
+        char *data; /* decoded */
+        size_t len;
+};
+
+/*
+ * All a build needs. Made by rpc/, owned and freed by the manager with drop(). reschedule() casts the request
+ * back to conductor (3.5) after the rows were prepared; NULL: the request cannot be rescheduled.
+ */
+struct compute_build {
+        struct request_context ctx;
+        char uuid[UUID_LEN + 1];
+        char *node;            /* NULL: ours */
+        struct flavor *flavor; /* NULL: from the row */
+        char *admin_password;  /* secret; NULL: none */
+        struct injected_file *files;
+        unsigned n_files;
+        char *files_error; /* injected_files could not be decoded: why; else NULL */
+        int (*reschedule)(struct compute_build *b, const struct instance *i, const char *reason,
+                          struct deadline by, struct error *err);
+        void (*drop)(struct compute_build *b);
+};
+
+/* Starts the build in the background and returns. On error b is the caller's still. ERR_CLOSED: draining. */
+int YIELDS compute_build_and_run(struct compute_manager *m, struct compute_build *b, struct error *err);
+int YIELDS compute_terminate(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_stop(struct compute_manager *m, const struct compute_call *c, bool clean_shutdown,
+                        struct error *err);
+int YIELDS compute_start(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_reboot(struct compute_manager *m, const struct compute_call *c, bool hard,
+                          struct error *err);
+int YIELDS compute_pause(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_unpause(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_suspend(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_resume(struct compute_manager *m, const struct compute_call *c, struct error *err);
+
+/* tail: the last n lines, COMPUTE_TAIL_ALL for all. *ret is UTF-8, owned by the caller. */
+#define COMPUTE_TAIL_ALL INT64_MAX
+int YIELDS compute_console_output(struct compute_manager *m, const struct compute_call *c, int64_t tail,
+                                  char **ret, struct error *err);
+/* What `uptime` prints, with its newline. Caller frees. */
+int HUB_ONLY compute_host_uptime(struct compute_manager *m, char **ret, struct error *err);
+
+/* A method of nova's that this agent does not have: runs its wrappers around NOVA_NOT_IMPLEMENTED. */
+enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
+int YIELDS compute_not_implemented(struct compute_manager *m, const struct compute_call *c,
+                                   const char *method, unsigned wraps, struct error *err);
+
+/* ---- for status ---- */
+
+struct tracker;
+const struct tracker *HUB_ONLY compute_tracker(const struct compute_manager *m);
+struct service_row;
+const struct service_row *HUB_ONLY compute_service(const struct compute_manager *m);
+/* Seconds since the services row was last written; negative: never. */
+double HUB_ONLY compute_last_report_age(const struct compute_manager *m);
+struct periodic_info;
+void HUB_ONLY compute_foreach_periodic(struct compute_manager *m,
+                                       void (*fn)(const struct periodic_info *info, void *arg), void *arg);
+struct compute_stats {
+        unsigned long builds, builds_failed, actions, actions_failed, events, syncs;
+        unsigned running,
+                builds_waiting; /* builds_waiting: for their instance's lock or the build semaphore */
+};
+void HUB_ONLY compute_get_stats(const struct compute_manager *m, struct compute_stats *ret);
