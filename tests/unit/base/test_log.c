@@ -1,0 +1,491 @@
+/* The log: format, drops, and that nothing ever makes a caller wait. Each test runs in a process of its own.
+ */
+#define LOG_MODULE "test.log"
+#include "base/log.h"
+
+#include <check.h>
+#undef fail
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+static char dir[64], path[128];
+
+static void setup(void)
+{
+        snprintf(dir, sizeof(dir), "/tmp/test-log-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        snprintf(path, sizeof(path), "%s/agent.log", dir);
+}
+
+static void teardown(void)
+{
+        char old[160];
+
+        snprintf(old, sizeof(old), "%s.1", path);
+        unlink(old);
+        unlink(path);
+        rmdir(dir);
+}
+
+static void start(const char *file)
+{
+        struct log_options opt = { .level = LOG_INFO, .file = file };
+        struct error err = {};
+
+        ck_assert_msg(log_start(&opt, &err) == 0, "%s", err.text);
+}
+
+static char *slurp_fd(int fd)
+{
+        struct strbuf b = {};
+        char buf[4096];
+        ssize_t n;
+
+        while ((n = read(fd, buf, sizeof(buf))) > 0)
+                strbuf_add(&b, buf, (size_t)n);
+        return strbuf_take(&b, NULL);
+}
+
+static char *slurp(const char *name)
+{
+        CLEANUP(closep) int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+        ck_assert_msg(fd >= 0, "%s: %s", name, strerror(errno));
+        return slurp_fd(fd);
+}
+
+static void assert_matches(const char *text, const char *pattern)
+{
+        regex_t re;
+
+        ck_assert_int_eq(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB), 0);
+        ck_assert_msg(regexec(&re, text, 0, NULL, 0) == 0, "\"%s\" does not match \"%s\"", text, pattern);
+        regfree(&re);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+        unsigned n = 0;
+
+        for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+                n++;
+        return n;
+}
+
+/* stderr becomes a pipe; returns its reading end (non-blocking), *ret_saved the real stderr. */
+static int stderr_to_pipe(int *ret_saved)
+{
+        int p[2];
+
+        ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+        *ret_saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        dup2(p[1], STDERR_FILENO);
+        close(p[1]);
+        fcntl(p[0], F_SETFL, O_NONBLOCK);
+        return p[0];
+}
+
+static void fill_stderr(void)
+{
+        static const char zeros[4096];
+
+        fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
+        while (write(STDERR_FILENO, zeros, sizeof(zeros)) > 0)
+                ;
+        ck_assert_int_eq(errno, EAGAIN);
+        fcntl(STDERR_FILENO, F_SETFL, 0);
+}
+
+START_TEST(lines_have_the_format_of_oslo_log)
+{
+        CLEANUP(freep) char *text = NULL;
+        CLEANUP(freep) char *pattern = NULL;
+        struct stat st;
+
+        start(path);
+        log_warning("disk %s is %d%% full", "vda", 93);
+        log_debug("below the level");
+        log_stop();
+        text = slurp(path);
+        pattern = xasprintf("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3} %d WARNING "
+                            "test\\.log \\[-\\] disk vda is 93%% full\n$",
+                            (int)getpid());
+        assert_matches(text, pattern);
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_int_eq(st.st_mode & 0777 & ~0640, 0);
+}
+END_TEST
+
+static void some_context(char *buf, size_t size)
+{
+        snprintf(buf, size, "[req-1 demo admin] [instance: 4f1c] ");
+}
+
+START_TEST(context_comes_from_the_function_that_was_set)
+{
+        CLEANUP(freep) char *text = NULL;
+
+        log_set_context_fn(some_context);
+        start(path);
+        log_info("building");
+        log_stop();
+        text = slurp(path);
+        assert_matches(text, " INFO test\\.log \\[req-1 demo admin\\] \\[instance: 4f1c\\] building\n$");
+}
+END_TEST
+
+START_TEST(newlines_cannot_forge_a_line)
+{
+        CLEANUP(freep) char *text = NULL;
+
+        start(path);
+        log_info("name is \"a\n2026-01-01 00:00:00.000 1 CRITICAL x [-] forged\"\033[2J\n\n");
+        log_stop();
+        text = slurp(path);
+        ck_assert_uint_eq(count(text, "\n"), 2);
+        ck_assert_uint_eq(count(text, " INFO test.log [-] "), 2);
+        ck_assert_uint_eq(count(text, "INFO test.log [-] 2026-01-01"), 1);
+        ck_assert_ptr_nonnull(strstr(text, "forged\"?[2J\n"));
+}
+END_TEST
+
+START_TEST(long_texts_arrive_whole_up_to_the_limit)
+{
+        CLEANUP(freep) char *text = NULL;
+        CLEANUP(freep) char *a = xcalloc(1, 5001), *b = xcalloc(1, 200001);
+
+        memset(a, 'a', 5000);
+        memset(b, 'b', 200000);
+        start(path);
+        log_info("<%s>", a);
+        log_info("%s", b);
+        log_info("%s", "");
+        log_stop();
+        text = slurp(path);
+        ck_assert_uint_eq(count(text, "a"), 5000);
+        ck_assert_ptr_nonnull(strstr(text, "a>\n"));
+        ck_assert_uint_eq(count(text, "b"), 32 * 1024);
+        assert_matches(text, "INFO test\\.log \\[-\\] \n$");
+        ck_assert_uint_eq(log_dropped(), 0);
+}
+END_TEST
+
+START_TEST(before_start_and_after_stop_lines_go_to_stderr)
+{
+        CLEANUP(freep) char *text = NULL, *file = NULL;
+        int saved, fd = stderr_to_pipe(&saved);
+
+        log_error("early");
+        start(path);
+        log_error("between");
+        log_stop();
+        log_error("late");
+        dup2(saved, STDERR_FILENO);
+        text = slurp_fd(fd);
+        file = slurp(path);
+        ck_assert_uint_eq(count(text, "\n"), 2);
+        assert_matches(text, "ERROR test\\.log \\[-\\] early\n.*ERROR test\\.log \\[-\\] late\n$");
+        ck_assert_uint_eq(count(file, "\n"), 1);
+        ck_assert_ptr_nonnull(strstr(file, "between\n"));
+}
+END_TEST
+
+/* Reads until the end of file, without the NULs of fill_stderr(). */
+static void *read_all(void *arg)
+{
+        int fd = *(int *)arg;
+        struct strbuf b = {};
+        char buf[4096];
+        ssize_t n;
+
+        fcntl(fd, F_SETFL, 0);
+        while ((n = read(fd, buf, sizeof(buf))) > 0)
+                for (ssize_t i = 0; i < n; i++)
+                        if (buf[i])
+                                strbuf_add(&b, &buf[i], 1);
+        return strbuf_take(&b, NULL);
+}
+
+START_TEST(a_stuck_pipe_stops_nobody_and_the_gap_is_told)
+{
+        int saved, fd = stderr_to_pipe(&saved);
+        unsigned long lost, told = 0;
+        const unsigned lines = 20000;
+        CLEANUP(freep) char *text = NULL;
+        pthread_t reader;
+        void *result;
+
+        fill_stderr();
+        start(NULL);
+        for (unsigned i = 0; i < lines; i++)
+                log_info("line %u of many, long enough to fill the ring before long", i);
+        lost = log_dropped();
+        ck_assert_uint_gt(lost, 0);
+        pthread_create(&reader, NULL, read_all, &fd); /* the reader is back */
+        log_flush();
+        log_info("afterwards");
+        log_stop();
+        dup2(saved, STDERR_FILENO);
+        pthread_join(reader, &result);
+        text = result;
+        ck_assert_uint_eq(log_dropped(), lost);
+        for (const char *p = text; (p = strstr(p, "WARNING log [-] ")); p++)
+                told += strtoul(p + strlen("WARNING log [-] "), NULL, 10);
+        ck_assert_uint_eq(told, lost);
+        ck_assert_uint_eq(count(text, "of many") + lost, lines);
+        ck_assert_ptr_nonnull(strstr(strstr(text, "dropped here\n"), "afterwards\n"));
+}
+END_TEST
+
+START_TEST(stop_returns_although_the_pipe_is_stuck)
+{
+        int saved;
+
+        stderr_to_pipe(&saved);
+        fill_stderr();
+        start(NULL);
+        log_info("never read");
+        log_info("never read");
+        log_stop();
+        log_info("neither this: it would block");
+        dup2(saved, STDERR_FILENO);
+        ck_assert_uint_ge(log_dropped(), 1);
+        start(path); /* a new writer does not meet the old one */
+        log_info("again");
+        log_stop();
+        CLEANUP(freep) char *text = slurp(path);
+        ck_assert_uint_eq(count(text, "\n"), 1);
+}
+END_TEST
+
+START_TEST(a_full_disk_is_counted)
+{
+        CLEANUP(freep) char *text = NULL;
+        struct error err = {};
+
+        ck_assert_int_eq(symlink("/dev/full", path), 0);
+        start(path);
+        log_info("one");
+        log_flush();
+        log_info("two");
+        log_flush();
+        ck_assert_uint_eq(log_dropped(), 2);
+        unlink(path);
+        ck_assert_msg(log_reopen(&err) == 0, "%s", err.text);
+        log_info("three");
+        log_stop();
+        text = slurp(path);
+        ck_assert_uint_eq(count(text, "three\n"), 1);
+        ck_assert_uint_eq(count(text, " 2 log lines were dropped here\n"), 1);
+}
+END_TEST
+
+START_TEST(reopen_follows_rotation)
+{
+        CLEANUP(freep) char *old = xasprintf("%s.1", path), *before = NULL, *after = NULL;
+        struct error err = {};
+
+        start(path);
+        log_info("before");
+        log_flush();
+        ck_assert_int_eq(rename(path, old), 0);
+        log_info("still the old file");
+        log_flush();
+        ck_assert_msg(log_reopen(&err) == 0, "%s", err.text);
+        log_info("after");
+        log_stop();
+        before = slurp(old);
+        after = slurp(path);
+        ck_assert_uint_eq(count(before, "\n"), 2);
+        ck_assert_uint_eq(count(after, "\n"), 1);
+        ck_assert_ptr_nonnull(strstr(after, "after"));
+}
+END_TEST
+
+enum { WRITERS = 4, EACH = 3000 };
+
+static void *write_many(void *arg)
+{
+        for (int i = 0; i < EACH; i++)
+                log_info("<%d:%d>", (int)(intptr_t)arg, i);
+        return NULL;
+}
+
+START_TEST(lines_of_many_threads_stay_whole_and_in_order)
+{
+        CLEANUP(freep) char *text = NULL;
+        pthread_t threads[WRITERS];
+        int next[WRITERS] = {};
+        unsigned long got = 0;
+
+        start(path);
+        for (int i = 0; i < WRITERS; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many, (void *)(intptr_t)i), 0);
+        for (int i = 0; i < WRITERS; i++)
+                pthread_join(threads[i], NULL);
+        log_stop();
+        text = slurp(path);
+        for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+                char *text_at = strstr(line, "[-] ");
+                int who, i;
+
+                *end = '\0';
+                ck_assert_ptr_nonnull(text_at);
+                if (sscanf(text_at, "[-] <%d:%d>", &who, &i) != 2)
+                        continue;
+                ck_assert_int_ge(i, next[who]);
+                next[who] = i + 1;
+                got++;
+        }
+        ck_assert_uint_eq(got + log_dropped(), WRITERS * EACH);
+}
+END_TEST
+
+START_TEST(a_forked_child_writes_to_stderr)
+{
+        CLEANUP(freep) char *text = NULL, *file = NULL;
+        int saved, fd, status;
+        pid_t pid;
+
+        start(path);
+        fd = stderr_to_pipe(&saved);
+        pid = fork();
+        if (pid == 0) {
+                log_error("from the child");
+                log_flush();
+                log_stop();
+                _exit(0);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+        dup2(saved, STDERR_FILENO);
+        log_stop();
+        text = slurp_fd(fd);
+        file = slurp(path);
+        ck_assert_uint_eq(count(text, "from the child\n"), 1);
+        ck_assert_str_eq(file, "");
+}
+END_TEST
+
+struct captured {
+        unsigned n;
+        enum log_level level;
+        char line[256];
+};
+
+static void on_line(enum log_level level, const char *line, void *arg)
+{
+        struct captured *c = arg;
+
+        c->n++;
+        c->level = level;
+        snprintf(c->line, sizeof(c->line), "%s", line);
+}
+
+START_TEST(capture_gets_lines_instead)
+{
+        CLEANUP(freep) char *text = NULL;
+        struct captured c = {};
+
+        log_set_capture(on_line, &c);
+        log_error("before start");
+        ck_assert_uint_eq(c.n, 1);
+        start(path);
+        errno = EXDEV;
+        log_critical("code %d: %m", 7);
+        ck_assert_int_eq(errno, EXDEV);
+        ck_assert_uint_eq(c.n, 2);
+        ck_assert_int_eq(c.level, LOG_CRITICAL);
+        assert_matches(c.line, "CRITICAL test\\.log \\[-\\] code 7: Invalid cross-device link$");
+        log_set_capture(NULL, NULL);
+        log_info("to the file");
+        log_stop();
+        text = slurp(path);
+        ck_assert_uint_eq(count(text, "\n"), 1);
+        ck_assert_uint_eq(c.n, 2);
+}
+END_TEST
+
+START_TEST(start_refuses_what_cannot_be)
+{
+        struct log_options bad = { .file = "/nowhere/at/all.log" };
+        struct log_options good = { .file = path };
+        struct error err = {};
+
+        ck_assert_int_eq(log_start(&bad, &err), -1);
+        ck_assert_int_eq(err.code, ERR_SYSTEM);
+        ck_assert_int_eq(err.sys, ENOENT);
+        ck_assert_ptr_nonnull(strstr(err.text, "/nowhere/at/all.log"));
+        ck_assert_int_eq(log_start(&good, &err), 0);
+        ck_assert_int_eq(log_start(&good, &err), -1);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+        log_stop();
+        log_stop(); /* harmless */
+        ck_assert_int_eq(log_start(&good, &err), 0);
+        log_stop();
+}
+END_TEST
+
+START_TEST(levels_have_names)
+{
+        enum log_level level;
+
+        ck_assert(log_level_parse("debug", &level) && level == LOG_DEBUG);
+        ck_assert(log_level_parse("Warn", &level) && level == LOG_WARNING);
+        ck_assert(log_level_parse("WARNING", &level) && level == LOG_WARNING);
+        ck_assert(log_level_parse("critical", &level) && level == LOG_CRITICAL);
+        level = LOG_ERROR;
+        ck_assert(!log_level_parse("loud", &level) && level == LOG_ERROR);
+        ck_assert(!log_level_parse("", &level));
+        ck_assert_str_eq(log_level_name(LOG_INFO), "INFO");
+        log_set_level(LOG_ERROR);
+        ck_assert_int_eq(log_get_level(), LOG_ERROR);
+}
+END_TEST
+
+int main(void)
+{
+        const TTest *const tests[] = {
+                lines_have_the_format_of_oslo_log,
+                context_comes_from_the_function_that_was_set,
+                newlines_cannot_forge_a_line,
+                long_texts_arrive_whole_up_to_the_limit,
+                before_start_and_after_stop_lines_go_to_stderr,
+                a_stuck_pipe_stops_nobody_and_the_gap_is_told,
+                stop_returns_although_the_pipe_is_stuck,
+                a_full_disk_is_counted,
+                reopen_follows_rotation,
+                lines_of_many_threads_stay_whole_and_in_order,
+                a_forked_child_writes_to_stderr,
+                capture_gets_lines_instead,
+                start_refuses_what_cannot_be,
+                levels_have_names,
+        };
+        TCase *tcase = tcase_create("log");
+        Suite *suite = suite_create("log");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_set_timeout(tcase, 60);
+        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
