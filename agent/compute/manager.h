@@ -12,19 +12,19 @@
 #pragma once
 
 #include "conf.h"
+#include "images/disks.h"
 #include "images/image_source.h"
 #include "store/store.h"
 #include "virt/driver.h"
 
 struct compute_manager;
-struct tpool;
 
 struct compute_options {
         const struct conf *conf;
         struct store *store;
         struct virt_driver *driver;
         struct image_source *images;
-        struct tpool *files; /* file work that may block: sizes of disks */
+        struct disk_store *disks;
 };
 
 struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);

@@ -8,15 +8,15 @@
 #pragma once
 
 #include "conf.h"
+#include "images/disks.h"
 #include "store/store.h"
 #include "virt/driver.h"
 
 struct tracker;
-struct tpool;
 
 /* All are borrowed and outlive the tracker. */
 struct tracker *HUB_ONLY tracker_new(const struct conf *conf, struct store *store, struct virt_driver *driver,
-                                     struct tpool *files);
+                                     struct disk_store *disks);
 void HUB_ONLY tracker_free(struct tracker *t); /* NULL allowed */
 
 /* Asks the hypervisor, reads all instances, starts the sums anew, writes the row (makes it when missing). */
