@@ -3,8 +3,6 @@
 #define LOG_MODULE "test.log"
 #include "base/log.h"
 
-#include <check.h>
-#undef fail
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +17,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "suite.h"
 
 static char dir[64], path[128];
 
@@ -455,37 +454,10 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
-int main(void)
-{
-        const TTest *const tests[] = {
-                lines_have_the_format_of_oslo_log,
-                context_comes_from_the_function_that_was_set,
-                newlines_cannot_forge_a_line,
-                long_texts_arrive_whole_up_to_the_limit,
-                before_start_and_after_stop_lines_go_to_stderr,
-                a_stuck_pipe_stops_nobody_and_the_gap_is_told,
-                stop_returns_although_the_pipe_is_stuck,
-                a_full_disk_is_counted,
-                reopen_follows_rotation,
-                lines_of_many_threads_stay_whole_and_in_order,
-                a_forked_child_writes_to_stderr,
-                capture_gets_lines_instead,
-                start_refuses_what_cannot_be,
-                levels_have_names,
-        };
-        TCase *tcase = tcase_create("log");
-        Suite *suite = suite_create("log");
-        SRunner *runner;
-        int failed;
-
-        tcase_add_checked_fixture(tcase, setup, teardown);
-        tcase_set_timeout(tcase, 60);
-        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-                tcase_add_test(tcase, tests[i]);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_SUITE_FIXTURE("log", setup, teardown, lines_have_the_format_of_oslo_log,
+                   context_comes_from_the_function_that_was_set, newlines_cannot_forge_a_line,
+                   long_texts_arrive_whole_up_to_the_limit, before_start_and_after_stop_lines_go_to_stderr,
+                   a_stuck_pipe_stops_nobody_and_the_gap_is_told, stop_returns_although_the_pipe_is_stuck,
+                   a_full_disk_is_counted, reopen_follows_rotation,
+                   lines_of_many_threads_stay_whole_and_in_order, a_forked_child_writes_to_stderr,
+                   capture_gets_lines_instead, start_refuses_what_cannot_be, levels_have_names)
