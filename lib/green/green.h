@@ -112,6 +112,12 @@ enum { GREEN_READ = 1, GREEN_WRITE = 2 };
  * A descriptor that epoll refuses (a regular file) is always ready.
  */
 int YIELDS green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err);
+/* Several descriptors at once, as poll(2): fd < 0 is skipped. Returns how many have revents (> 0), or -1 as above. */
+struct green_pollfd {
+        int fd;
+        unsigned events, revents;
+};
+int YIELDS green_wait_fds(struct green_pollfd *fds, unsigned n, struct deadline by, struct error *err);
 /* Before close(): wakes who waits for fd with ERR_CLOSED, forgets fd, closes it. -1 is ignored. */
 void HUB_ONLY green_close(int fd);
 

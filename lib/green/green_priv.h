@@ -1,0 +1,133 @@
+/*
+ * lib/green/green_priv.h: what the runtime's own files share. Not for users of the library.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "green/green.h"
+#include "green/stack.h"
+#include "green/sync.h"
+#include "green/timer_heap.h"
+
+enum green_state { G_READY, G_RUNNING, G_PARKED, G_ENDED };
+
+/* Why a park ended. */
+enum wake { WAKE_OK, WAKE_TIMEOUT, WAKE_CANCELLED, WAKE_CLOSED };
+
+struct log_context { /* shared by the green threads that inherited it */
+        unsigned refs;
+        char text[];
+};
+
+struct green {
+        struct stack_record stack; /* first: the record is the stack's top */
+        void *sp;                  /* while not running */
+        void *asan_fake;           /* ASan's fake stack while not running */
+        struct list link;          /* in the run queue, or in the list it waits in; else alone */
+        struct list all_link;      /* hub->all */
+        struct list group_link;    /* group->members */
+        struct list joiners;       /* green threads parked in green_join() */
+        struct hub *hub;
+        struct green_group *group;
+        enum green_state state;
+        enum wake wake;
+        unsigned fd_ready; /* set by the poller when it wakes a waiter for a descriptor */
+        size_t timer;      /* place in the hub's timer heap */
+        green_fn *fn;
+        void *arg;
+        unsigned long id, switches;
+        int64_t created_ns, since_ns; /* by the hub's clock at its last poll */
+        /* what it waits for, for dumps: "read", "lock" ...; the rest depends on it */
+        const char *wait_verb, *wait_name;
+        int wait_fd;
+        const struct green_mutex *wait_mutex;
+        unsigned shield;
+        unsigned refs; /* handles; the record is recycled when it has ended and this is 0 */
+        bool cancelled;
+        struct error *failed; /* owned; NULL: succeeded */
+        struct log_context *log_context;
+        char name[GREEN_NAME_MAX];
+};
+
+struct green_group {
+        char name[GREEN_NAME_MAX];
+        struct list members;
+        struct list waiters;
+        unsigned size;
+        bool closing;
+};
+
+struct fd_entry {
+        struct green *waiter[2]; /* reader, writer */
+        bool in_epoll;
+};
+
+struct hub {
+        struct green *current;
+        struct list ready;
+        unsigned n_ready;
+        unsigned since_poll; /* switches and yields since the last look at descriptors and timers */
+        struct timer_heap timers;
+        int epoll_fd;
+        struct fd_entry *fds;
+        size_t n_fds;
+        unsigned fd_waiters;
+        int64_t now_ns; /* at the last poll: for ages in dumps, never for deadlines */
+        struct list all;
+        unsigned atomic_depth;
+        struct stack_pool stacks;
+        struct green *dead; /* ended, its stack still under us until the next switch is done */
+        struct { /* green_backtrace(): the target fills it on its own stack */
+                struct green *target, *asker;
+                void **frames;
+                int max, n;
+        } backtrace;
+        struct green_group root;
+        struct green main;
+        size_t main_stack_size; /* of the native stack; ASan tells */
+        unsigned max_threads;
+        unsigned long next_id;
+        struct hub_stats stats;
+        volatile unsigned long progress; /* written here only, sampled by the stall watcher */
+        volatile bool idle;
+};
+
+extern __thread struct hub *the_hub;
+
+/* switch_*.S */
+void green_switch(void **save_sp, void *to_sp);
+void green_entry(void);
+
+/*
+ * Parks the current green thread, which the caller has put into the list it waits in (by ->link) or into the
+ * descriptor table, until hub_wake(), the deadline, or cancellation; after that it is in no list. A deadline
+ * that has passed and a cancelled thread do not park at all.
+ */
+struct wait_info {
+        const char *verb, *name;
+        int fd;
+        const struct green_mutex *mutex;
+};
+enum wake YIELDS hub_park(struct hub *h, const struct wait_info *what, struct deadline by);
+void HUB_ONLY hub_wake(struct green *g, enum wake why); /* g is parked */
+void HUB_ONLY hub_make_ready(struct green *g);
+struct green *HUB_ONLY hub_new_thread(struct hub *h, struct error *err); /* parked nowhere, not ready yet */
+void HUB_ONLY hub_exit_current(struct hub *h) __attribute__((noreturn));
+
+/* Wakes the first of a waiting list and returns it; NULL when nobody waits. */
+struct green *HUB_ONLY hub_wake_first(struct list *waiters);
+/* Parks at the end of a waiting list. */
+enum wake YIELDS hub_park_in(struct list *waiters, const char *verb, const char *name, struct deadline by);
+/* Fills err for anything but WAKE_OK: "waiting for lock x: deadline passed". Returns -1. */
+int wake_error(enum wake w, const char *verb, const char *name, struct error *err);
+
+/* hub_fd.c */
+int HUB_ONLY hub_fd_init(struct hub *h, struct error *err);
+void HUB_ONLY hub_fd_free(struct hub *h);
+/* Looks at descriptors, waiting up to timeout_ms (-1: until one is ready); wakes their waiters. */
+void HUB_ONLY hub_fd_poll(struct hub *h, int timeout_ms);
+
+/* info.c */
+void HUB_ONLY hub_dump_and_abort(struct hub *h, const char *why) __attribute__((noreturn));
+struct log_context *log_context_ref(struct log_context *c); /* NULL allowed */
+void log_context_unref(struct log_context *c);

@@ -1,0 +1,525 @@
+/*
+ * lib/green/hub.c: the scheduler.
+ *
+ * There is no hub stack: a thread that parks picks the next ready one and switches to it directly; when none
+ * is ready it polls on its own stack. The run queue is FIFO. Descriptors and timers are looked at when nothing
+ * is ready, and at the latest after POLL_INTERVAL switches, so that a thread spinning on green_sleep(0)
+ * starves nobody. The stack of a thread that ended is recycled by whoever runs next.
+ */
+#include <errno.h>
+#include <execinfo.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_MODULE "green"
+#include "base/log.h"
+#include "base/mem.h"
+#include "green/green_priv.h"
+#include "green/sanitizer.h"
+
+enum { POLL_INTERVAL = 61, DEFAULT_STACK = 64 * 1024, DEFAULT_MAX_THREADS = 1000000 };
+
+__thread struct hub *the_hub;
+struct context on_hub, may_yield, on_worker;
+
+bool on_hub_thread(void)
+{
+        return the_hub != NULL;
+}
+
+static void misuse(const char *what)
+{
+        fprintf(stderr, "green: %s\n", what);
+        abort();
+}
+
+void assert_on_hub(void)
+{
+        if (!the_hub)
+                misuse("a green call was made outside of the hub thread");
+}
+
+void assert_green(void)
+{
+        assert_on_hub();
+        if (the_hub->atomic_depth)
+                misuse("a yielding function was entered between atomic_begin() and atomic_end()");
+}
+
+void assert_on_worker(void)
+{
+        if (the_hub)
+                misuse("a blocking call was made on the hub thread");
+}
+
+void atomic_begin(void)
+{
+        the_hub->atomic_depth++;
+}
+
+void atomic_end(void)
+{
+        the_hub->atomic_depth--;
+}
+
+struct hub *hub_self(void)
+{
+        return the_hub;
+}
+
+unsigned long hub_progress(const struct hub *hub)
+{
+        return hub->progress;
+}
+
+bool hub_is_idle(const struct hub *hub)
+{
+        return hub->idle;
+}
+
+const char *hub_current_name(const struct hub *hub)
+{
+        return hub->current->name;
+}
+
+void hub_get_stats(struct hub_stats *ret)
+{
+        struct hub *h = the_hub;
+
+        *ret = h->stats;
+        ret->ready = h->n_ready;
+        ret->stacks_cached = h->stacks.cached;
+}
+
+unsigned long green_switches(void)
+{
+        return the_hub->stats.switches;
+}
+
+/* ---- switching ---- */
+
+/* Runs on the new stack, first thing: who was left, and what is left to do for him. */
+static void HUB_ONLY after_switch(struct hub *h)
+{
+        struct green *self = h->current;
+
+#ifdef WITH_ASAN
+        {
+                const void *low;
+                size_t size;
+
+                __sanitizer_finish_switch_fiber(self->asan_fake, &low, &size);
+                if (!h->main.stack.low) { /* the first switch ever left the native stack */
+                        h->main.stack.low = (unsigned char *)low;
+                        h->main_stack_size = size;
+                }
+        }
+#endif
+        if (h->dead) {
+                stack_put(&h->stacks, h->dead);
+                h->dead = NULL;
+        }
+        (void)self;
+}
+
+static void HUB_ONLY leave_for(struct hub *h, struct green *to)
+{
+        struct green *self = h->current;
+
+        h->current = to;
+#ifdef WITH_ASAN
+        {
+                size_t size = to == &h->main ? h->main_stack_size
+                                             : (size_t)((unsigned char *)to - to->stack.low);
+
+                /* NULL when it leaves for ever: its fake stack is freed */
+                __sanitizer_start_switch_fiber(self->state == G_ENDED ? NULL : &self->asan_fake,
+                                               to->stack.low, size);
+        }
+#endif
+#ifdef WITH_TSAN
+        __tsan_switch_to_fiber(to->stack.tsan_fiber, 0);
+#endif
+        green_switch(&self->sp, to->sp);
+        after_switch(h);
+}
+
+/* Switches to a thread that is not in the run queue any more; returns when somebody switches back. */
+static void HUB_ONLY switch_to(struct hub *h, struct green *to)
+{
+        struct green *self = h->current;
+        int saved_errno = errno;
+
+        to->state = G_RUNNING;
+        to->switches++;
+        h->stats.switches++;
+        h->progress++;
+        leave_for(h, to);
+        while (__builtin_expect(h->backtrace.target == self, 0)) {
+                struct green *asker = h->backtrace.asker;
+
+                h->backtrace.n = backtrace(h->backtrace.frames, h->backtrace.max);
+                h->backtrace.target = NULL;
+                leave_for(h, asker);
+        }
+        errno = saved_errno;
+}
+
+int green_backtrace(struct green *g, void **frames, int max)
+{
+        struct hub *h = the_hub;
+
+        if (g == h->current)
+                return backtrace(frames, max);
+        if (g->state == G_ENDED || g->switches == 0)
+                return 0;
+        h->backtrace.target = g;
+        h->backtrace.asker = h->current;
+        h->backtrace.frames = frames;
+        h->backtrace.max = max;
+        leave_for(h, g);
+        return h->backtrace.n;
+}
+
+static void HUB_ONLY fire_timers(struct hub *h)
+{
+        const struct timer_entry *e;
+
+        while ((e = timer_heap_first(&h->timers)) && e->at_ns <= h->now_ns) {
+                h->stats.timers_fired++;
+                hub_wake(e->owner, WAKE_TIMEOUT);
+        }
+}
+
+/* How long epoll may sleep: rounded up, so that a timer never fires early and near ones fire together. */
+static int HUB_ONLY poll_timeout_ms(struct hub *h)
+{
+        const struct timer_entry *e = timer_heap_first(&h->timers);
+        int64_t ms;
+
+        if (!e)
+                return -1;
+        ms = (e->at_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
+        return ms <= 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static void HUB_ONLY poll_hub(struct hub *h)
+{
+        bool block = h->n_ready == 0;
+
+        h->since_poll = 0;
+        h->stats.polls++;
+        h->progress++;
+        hub_fd_poll(h, 0);
+        h->now_ns = clock_now_ns();
+        fire_timers(h);
+        if (!block || h->n_ready)
+                return;
+        if (h->timers.n == 0 && h->fd_waiters == 0)
+                hub_dump_and_abort(h, "deadlock: every green thread waits for another one");
+        if (clock_is_fake() && h->timers.n) {
+                int64_t ahead = timer_heap_first(&h->timers)->at_ns - clock_now_ns();
+
+                if (ahead > 0)
+                        clock_fake_advance(ahead);
+        } else {
+                h->idle = true;
+                hub_fd_poll(h, poll_timeout_ms(h));
+                h->idle = false;
+                h->progress++;
+                h->stats.polls++;
+        }
+        h->now_ns = clock_now_ns();
+        fire_timers(h);
+}
+
+static struct green *HUB_ONLY next_ready(struct hub *h)
+{
+        struct list *node;
+
+        if (++h->since_poll >= POLL_INTERVAL)
+                poll_hub(h);
+        while (!(node = list_pop(&h->ready)))
+                poll_hub(h);
+        h->n_ready--;
+        return CONTAINER_OF(node, struct green, link);
+}
+
+void hub_make_ready(struct green *g)
+{
+        struct hub *h = g->hub;
+
+        g->state = G_READY;
+        list_append(&h->ready, &g->link);
+        h->n_ready++;
+}
+
+void hub_wake(struct green *g, enum wake why)
+{
+        if (g->state != G_PARKED)
+                misuse("woken while not parked");
+        g->wake = why;
+        list_remove(&g->link);
+        if (g->timer != TIMER_NONE)
+                timer_heap_remove(&g->hub->timers, g->timer);
+        hub_make_ready(g);
+}
+
+struct green *hub_wake_first(struct list *waiters)
+{
+        struct green *g;
+
+        if (list_empty(waiters))
+                return NULL;
+        g = CONTAINER_OF(waiters->next, struct green, link);
+        hub_wake(g, WAKE_OK);
+        return g;
+}
+
+enum wake hub_park(struct hub *h, const struct wait_info *what, struct deadline by)
+{
+        struct green *self = h->current, *next;
+
+        if (h->atomic_depth)
+                misuse("a wait between atomic_begin() and atomic_end()");
+        /* the clock of the last poll will do: a deadline passed since then fires at the next one */
+        if ((self->cancelled && !self->shield) || by.ns <= h->now_ns) {
+                list_remove(&self->link);
+                return self->cancelled && !self->shield ? WAKE_CANCELLED : WAKE_TIMEOUT;
+        }
+        if (by.ns != INT64_MAX)
+                timer_heap_add(&h->timers, by.ns, &self->timer, self);
+        self->state = G_PARKED;
+        self->wait_verb = what->verb;
+        self->wait_name = what->name;
+        self->wait_fd = what->fd;
+        self->wait_mutex = what->mutex;
+        self->since_ns = h->now_ns;
+        next = next_ready(h);
+        if (next == self) { /* woken by the poll just made on this very stack */
+                self->state = G_RUNNING;
+                self->switches++;
+                h->stats.switches++;
+                h->progress++;
+        } else {
+                switch_to(h, next);
+        }
+        self->since_ns = h->now_ns;
+        return self->wake;
+}
+
+enum wake hub_park_in(struct list *waiters, const char *verb, const char *name, struct deadline by)
+{
+        struct hub *h = the_hub;
+        struct wait_info what = { .verb = verb, .name = name, .fd = -1 };
+
+        list_append(waiters, &h->current->link);
+        return hub_park(h, &what, by);
+}
+
+int wake_error(enum wake w, const char *verb, const char *name, struct error *err)
+{
+        static const struct {
+                int code;
+                const char *text;
+        } how[] = {
+                [WAKE_TIMEOUT] = { ERR_TIMEOUT, "deadline passed" },
+                [WAKE_CANCELLED] = { ERR_CANCELLED, "cancelled" },
+                [WAKE_CLOSED] = { ERR_CLOSED, "closed" },
+        };
+
+        return error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "", how[w].text);
+}
+
+void green_yield(void)
+{
+        struct hub *h = the_hub;
+        struct green *self = h->current, *next;
+
+        if (h->atomic_depth)
+                misuse("a yield between atomic_begin() and atomic_end()");
+        if (++h->since_poll >= POLL_INTERVAL)
+                poll_hub(h);
+        else
+                h->progress++;
+        if (h->n_ready == 0)
+                return;
+        hub_make_ready(self);
+        next = CONTAINER_OF(list_pop(&h->ready), struct green, link);
+        h->n_ready--;
+        switch_to(h, next);
+}
+
+void hub_exit_current(struct hub *h)
+{
+        struct green *self = h->current, *next;
+
+        self->state = G_ENDED;
+        if (self->refs == 0)
+                h->dead = self;
+        next = next_ready(h);
+        if (next == self)
+                misuse("an ended green thread was scheduled");
+        switch_to(h, next);
+        misuse("an ended green thread was switched to");
+        abort();
+}
+
+/* The first frame of every green thread but main: its stack ends here. */
+static void thread_main(struct green *self)
+{
+        struct error err = {};
+        struct hub *h;
+        int r;
+
+        assert_green();
+        h = self->hub;
+        after_switch(h);
+        r = self->fn(self->arg, &err);
+        if (h->atomic_depth)
+                misuse("a green thread ended between atomic_begin() and atomic_end()");
+        if (r < 0) {
+                if (err.code != ERR_CANCELLED)
+                        log_error("green thread %s failed: %s", self->name, err.text);
+                self->failed = xmalloc(sizeof(err));
+                *self->failed = err;
+        }
+        list_remove(&self->all_link);
+        list_remove(&self->group_link);
+        h->stats.threads--;
+        self->group->size--;
+        if (self->group->size == 0)
+                while (hub_wake_first(&self->group->waiters))
+                        ;
+        while (hub_wake_first(&self->joiners))
+                ;
+        log_context_unref(take_ptr(&self->log_context));
+        if (self->refs == 0)
+                free(take_ptr(&self->failed));
+        hub_exit_current(h);
+}
+
+/* Lays out a new stack as green_switch() would have left it: six registers, then where to go. */
+static void prepare_stack(struct green *g)
+{
+        void **sp = (void **)((uintptr_t)g & ~(uintptr_t)15);
+
+        *--sp = NULL; /* keeps the alignment of a call: rsp is 16-byte aligned when green_entry runs */
+        *--sp = NULL;
+        *--sp = (void *)green_entry;
+        *--sp = NULL;                /* rbp */
+        *--sp = NULL;                /* rbx */
+        *--sp = g;                   /* r12 */
+        *--sp = (void *)thread_main; /* r13 */
+        *--sp = NULL;                /* r14 */
+        *--sp = NULL;                /* r15 */
+        g->sp = sp;
+}
+
+struct green *hub_new_thread(struct hub *h, struct error *err)
+{
+        struct green *g;
+        struct stack_record keep;
+
+        if (h->stats.threads >= h->max_threads) {
+                error_set(err, ERR_LIMIT, "%u green threads are running, no more are allowed", h->max_threads);
+                return NULL;
+        }
+        g = stack_get(&h->stacks, err);
+        if (!g)
+                return NULL;
+        keep = g->stack;
+        *g = (struct green){ .stack = keep, .hub = h, .timer = TIMER_NONE, .id = ++h->next_id };
+        list_init(&g->link);
+        list_init(&g->joiners);
+        g->created_ns = g->since_ns = h->now_ns;
+        prepare_stack(g);
+        list_append(&h->all, &g->all_link);
+        h->stats.spawned++;
+        if (++h->stats.threads > h->stats.threads_max)
+                h->stats.threads_max = h->stats.threads;
+        return g;
+}
+
+static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
+{
+        struct green *m = &h->main;
+
+        list_init(&h->ready);
+        list_init(&h->all);
+        list_init(&h->root.members);
+        list_init(&h->root.waiters);
+        snprintf(h->root.name, sizeof(h->root.name), "root");
+        h->max_threads = opt && opt->max_threads ? opt->max_threads : DEFAULT_MAX_THREADS;
+        stack_pool_init(&h->stacks, opt && opt->stack_size ? opt->stack_size : DEFAULT_STACK,
+                        sizeof(struct green));
+        h->now_ns = clock_now_ns();
+        m->hub = h;
+        m->timer = TIMER_NONE;
+        m->state = G_RUNNING;
+        m->group = &h->root;
+        m->created_ns = m->since_ns = h->now_ns;
+        m->switches = 1;
+        m->refs = 1;
+        snprintf(m->name, sizeof(m->name), "main");
+        list_init(&m->link);
+        list_init(&m->joiners);
+        list_init(&m->group_link);
+        list_append(&h->all, &m->all_link);
+        h->stats.threads = h->stats.threads_max = 1;
+#ifdef WITH_TSAN
+        m->stack.tsan_fiber = __tsan_get_current_fiber();
+#endif
+        h->current = m;
+}
+
+/* main has returned: everything that is left is cancelled and joined. */
+static void YIELDS cancel_the_rest(struct hub *h)
+{
+        h->root.closing = true;
+        h->main.shield++;
+        while (h->stats.threads > 1) {
+                struct wait_info what = { .verb = "join", .name = "all green threads", .fd = -1 };
+                struct green *g = CONTAINER_OF(h->main.all_link.next, struct green, all_link);
+
+                if (&g->all_link == &h->all)
+                        g = CONTAINER_OF(h->all.next, struct green, all_link);
+                list_for_each(node, &h->all) {
+                        struct green *each = CONTAINER_OF(node, struct green, all_link);
+
+                        if (each != &h->main)
+                                green_cancel(each);
+                }
+                list_append(&g->joiners, &h->main.link);
+                hub_park(h, &what, deadline_never());
+        }
+}
+
+int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error *err)
+{
+        struct hub *h;
+        int r;
+
+        if (the_hub)
+                misuse("hub_run() inside hub_run()");
+        h = NEW(struct hub);
+        the_hub = h;
+        assert_green();
+        hub_init(h, opt);
+        r = hub_fd_init(h, err);
+        if (r == 0) {
+                r = fn(arg, err);
+                cancel_the_rest(h);
+                log_context_unref(take_ptr(&h->main.log_context));
+        }
+        if (h->dead)
+                stack_put(&h->stacks, h->dead);
+        hub_fd_free(h);
+        timer_heap_free(&h->timers);
+        stack_pool_free(&h->stacks);
+        the_hub = NULL;
+        free(h);
+        return r;
+}

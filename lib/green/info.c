@@ -1,0 +1,103 @@
+/* lib/green/info.c: green threads seen from outside: states in words, dumps, the context of log lines. */
+#include <execinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "green/green_priv.h"
+
+static void HUB_ONLY describe_state(const struct green *g, char *buf, size_t size)
+{
+        const struct green *owner = g->wait_mutex ? g->wait_mutex->owner : NULL;
+        const char *name = g->wait_name ? g->wait_name : "";
+        const char *gap = *name ? " " : "";
+
+        if (g->state != G_PARKED)
+                snprintf(buf, size, "%s", g->state == G_RUNNING ? "running" : g->state == G_READY ? "ready" : "ended");
+        else if (owner)
+                snprintf(buf, size, "%s %s held by #%lu %s", g->wait_verb, name, owner->id, owner->name);
+        else if (g->wait_fd >= 0)
+                snprintf(buf, size, "%s fd %d%s%s", g->wait_verb, g->wait_fd, gap, name);
+        else
+                snprintf(buf, size, "%s%s%s", g->wait_verb, gap, name);
+}
+
+void green_foreach(void (*fn)(const struct green_info *info, struct green *g, void *arg), void *arg)
+{
+        struct hub *h = the_hub;
+        int64_t now = clock_now_ns();
+
+        list_for_each(node, &h->all) {
+                struct green *g = CONTAINER_OF(node, struct green, all_link);
+                struct green_info info = {
+                        .id = g->id,
+                        .group = g->group->name,
+                        .age_s = (double)(now - g->created_ns) / 1e9,
+                        .in_state_s = (double)(now - g->since_ns) / 1e9,
+                        .switches = g->switches,
+                        .cancelled = g->cancelled,
+                };
+
+                memcpy(info.name, g->name, sizeof(info.name));
+                describe_state(g, info.state, sizeof(info.state));
+                fn(&info, g, arg);
+        }
+}
+
+static void print_thread(const struct green_info *info, struct green *g, void *arg)
+{
+        (void)arg;
+        (void)g;
+        fprintf(stderr, "  #%lu %s: %s, switched %lu times\n", info->id, info->name, info->state, info->switches);
+}
+
+void hub_dump_and_abort(struct hub *h, const char *why)
+{
+        fprintf(stderr, "green: %s; %u green threads:\n", why, h->stats.threads);
+        green_foreach(print_thread, NULL);
+        abort();
+}
+
+/* ---- context of log lines ---- */
+
+struct log_context *log_context_ref(struct log_context *c)
+{
+        if (c)
+                c->refs++;
+        return c;
+}
+
+void log_context_unref(struct log_context *c)
+{
+        if (c && --c->refs == 0)
+                free(c);
+}
+
+void green_set_log_context(const char *request, const char *instance_uuid)
+{
+        struct green *self = the_hub->current;
+        struct log_context *c = NULL;
+
+        if (request || instance_uuid) {
+                size_t size = sizeof("[] [instance: ] ") + (request ? strlen(request) : 1) +
+                              (instance_uuid ? strlen(instance_uuid) : 0);
+
+                c = xmalloc(sizeof(*c) + size);
+                c->refs = 1;
+                if (instance_uuid)
+                        snprintf(c->text, size, "[%s] [instance: %s] ", request ? request : "-", instance_uuid);
+                else
+                        snprintf(c->text, size, "[%s] ", request);
+        }
+        log_context_unref(self->log_context);
+        self->log_context = c;
+}
+
+void green_format_log_context(char *buf, size_t size)
+{
+        const struct log_context *c = the_hub ? the_hub->current->log_context : NULL;
+
+        snprintf(buf, size, "%s", c ? c->text : "");
+}
