@@ -1,9 +1,9 @@
 /*
  * lib/green/chan.c: channels.
  *
- * A waiting sender or receiver leaves the address of its item with the channel; the other side copies directly
- * to or from there, whether the channel has a buffer or not. So an item is moved by exactly one of the two,
- * and a wait that fails has moved nothing.
+ * A waiting sender or receiver leaves the address of its item with the channel; the other side copies
+ * directly to or from there, whether the channel has a buffer or not. So an item is moved by exactly one of
+ * the two, and a wait that fails has moved nothing.
  */
 #include "green/chan.h"
 

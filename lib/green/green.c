@@ -42,7 +42,7 @@ void green_group_close(struct green_group *g)
         if (!g)
                 return;
         g->closing = true;
-        list_for_each(node, &g->members)
+        list_for_each (node, &g->members)
                 green_cancel(CONTAINER_OF(node, struct green, group_link));
         green_shield_begin();
         green_group_wait(g, deadline_never(), &ignored);

@@ -66,8 +66,8 @@ void HUB_ONLY hub_get_stats(struct hub_stats *ret);
 /* ---- threads ---- */
 
 /*
- * Starts fn in a group; it runs at the next switch, spawn itself never yields (as eventlet.spawn). NULL as group is the root
- * group, which lives as long as the hub. The name is copied (cut to GREEN_NAME_MAX - 1).
+ * Starts fn in a group; it runs at the next switch, spawn itself never yields (as eventlet.spawn). NULL as
+ * group is the root group, which lives as long as the hub. The name is copied (cut to GREEN_NAME_MAX - 1).
  * Errors: ERR_LIMIT, ERR_SYSTEM (no memory for a stack), ERR_CANCELLED (the group is closing).
  */
 int HUB_ONLY green_spawn(struct green_group *in, const char *name, green_fn *fn, void *arg,
@@ -112,7 +112,8 @@ enum { GREEN_READ = 1, GREEN_WRITE = 2 };
  * A descriptor that epoll refuses (a regular file) is always ready.
  */
 int YIELDS green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err);
-/* Several descriptors at once, as poll(2): fd < 0 is skipped. Returns how many have revents (> 0), or -1 as above. */
+/* Several descriptors at once, as poll(2): fd < 0 is skipped. Returns how many have revents (> 0), or -1 as
+ * above. */
 struct green_pollfd {
         int fd;
         unsigned events, revents;
@@ -148,12 +149,14 @@ struct green_info {
         unsigned long id;
         char name[GREEN_NAME_MAX];
         const char *group;
-        char state[128]; /* "running", "ready", "sleep", "read fd 7", "lock compute_resources held by #12 build" */
+        char state[128]; /* "running", "ready", "sleep", "read fd 7", "lock compute_resources held by #12
+                            build" */
         double age_s, in_state_s;
         unsigned long switches;
         bool cancelled;
 };
 /* Calls fn for each green thread. fn must not yield. */
 void HUB_ONLY green_foreach(void (*fn)(const struct green_info *info, struct green *g, void *arg), void *arg);
-/* Return addresses of a parked green thread (or the caller itself), innermost first. Does not yield to others. */
+/* Return addresses of a parked green thread (or the caller itself), innermost first. Does not yield to
+ * others. */
 int HUB_ONLY green_backtrace(struct green *g, void **frames, int max);

@@ -77,7 +77,7 @@ struct hub {
         unsigned atomic_depth;
         struct stack_pool stacks;
         struct green *dead; /* ended, its stack still under us until the next switch is done */
-        struct { /* green_backtrace(): the target fills it on its own stack */
+        struct {            /* green_backtrace(): the target fills it on its own stack */
                 struct green *target, *asker;
                 void **frames;
                 int max, n;

@@ -2,9 +2,9 @@
  * lib/green/hub.c: the scheduler.
  *
  * There is no hub stack: a thread that parks picks the next ready one and switches to it directly; when none
- * is ready it polls on its own stack. The run queue is FIFO. Descriptors and timers are looked at when nothing
- * is ready, and at the latest after POLL_INTERVAL switches, so that a thread spinning on green_sleep(0)
- * starves nobody. The stack of a thread that ended is recycled by whoever runs next.
+ * is ready it polls on its own stack. The run queue is FIFO. Descriptors and timers are looked at when
+ * nothing is ready, and at the latest after POLL_INTERVAL switches, so that a thread spinning on
+ * green_sleep(0) starves nobody. The stack of a thread that ended is recycled by whoever runs next.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -54,12 +54,12 @@ void assert_on_worker(void)
                 misuse("a blocking call was made on the hub thread");
 }
 
-void atomic_begin(void)
+CONTEXT(no_thread_safety_analysis) void atomic_begin(void)
 {
         the_hub->atomic_depth++;
 }
 
-void atomic_end(void)
+CONTEXT(no_thread_safety_analysis) void atomic_end(void)
 {
         the_hub->atomic_depth--;
 }
@@ -131,8 +131,8 @@ static void HUB_ONLY leave_for(struct hub *h, struct green *to)
         h->current = to;
 #ifdef WITH_ASAN
         {
-                size_t size = to == &h->main ? h->main_stack_size
-                                             : (size_t)((unsigned char *)to - to->stack.low);
+                size_t size =
+                        to == &h->main ? h->main_stack_size : (size_t)((unsigned char *)to - to->stack.low);
 
                 /* NULL when it leaves for ever: its fake stack is freed */
                 __sanitizer_start_switch_fiber(self->state == G_ENDED ? NULL : &self->asan_fake,
@@ -330,7 +330,8 @@ int wake_error(enum wake w, const char *verb, const char *name, struct error *er
                 [WAKE_CLOSED] = { ERR_CLOSED, "closed" },
         };
 
-        return error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "", how[w].text);
+        return error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "",
+                         how[w].text);
 }
 
 void green_yield(void)
@@ -424,7 +425,8 @@ struct green *hub_new_thread(struct hub *h, struct error *err)
         struct stack_record keep;
 
         if (h->stats.threads >= h->max_threads) {
-                error_set(err, ERR_LIMIT, "%u green threads are running, no more are allowed", h->max_threads);
+                error_set(err, ERR_LIMIT, "%u green threads are running, no more are allowed",
+                          h->max_threads);
                 return NULL;
         }
         g = stack_get(&h->stacks, err);
@@ -486,7 +488,7 @@ static void YIELDS cancel_the_rest(struct hub *h)
 
                 if (&g->all_link == &h->all)
                         g = CONTAINER_OF(h->all.next, struct green, all_link);
-                list_for_each(node, &h->all) {
+                list_for_each (node, &h->all) {
                         struct green *each = CONTAINER_OF(node, struct green, all_link);
 
                         if (each != &h->main)

@@ -15,7 +15,10 @@ static void HUB_ONLY describe_state(const struct green *g, char *buf, size_t siz
         const char *gap = *name ? " " : "";
 
         if (g->state != G_PARKED)
-                snprintf(buf, size, "%s", g->state == G_RUNNING ? "running" : g->state == G_READY ? "ready" : "ended");
+                snprintf(buf, size, "%s",
+                         g->state == G_RUNNING ? "running"
+                         : g->state == G_READY ? "ready"
+                                               : "ended");
         else if (owner)
                 snprintf(buf, size, "%s %s held by #%lu %s", g->wait_verb, name, owner->id, owner->name);
         else if (g->wait_fd >= 0)
@@ -29,7 +32,7 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
         struct hub *h = the_hub;
         int64_t now = clock_now_ns();
 
-        list_for_each(node, &h->all) {
+        list_for_each (node, &h->all) {
                 struct green *g = CONTAINER_OF(node, struct green, all_link);
                 struct green_info info = {
                         .id = g->id,
@@ -50,7 +53,8 @@ static void print_thread(const struct green_info *info, struct green *g, void *a
 {
         (void)arg;
         (void)g;
-        fprintf(stderr, "  #%lu %s: %s, switched %lu times\n", info->id, info->name, info->state, info->switches);
+        fprintf(stderr, "  #%lu %s: %s, switched %lu times\n", info->id, info->name, info->state,
+                info->switches);
 }
 
 void hub_dump_and_abort(struct hub *h, const char *why)
@@ -87,7 +91,8 @@ void green_set_log_context(const char *request, const char *instance_uuid)
                 c = xmalloc(sizeof(*c) + size);
                 c->refs = 1;
                 if (instance_uuid)
-                        snprintf(c->text, size, "[%s] [instance: %s] ", request ? request : "-", instance_uuid);
+                        snprintf(c->text, size, "[%s] [instance: %s] ", request ? request : "-",
+                                 instance_uuid);
                 else
                         snprintf(c->text, size, "[%s] ", request);
         }

@@ -65,7 +65,7 @@ static struct named_lock *HUB_ONLY find_or_make(const char *name)
         struct named_lock *lock;
         size_t len = strlen(name) + 1;
 
-        list_for_each(node, bucket) {
+        list_for_each (node, bucket) {
                 lock = CONTAINER_OF(node, struct named_lock, link);
                 if (strcmp(lock->name, name) == 0)
                         return lock;
@@ -182,7 +182,7 @@ void lockutils_releasep(struct named_lock **lock)
 void lockutils_foreach(void (*fn)(const struct named_lock_info *info, void *arg), void *arg)
 {
         for (int i = 0; buckets && i < BUCKETS; i++) {
-                list_for_each(node, &buckets[i]) {
+                list_for_each (node, &buckets[i]) {
                         struct named_lock *lock = CONTAINER_OF(node, struct named_lock, link);
                         struct green *owner = lock->mutex.owner;
                         struct named_lock_info info = {

@@ -33,8 +33,8 @@ struct named_lock *YIELDS lockutils_enter(const char *name);
 void lockutils_releasep(struct named_lock **lock);
 #define SYNCHRONIZED_CAT2(a, b) a##b
 #define SYNCHRONIZED_CAT(a, b)  SYNCHRONIZED_CAT2(a, b)
-#define SYNCHRONIZED(name)                                                                                   \
-        struct named_lock *SYNCHRONIZED_CAT(synchronized_, __LINE__)                                         \
+#define SYNCHRONIZED(name)                                           \
+        struct named_lock *SYNCHRONIZED_CAT(synchronized_, __LINE__) \
                 __attribute__((unused, cleanup(lockutils_releasep))) = lockutils_enter(name)
 
 struct named_lock_info {

@@ -23,7 +23,8 @@ struct pool_task {
         void *arg;
 };
 
-static __thread struct list *all_pools; /* of this hub thread; made at first use, lives as long as the thread */
+static __thread struct list
+        *all_pools; /* of this hub thread; made at first use, lives as long as the thread */
 
 static struct list *pools(void)
 {
@@ -124,7 +125,7 @@ unsigned green_pool_waiting(const struct green_pool *p)
 
 void green_pool_foreach(void (*fn)(const struct green_pool_info *info, void *arg), void *arg)
 {
-        list_for_each(node, pools()) {
+        list_for_each (node, pools()) {
                 struct green_pool *p = CONTAINER_OF(node, struct green_pool, all_link);
                 struct green_pool_info info = { p->name,    p->size, green_pool_running(p),
                                                 p->waiting, p->most, p->started };

@@ -23,8 +23,8 @@ struct stack_pool {
 /* What a record begins with. */
 struct stack_record {
         struct stack_record *next_free;
-        unsigned char *low;   /* lowest usable byte, above the guard */
-        void *tsan_fiber;     /* kept with the stack: making one is slow */
+        unsigned char *low; /* lowest usable byte, above the guard */
+        void *tsan_fiber;   /* kept with the stack: making one is slow */
         unsigned valgrind_id;
 };
 
