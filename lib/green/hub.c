@@ -205,10 +205,9 @@ static int HUB_ONLY poll_timeout_ms(struct hub *h)
         return ms <= 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static void HUB_ONLY poll_hub(struct hub *h)
+/* Looks at descriptors and timers; with `block` it returns only when somebody is ready. */
+static void HUB_ONLY poll_hub(struct hub *h, bool block)
 {
-        bool block = h->n_ready == 0;
-
         h->since_poll = 0;
         h->stats.polls++;
         h->progress++;
@@ -240,9 +239,9 @@ static struct green *HUB_ONLY next_ready(struct hub *h)
         struct list *node;
 
         if (++h->since_poll >= POLL_INTERVAL)
-                poll_hub(h);
+                poll_hub(h, false);
         while (!(node = list_pop(&h->ready)))
-                poll_hub(h);
+                poll_hub(h, true);
         h->n_ready--;
         return CONTAINER_OF(node, struct green, link);
 }
@@ -342,7 +341,7 @@ void green_yield(void)
         if (h->atomic_depth)
                 misuse("a yield between atomic_begin() and atomic_end()");
         if (++h->since_poll >= POLL_INTERVAL)
-                poll_hub(h);
+                poll_hub(h, false);
         else
                 h->progress++;
         if (h->n_ready == 0)
