@@ -16,6 +16,10 @@ struct flavor { /* instance_extra.flavor "cur" (nova-contract 2.3) */
         int64_t id, memory_mb, vcpus, root_gb, ephemeral_gb, swap_mb;
 };
 
+/* flavor.c */
+void flavor_clear(struct flavor *f);                            /* frees what it holds; leaves zeros */
+void flavor_copy(struct flavor *to, const struct flavor *from); /* to is cleared first */
+
 struct instance_meta { /* one row of instance_system_metadata */
         char *key, *value;
 };
