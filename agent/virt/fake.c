@@ -1,0 +1,710 @@
+/*
+ * agent/virt/fake.c: a hypervisor in memory.
+ *
+ * Guests are a list; events go through a queue and one green thread as with the real one, so a handler that
+ * waits delays the events after it and nothing else. What tests ordered for the next call of an operation is
+ * a list of plans, looked at when the call begins.
+ */
+#include "virt/fake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "green/sync.h"
+
+struct fake_guest {
+        struct list link;
+        struct guest_info info;
+        struct guest_spec spec; /* empty for guests that were only added */
+        bool ignores_acpi;
+};
+
+enum plan_kind { PLAN_FAIL, PLAN_HANG, PLAN_SLOW };
+
+struct plan {
+        struct list link;
+        const char *op; /* a literal of the table below */
+        enum plan_kind kind;
+        int code;
+        char text[128];
+        double seconds;
+};
+
+struct queued_event {
+        struct list link;
+        struct virt_event ev;
+};
+
+static const char *const op_names[] = {
+        "wait_connected", "get_host_info", "list",  "get_info", "spawn",   "hard_reboot", "power_off",
+        "shutdown",       "start_domain",  "pause", "unpause",  "suspend", "undefine",    "console_path",
+};
+
+struct fake {
+        struct virt_driver base;
+        struct list guests, plans, events;
+        struct green_cond changed; /* an event was queued or handled, the connection came or went */
+        struct green *feeder;
+        unsigned calls[ARRAY_SIZE(op_names)];
+        bool connected, started, stopping, delivering;
+        int next_id;
+        unsigned long n_events, n_reconnects, n_calls, n_timeouts;
+        char hostname[256];
+        int64_t vcpus, memory_mb;
+};
+
+static struct fake *fake_of(const struct virt_driver *d)
+{
+        return CONTAINER_OF(d, struct fake, base);
+}
+
+static unsigned op_index(const char *op)
+{
+        for (unsigned i = 0; i < ARRAY_SIZE(op_names); i++)
+                if (strcmp(op_names[i], op) == 0)
+                        return i;
+        fprintf(stderr, "virt_fake: there is no operation \"%s\"\n", op);
+        abort();
+}
+
+static struct fake_guest *find(const struct fake *f, const char *uuid)
+{
+        list_for_each (n, &f->guests) {
+                struct fake_guest *g = CONTAINER_OF(n, struct fake_guest, link);
+
+                if (strcmp(g->info.uuid, uuid) == 0)
+                        return g;
+        }
+        return NULL;
+}
+
+static void HUB_ONLY send_event(struct fake *f, const char *uuid, enum virt_event_kind kind)
+{
+        struct queued_event *q = NEW(struct queued_event);
+
+        q->ev.kind = kind;
+        snprintf(q->ev.uuid, sizeof(q->ev.uuid), "%s", uuid);
+        list_append(&f->events, &q->link);
+        green_cond_broadcast(&f->changed);
+}
+
+static int feed(void *arg, struct error *err)
+{
+        struct fake *f = arg;
+
+        assert_green();
+        for (;;) {
+                struct list *n = list_pop(&f->events);
+
+                if (n) {
+                        struct queued_event *q = CONTAINER_OF(n, struct queued_event, link);
+
+                        f->delivering = true;
+                        f->n_events++;
+                        if (f->base.on_event)
+                                f->base.on_event(&q->ev, f->base.on_event_arg);
+                        free(q);
+                        f->delivering = false;
+                        green_cond_broadcast(&f->changed);
+                } else if (f->stopping) {
+                        return 0;
+                } else if (green_cond_wait(&f->changed, deadline_never(), err) < 0) {
+                        return -1;
+                }
+        }
+}
+
+/* ---- what each call begins with ---- */
+
+static int YIELDS follow_plan(struct fake *f, struct plan *p, struct deadline by, struct error *err)
+{
+        struct plan now = *p;
+
+        free(p);
+        switch (now.kind) {
+        case PLAN_FAIL:
+                return error_set(err, now.code, "%s", now.text);
+        case PLAN_HANG:
+                if (green_sleep_until(by, err) < 0)
+                        return -1;
+                f->n_timeouts++;
+                return error_set(err, ERR_TIMEOUT, "%s did not come back in time", now.op);
+        case PLAN_SLOW:
+                if (deadline_in_s(now.seconds).ns > by.ns) {
+                        if (green_sleep_until(by, err) < 0)
+                                return -1;
+                        f->n_timeouts++;
+                        return error_set(err, ERR_TIMEOUT, "%s did not come back in time", now.op);
+                }
+                return green_sleep(now.seconds, err);
+        }
+        return 0;
+}
+
+static int YIELDS begin(struct fake *f, const char *op, struct deadline by, struct error *err)
+{
+        f->calls[op_index(op)]++;
+        f->n_calls++;
+        green_yield();
+        if (green_cancelled())
+                return error_set(err, ERR_CANCELLED, "%s was cancelled", op);
+        if (!f->connected)
+                return error_set(err, NOVA_HYPERVISOR_UNAVAILABLE, "no connection to the hypervisor");
+        list_for_each (n, &f->plans) {
+                struct plan *p = CONTAINER_OF(n, struct plan, link);
+
+                if (strcmp(p->op, op) == 0) {
+                        list_remove(&p->link);
+                        return follow_plan(f, p, by, err);
+                }
+        }
+        return 0;
+}
+
+static int not_found(const char *uuid, struct error *err)
+{
+        return error_set(err, NOVA_INSTANCE_NOT_FOUND, "no domain with uuid %s", uuid);
+}
+
+static bool is_active(const struct fake_guest *g)
+{
+        return g->info.id >= 0;
+}
+
+static void HUB_ONLY go_on(struct fake *f, struct fake_guest *g)
+{
+        g->info.power_state = POWER_RUNNING;
+        g->info.id = ++f->next_id;
+        send_event(f, g->info.uuid, VIRT_EVENT_STARTED);
+}
+
+static void HUB_ONLY go_off(struct fake *f, struct fake_guest *g, enum power_state state)
+{
+        g->info.power_state = state;
+        g->info.id = -1;
+        send_event(f, g->info.uuid, VIRT_EVENT_STOPPED);
+}
+
+static struct fake_guest *add(struct fake *f, const char *uuid, const char *name)
+{
+        struct fake_guest *g = NEW(struct fake_guest);
+
+        snprintf(g->info.uuid, sizeof(g->info.uuid), "%s", uuid);
+        snprintf(g->info.name, sizeof(g->info.name), "%s", name);
+        g->info.power_state = POWER_SHUTDOWN;
+        g->info.id = -1;
+        list_append(&f->guests, &g->link);
+        return g;
+}
+
+static void drop(struct fake_guest *g)
+{
+        list_remove(&g->link);
+        guest_spec_free(&g->spec);
+        free(g);
+}
+
+static void copy_spec(struct guest_spec *to, const struct guest_spec *from)
+{
+        guest_spec_free(to);
+        *to = *from;
+        to->name = xstrdup(from->name);
+        to->console_log = xstrdup(from->console_log);
+        to->display_name = xstrdup(from->display_name);
+        to->flavor_name = xstrdup(from->flavor_name);
+        to->user_id = xstrdup(from->user_id);
+        to->user_name = xstrdup(from->user_name);
+        to->project_id = xstrdup(from->project_id);
+        to->project_name = xstrdup(from->project_name);
+        to->image_ref = xstrdup(from->image_ref);
+        to->machine = xstrdup(from->machine);
+        to->video_model = xstrdup(from->video_model);
+        to->os_type = xstrdup(from->os_type);
+        to->disks = xcalloc(from->n_disks, sizeof(*to->disks));
+        for (unsigned i = 0; i < from->n_disks; i++) {
+                const struct guest_disk *d = &from->disks[i];
+
+                to->disks[i] = (struct guest_disk){ .path = xstrdup(d->path),
+                                                    .format = xstrdup(d->format),
+                                                    .cache = xstrdup(d->cache),
+                                                    .target = xstrdup(d->target),
+                                                    .bus = xstrdup(d->bus),
+                                                    .cdrom = d->cdrom };
+        }
+}
+
+/* ---- the operations ---- */
+
+static int fake_start(struct virt_driver *d, struct error *err)
+{
+        struct fake *f = fake_of(d);
+
+        assert_on_hub();
+        f->feeder = green_spawn_ref(NULL, "virt-events", feed, f, err);
+        if (!f->feeder)
+                return -1;
+        f->started = true;
+        send_event(f, "", VIRT_EVENT_CONNECTED);
+        return 0;
+}
+
+static int fake_wait_connected(struct virt_driver *d, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+
+        assert_green();
+        f->calls[op_index("wait_connected")]++;
+        while (!f->connected)
+                if (green_cond_wait(&f->changed, by, err) < 0)
+                        return -1;
+        return 0;
+}
+
+static void fake_stop(struct virt_driver *d)
+{
+        struct fake *f = fake_of(d);
+        struct error ignored = {};
+        struct list *n;
+
+        assert_green();
+        f->stopping = true;
+        if (f->started) {
+                green_shield_begin();
+                green_cond_broadcast(&f->changed);
+                green_join(f->feeder, deadline_never(), NULL, &ignored);
+                green_shield_end();
+                green_unref(f->feeder);
+        }
+        while ((n = list_pop(&f->guests)))
+                drop(CONTAINER_OF(n, struct fake_guest, link));
+        while ((n = list_pop(&f->plans)))
+                free(CONTAINER_OF(n, struct plan, link));
+        while ((n = list_pop(&f->events)))
+                free(CONTAINER_OF(n, struct queued_event, link));
+        free(f);
+}
+
+static int fake_host_info(struct virt_driver *d, struct host_info *ret, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct host_info h = { .hypervisor_type = "QEMU",
+                               .hypervisor_version = 7002000,
+                               .libvirt_version = 9000000 };
+
+        assert_green();
+        if (begin(f, "get_host_info", by, err) < 0)
+                return -1;
+        h.vcpus = f->vcpus;
+        h.memory_mb = f->memory_mb;
+        memcpy(h.hostname, f->hostname, sizeof(h.hostname));
+        h.cpu_info = xstrdup("{\"arch\": \"x86_64\", \"model\": \"qemu64\", \"vendor\": \"Fake\", "
+                             "\"topology\": {\"cells\": 1, \"sockets\": 1, \"cores\": 8, \"threads\": 1}, "
+                             "\"features\": []}");
+        h.supported_instances = xstrdup("[[\"x86_64\", \"qemu\", \"hvm\"]]");
+        *ret = h;
+        return 0;
+}
+
+static int fake_list(struct virt_driver *d, struct guest_list *ret, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct guest_list l = {};
+        unsigned n = 0;
+
+        assert_green();
+        if (begin(f, "list", by, err) < 0)
+                return -1;
+        list_for_each (pos, &f->guests)
+                n++;
+        l.items = xcalloc(n, sizeof(*l.items));
+        list_for_each (pos, &f->guests)
+                l.items[l.n++] = CONTAINER_OF(pos, struct fake_guest, link)->info;
+        *ret = l;
+        return 0;
+}
+
+static int fake_get_info(struct virt_driver *d, const char *uuid, struct guest_info *ret, struct deadline by,
+                         struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "get_info", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        *ret = (struct guest_info){ .power_state = POWER_NOSTATE, .id = -1 };
+        snprintf(ret->uuid, sizeof(ret->uuid), "%s", uuid);
+        if (g)
+                *ret = g->info;
+        return 0;
+}
+
+static int fake_spawn(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                      struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "spawn", by, err) < 0)
+                return -1;
+        g = find(f, spec->uuid);
+        if (g && is_active(g))
+                return error_set(err, NOVA_LIBVIRT_ERROR, "domain %s is already active", spec->name);
+        if (!g)
+                g = add(f, spec->uuid, spec->name);
+        copy_spec(&g->spec, spec);
+        go_on(f, g);
+        return 0;
+}
+
+static int fake_hard_reboot(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                            struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "hard_reboot", by, err) < 0)
+                return -1;
+        g = find(f, spec->uuid);
+        if (g && is_active(g))
+                go_off(f, g, POWER_SHUTDOWN);
+        if (!g)
+                g = add(f, spec->uuid, spec->name);
+        copy_spec(&g->spec, spec);
+        go_on(f, g);
+        return 0;
+}
+
+static int fake_power_off(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "power_off", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (g && is_active(g))
+                go_off(f, g, POWER_SHUTDOWN);
+        return 0;
+}
+
+static int fake_shutdown(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "shutdown", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (!is_active(g))
+                return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
+        if (!g->ignores_acpi)
+                go_off(f, g, POWER_SHUTDOWN);
+        return 0;
+}
+
+static int fake_start_domain(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "start_domain", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (!is_active(g))
+                go_on(f, g);
+        return 0;
+}
+
+static int YIELDS set_running(struct virt_driver *d, const char *op, const char *uuid, enum power_state state,
+                              enum virt_event_kind kind, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        if (begin(f, op, by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (!is_active(g))
+                return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
+        if (g->info.power_state != state) {
+                g->info.power_state = state;
+                send_event(f, uuid, kind);
+        }
+        return 0;
+}
+
+static int fake_pause(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return set_running(d, "pause", uuid, POWER_PAUSED, VIRT_EVENT_PAUSED, by, err);
+}
+
+static int fake_unpause(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return set_running(d, "unpause", uuid, POWER_RUNNING, VIRT_EVENT_RESUMED, by, err);
+}
+
+static int fake_suspend(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "suspend", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (!is_active(g))
+                return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
+        go_off(f, g, POWER_SHUTDOWN);
+        return 0;
+}
+
+static int fake_undefine(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "undefine", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (g && is_active(g))
+                return error_set(err, NOVA_LIBVIRT_ERROR, "cannot undefine a domain that runs");
+        if (g)
+                drop(g);
+        return 0;
+}
+
+static int fake_console_path(struct virt_driver *d, const char *uuid, char **ret, struct deadline by,
+                             struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "console_path", by, err) < 0)
+                return -1;
+        g = find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (!g->spec.console_log)
+                return error_set(err, NOVA_CONSOLE_NOT_AVAILABLE, "guest %s has no console log", uuid);
+        *ret = xstrdup(g->spec.console_log);
+        return 0;
+}
+
+static void fake_get_status(struct virt_driver *d, struct virt_status *ret)
+{
+        struct fake *f = fake_of(d);
+
+        assert_on_hub();
+        *ret = (struct virt_status){ .connected = f->connected,
+                                     .uri = "fake:///",
+                                     .events = f->n_events,
+                                     .reconnects = f->n_reconnects,
+                                     .calls = f->n_calls,
+                                     .timeouts = f->n_timeouts };
+}
+
+static void fake_foreach_worker(struct virt_driver *d,
+                                void (*fn)(const char *doing, const char *what, double since_s, bool hung,
+                                           void *arg),
+                                void *arg)
+{
+        (void)d;
+        (void)fn;
+        (void)arg;
+}
+
+static const struct virt_driver_ops fake_ops = {
+        .name = "fake",
+        .start = fake_start,
+        .wait_connected = fake_wait_connected,
+        .stop = fake_stop,
+        .get_host_info = fake_host_info,
+        .list = fake_list,
+        .get_info = fake_get_info,
+        .spawn = fake_spawn,
+        .hard_reboot = fake_hard_reboot,
+        .power_off = fake_power_off,
+        .shutdown = fake_shutdown,
+        .start_domain = fake_start_domain,
+        .pause = fake_pause,
+        .unpause = fake_unpause,
+        .suspend = fake_suspend,
+        .undefine = fake_undefine,
+        .console_path = fake_console_path,
+        .get_status = fake_get_status,
+        .foreach_worker = fake_foreach_worker,
+};
+
+struct virt_driver *virt_fake_new(void)
+{
+        struct fake *f = NEW(struct fake);
+
+        f->base.ops = &fake_ops;
+        list_init(&f->guests);
+        list_init(&f->plans);
+        list_init(&f->events);
+        green_cond_init(&f->changed, "fake hypervisor");
+        f->connected = true;
+        virt_fake_set_host(&f->base, "fake-host", 8, 16384);
+        return &f->base;
+}
+
+/* ---- what tests do to it ---- */
+
+static struct plan *HUB_ONLY plan(struct virt_driver *d, const char *op, enum plan_kind kind)
+{
+        struct plan *p = NEW(struct plan);
+
+        p->op = op_names[op_index(op)];
+        p->kind = kind;
+        list_append(&fake_of(d)->plans, &p->link);
+        return p;
+}
+
+void virt_fake_fail_next(struct virt_driver *d, const char *op, int code, const char *text)
+{
+        struct plan *p = plan(d, op, PLAN_FAIL);
+
+        p->code = code;
+        snprintf(p->text, sizeof(p->text), "%s", text);
+}
+
+void virt_fake_hang_next(struct virt_driver *d, const char *op)
+{
+        plan(d, op, PLAN_HANG);
+}
+
+void virt_fake_slow_next(struct virt_driver *d, const char *op, double seconds)
+{
+        plan(d, op, PLAN_SLOW)->seconds = seconds;
+}
+
+unsigned virt_fake_calls(const struct virt_driver *d, const char *op)
+{
+        return fake_of(d)->calls[op_index(op)];
+}
+
+bool virt_fake_guest_stops(struct virt_driver *d, const char *uuid)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+
+        if (g)
+                go_off(fake_of(d), g, POWER_SHUTDOWN);
+        return g != NULL;
+}
+
+bool virt_fake_guest_crashes(struct virt_driver *d, const char *uuid)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+
+        if (g)
+                go_off(fake_of(d), g, POWER_CRASHED);
+        return g != NULL;
+}
+
+bool virt_fake_guest_starts(struct virt_driver *d, const char *uuid)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+
+        if (g)
+                go_on(fake_of(d), g);
+        return g != NULL;
+}
+
+bool virt_fake_set_state(struct virt_driver *d, const char *uuid, enum power_state state)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+        bool active = state == POWER_RUNNING || state == POWER_PAUSED || state == POWER_SUSPENDED;
+
+        if (!g)
+                return false;
+        g->info.power_state = state;
+        if (!active)
+                g->info.id = -1;
+        else if (g->info.id < 0)
+                g->info.id = ++fake_of(d)->next_id;
+        return true;
+}
+
+void virt_fake_add_guest(struct virt_driver *d, const char *uuid, const char *name, enum power_state state)
+{
+        add(fake_of(d), uuid, name);
+        virt_fake_set_state(d, uuid, state);
+}
+
+bool virt_fake_ignore_acpi(struct virt_driver *d, const char *uuid, bool ignore)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+
+        if (g)
+                g->ignores_acpi = ignore;
+        return g != NULL;
+}
+
+void virt_fake_emit(struct virt_driver *d, const char *uuid, enum virt_event_kind kind)
+{
+        send_event(fake_of(d), uuid, kind);
+}
+
+void virt_fake_set_connected(struct virt_driver *d, bool connected)
+{
+        struct fake *f = fake_of(d);
+
+        if (f->connected == connected)
+                return;
+        f->connected = connected;
+        if (connected) {
+                f->n_reconnects++;
+                send_event(f, "", VIRT_EVENT_CONNECTED);
+                send_event(f, "", VIRT_EVENT_RESYNC);
+        } else {
+                send_event(f, "", VIRT_EVENT_DISCONNECTED);
+        }
+}
+
+int virt_fake_drain(struct virt_driver *d, struct deadline by, struct error *err)
+{
+        struct fake *f = fake_of(d);
+
+        while (!list_empty(&f->events) || f->delivering)
+                if (green_cond_wait(&f->changed, by, err) < 0)
+                        return -1;
+        return 0;
+}
+
+void virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus, int64_t memory_mb)
+{
+        struct fake *f = fake_of(d);
+
+        snprintf(f->hostname, sizeof(f->hostname), "%s", hostname);
+        f->vcpus = vcpus;
+        f->memory_mb = memory_mb;
+}
+
+const struct guest_spec *virt_fake_spec(struct virt_driver *d, const char *uuid)
+{
+        struct fake_guest *g = find(fake_of(d), uuid);
+
+        return g && g->spec.name ? &g->spec : NULL;
+}
