@@ -46,10 +46,10 @@ enum nova_error {
 
 struct nova_exception {
         const char *class_name, *module;
-        int http_code;         /* 500 when the class has none */
-        const char *kwarg;     /* name of the keyword that takes the instance uuid, or the reason; or NULL */
-        bool kwarg_is_reason;  /* the kwarg takes the message, not the uuid */
-        bool aborts_build;     /* nova-contract 3.4: in the abort list of build_and_run_instance */
+        int http_code;        /* 500 when the class has none */
+        const char *kwarg;    /* name of the keyword that takes the instance uuid, or the reason; or NULL */
+        bool kwarg_is_reason; /* the kwarg takes the message, not the uuid */
+        bool aborts_build;    /* nova-contract 3.4: in the abort list of build_and_run_instance */
 };
 /* Never NULL: codes of lib/ map too (ERR_TIMEOUT: builtins.TimeoutError, ERR_DB: ... ). */
 const struct nova_exception *nova_exception_of(int code);

@@ -8,8 +8,7 @@
 #include <time.h>
 
 #include "model/states.h"
-
-#define UUID_LEN 36
+#include "model/uuid.h"
 
 struct flavor { /* instance_extra.flavor "cur" (nova-contract 2.3) */
         char *name, *flavorid;
@@ -44,9 +43,10 @@ struct instance {
 struct instance *instance_new(void);
 void instance_free(struct instance *i); /* NULL allowed */
 void instance_freep(struct instance **i);
-const char *instance_system_meta(const struct instance *i, const char *key); /* NULL if absent */
+const char *instance_system_meta(const struct instance *i, const char *key);           /* NULL if absent */
 void instance_set_system_meta(struct instance *i, const char *key, const char *value); /* NULL removes */
-/* instance_name_template with one %d, %x, %08x conversion: "instance-00000001" (nova-contract 5.2). */
+/* instance_name_template with one %d, %x, %08x conversion: "instance-00000001" (nova-contract 5.2); NULL if
+ * it is not such a template. */
 char *instance_domain_name(const struct instance *i, const char *template_);
 
 /* One disk (nova-contract 5.8, block_device_mapping). */

@@ -24,7 +24,7 @@ enum vm_state {
 };
 
 enum task_state {
-        TASK_NONE, /* NULL in the row */
+        TASK_NONE,    /* NULL in the row */
         TASK_UNKNOWN, /* a name this agent does not know; never written */
         TASK_SCHEDULING,
         TASK_BLOCK_DEVICE_MAPPING,
@@ -91,7 +91,7 @@ struct task_expect {
         unsigned n;
         enum task_state any[6];
 };
-#define EXPECT_ANY                  ((struct task_expect){ 0 })
-#define EXPECT_COUNT_(...)          (sizeof((enum task_state[]){ __VA_ARGS__ }) / sizeof(enum task_state))
-#define EXPECT(...)                 ((struct task_expect){ EXPECT_COUNT_(__VA_ARGS__), { __VA_ARGS__ } })
+#define EXPECT_ANY         ((struct task_expect){ 0 })
+#define EXPECT_COUNT_(...) (sizeof((enum task_state[]){ __VA_ARGS__ }) / sizeof(enum task_state))
+#define EXPECT(...)        ((struct task_expect){ EXPECT_COUNT_(__VA_ARGS__), { __VA_ARGS__ } })
 bool task_expected(const struct task_expect *e, enum task_state s);
