@@ -12,7 +12,8 @@
 
 /* Strings are owned and never NULL unless said; "" means not set. Times are seconds. */
 struct conf {
-        char *path; /* the file it came from */
+        char *path;  /* the file it came from */
+        char *notes; /* lines "file:line: ..." about what is accepted without effect; main logs them; or "" */
 
         /* [DEFAULT]: at the top level of the file */
         char *host, *my_ip, *state_path, *instances_path, *instance_name_template, *transport_url;
@@ -42,7 +43,7 @@ struct conf {
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */
 
-        struct { /* [database] */
+        struct {                  /* [database] */
                 char *connection; /* secret */
                 int64_t max_pool_size, max_overflow, connection_recycle_time;
                 char *mysql_sql_mode;
@@ -55,7 +56,7 @@ struct conf {
         struct { /* [libvirt] */
                 char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path, *sysinfo_serial;
                 int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
-                int64_t call_timeout; /* ours: deadline of one libvirt call */
+                int64_t call_timeout;        /* ours: deadline of one libvirt call */
                 int64_t delay_stopped_event; /* ours: seconds a STOPPED event is held back; nova: 15 */
         } libvirt;
         struct { /* [vnc] */
@@ -65,7 +66,7 @@ struct conf {
         struct { /* [image_cache] */
                 char *subdirectory_name;
         } image_cache;
-        struct { /* [images] (ours): the local folder that stands in for glance */
+        struct {                  /* [images] (ours): the local folder that stands in for glance */
                 char *local_path; /* "": $state_path/images */
         } images;
         struct { /* [workarounds] */
@@ -79,12 +80,23 @@ struct conf {
         } hub;
 };
 
+#define CONF_DEFAULT_PATH "/etc/compute-agent.conf"
+
 /*
- * Reads path (NULL: /etc/compute-agent.conf). All mistakes are collected: *errors gets one line each,
- * "file:line: what is wrong; did you mean ...?". Returns NULL if there was any. Defaults that depend on others
- * ($state_path/instances) and on the machine (host, my_ip) are filled in.
+ * Reads path (NULL: CONF_DEFAULT_PATH). All mistakes are collected: *errors gets one line each,
+ * "file:line: what is wrong, did you mean ...?". Returns NULL if there was any. Defaults that depend on
+ * others
+ * ($state_path/instances) and on the machine (host, my_ip) are filled in. Blocks as files do: before the hub
+ * starts, or on a worker.
  */
 struct conf *conf_load(const char *path, struct strbuf *errors);
-void conf_free(struct conf *c);
-/* The file's syntax, every option with its effective value; secrets masked as ***. */
+void conf_free(struct conf *c); /* NULL is allowed */
+/* The file's syntax, every option with its effective value; passwords masked as ***. */
 void conf_dump(const struct conf *c, struct strbuf *out);
+/* etc/compute-agent.conf: every option at its default, with what it means. */
+void conf_example(struct strbuf *out);
+/*
+ * May the running agent change from now to next? 0, or -1 with one line in *errors for each setting that
+ * differs and cannot change without a restart.
+ */
+int conf_may_reload(const struct conf *now, const struct conf *next, struct strbuf *errors);

@@ -1,0 +1,249 @@
+/*
+ * agent/conf.c: reading the configuration file.
+ *
+ * conf_check.c looks at the text first and hands on what is sound; libconfuse reads that, and its callback
+ * puts each value through the table (conf_table.c, conf_value.c) into struct conf; conf_derive.c does the
+ * rest. Everybody adds to the same two lists, mistakes and notes, which are sorted by line at the end.
+ *
+ * libconfuse gets no defaults and no types: every option is a text with a callback. So nothing depends on how
+ * it reads numbers, and the callback is told of each assignment together with its line.
+ */
+#include "conf.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "conf_priv.h"
+
+#define FILE_MAX (1024 * 1024)
+
+struct loading {
+        struct conf *conf;
+        struct findings errors, notes;
+        int *line_of; /* one for each of settings[] */
+};
+
+/* libconfuse's callbacks have no argument of ours. Loading is one call from one thread at a time. */
+static __thread struct loading *loading;
+
+void finding_add(struct findings *f, int line, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (f->n == f->cap) {
+                f->cap = f->cap ? 2 * f->cap : 16;
+                f->items = xrealloc(f->items, f->cap * sizeof(*f->items));
+        }
+        va_start(ap, fmt);
+        f->items[f->n++] = (struct finding){ line, xvasprintf(fmt, ap) };
+        va_end(ap);
+}
+
+void findings_print(struct findings *f, const char *path, struct strbuf *out)
+{
+        /* Few, and nearly sorted: insertion keeps the order within a line. */
+        for (size_t i = 1; i < f->n; i++) {
+                struct finding moving = f->items[i];
+                size_t j = i;
+
+                for (; j > 0 && f->items[j - 1].line > moving.line; j--)
+                        f->items[j] = f->items[j - 1];
+                f->items[j] = moving;
+        }
+        for (size_t i = 0; i < f->n; i++) {
+                if (f->items[i].line > 0)
+                        strbuf_addf(out, "%s:%d: %s\n", path, f->items[i].line, f->items[i].text);
+                else
+                        strbuf_addf(out, "%s: %s\n", path, f->items[i].text);
+        }
+}
+
+void findings_free(struct findings *f)
+{
+        for (size_t i = 0; i < f->n; i++)
+                free(f->items[i].text);
+        free(f->items);
+        *f = (struct findings){};
+}
+
+static int read_file(const char *path, struct strbuf *text, struct error *err)
+{
+        CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        struct stat st;
+        char buf[16384];
+        ssize_t n;
+
+        if (fd < 0)
+                return error_system(err, errno, "cannot be opened");
+        if (fstat(fd, &st) < 0)
+                return error_system(err, errno, "cannot be read");
+        if (!S_ISREG(st.st_mode))
+                return error_set(err, ERR_INVALID, "is not a regular file");
+        while ((n = read(fd, buf, sizeof(buf))) > 0) {
+                strbuf_add(text, buf, (size_t)n);
+                if (text->len > FILE_MAX)
+                        return error_set(err, ERR_LIMIT, "is larger than %d bytes", FILE_MAX);
+        }
+        if (n < 0)
+                return error_system(err, errno, "cannot be read");
+        if (text->len == 0)
+                strbuf_adds(text, "\n");
+        return 0;
+}
+
+/* Each value that libconfuse reads. An error is noted and 0 returned, so that it goes on. */
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+        const struct setting *s = setting_find(strcmp(cfg->name, "root") == 0 ? "" : cfg->name, opt->name);
+        struct error err = {};
+
+        *(const char **)result = "";
+        loading->line_of[s - settings] = cfg->line;
+        if (setting_parse(s, value, loading->conf, &err) < 0)
+                finding_add(&loading->errors, cfg->line, "%s %s", s->key, err.text);
+        return 0;
+}
+
+/* What conf_check.c did not see coming. In sections the line is right and the file's name misses (design 7).
+ */
+static void __attribute__((format(printf, 2, 0))) on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+        CLEANUP(freep) char *text = xvasprintf(fmt, ap);
+
+        finding_add(&loading->errors, cfg->line, "%s", text);
+}
+
+/* The options of one section in libconfuse's words; ends with CFG_END. The caller frees. */
+static cfg_opt_t *options_of(const char *section, size_t more, size_t *ret_n)
+{
+        cfg_opt_t *opts = xcalloc(n_settings + more + 1, sizeof(*opts));
+        size_t n = 0;
+
+        for (const struct setting *s = settings; s->key; s++)
+                if (strcmp(s->section, section) == 0)
+                        opts[n++] = (cfg_opt_t)CFG_STR_CB(s->key, NULL, CFGF_NODEFAULT, on_value);
+        *ret_n = n;
+        return opts;
+}
+
+static cfg_t *new_parser(void)
+{
+        size_t n, unused;
+        cfg_opt_t *top = options_of("", n_settings, &n);
+        size_t first_section = n;
+        const char *last = "";
+        cfg_t *cfg;
+
+        for (const struct setting *s = settings; s->key; s++) {
+                if (strcmp(s->section, last) == 0)
+                        continue;
+                last = s->section;
+                top[n++] = (cfg_opt_t)CFG_SEC(last, options_of(last, 0, &unused), CFGF_NONE);
+        }
+        cfg = cfg_init(top, CFGF_NONE); /* copies */
+        for (size_t i = first_section; i < n; i++)
+                free(top[i].subopts);
+        free(top);
+        return cfg;
+}
+
+static void parse(const char *path, struct strbuf *clean)
+{
+        cfg_t *cfg = new_parser();
+        FILE *in = clean->len ? fmemopen(clean->data, clean->len, "r") : NULL;
+        size_t before = loading->errors.n;
+
+        if (!cfg || (clean->len && !in)) {
+                finding_add(&loading->errors, 0, "cannot be parsed: no memory");
+        } else if (in) {
+                cfg->filename = strdup(path);
+                cfg_set_error_function(cfg, on_error);
+                if (cfg_parse_fp(cfg, in) != CFG_SUCCESS && loading->errors.n == before)
+                        finding_add(&loading->errors, 0, "cannot be parsed");
+        }
+        if (in)
+                fclose(in);
+        if (cfg)
+                cfg_free(cfg);
+}
+
+static void set_defaults(struct conf *c)
+{
+        struct error err = {};
+
+        for (const struct setting *s = settings; s->key; s++) {
+                if (s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE)
+                        replace_str(setting_text(s, c), "");
+                if (setting_parse(s, s->preset, c, &err) < 0) {
+                        fprintf(stderr, "default of %s: %s\n", s->key, err.text);
+                        abort(); /* the table is wrong; the unit test says so first */
+                }
+        }
+}
+
+/* A password that everybody on the machine can read is worth a word. */
+static void check_mode(const char *path, struct loading *l)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+                return;
+        for (const struct setting *s = settings; s->key; s++) {
+                if ((s->flags & SETTING_SECRET) && strchr(*setting_text(s, l->conf), '@')) {
+                        finding_add(&l->notes, 0,
+                                    "has a password in it and is readable by everyone (mode %03o)",
+                                    st.st_mode & 0777);
+                        return;
+                }
+        }
+}
+
+struct conf *conf_load(const char *path, struct strbuf *errors)
+{
+        struct loading l = { .conf = NEW(struct conf), .line_of = xcalloc(n_settings, sizeof(int)) };
+        CLEANUP(strbuf_free) struct strbuf text = {}, clean = {}, notes = {};
+        struct error err = {};
+
+        l.conf->path = xstrdup(path ? path : CONF_DEFAULT_PATH);
+        set_defaults(l.conf);
+        loading = &l;
+        if (read_file(l.conf->path, &text, &err) < 0) {
+                finding_add(&l.errors, 0, "%s", err.text);
+        } else {
+                conf_check_text(text.data, text.len, &clean, &l.errors, &l.notes);
+                parse(l.conf->path, &clean);
+                conf_derive(l.conf, l.line_of, &l.errors, &l.notes);
+                check_mode(l.conf->path, &l);
+        }
+        loading = NULL;
+        findings_print(&l.notes, l.conf->path, &notes);
+        l.conf->notes = strbuf_take(&notes, NULL);
+        findings_print(&l.errors, l.conf->path, errors);
+        if (l.errors.n > 0) {
+                conf_free(l.conf);
+                l.conf = NULL;
+        }
+        findings_free(&l.errors);
+        findings_free(&l.notes);
+        free(l.line_of);
+        return l.conf;
+}
+
+void conf_free(struct conf *c)
+{
+        if (!c)
+                return;
+        for (const struct setting *s = settings; s->key; s++)
+                if (s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE)
+                        free(*setting_text(s, c));
+        free(c->path);
+        free(c->notes);
+        free(c);
+}

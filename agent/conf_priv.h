@@ -1,0 +1,97 @@
+/*
+ * agent/conf_priv.h: what the files of the configuration share: the table of settings, and the list of
+ * mistakes.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "conf.h"
+
+enum setting_type {
+        SETTING_TEXT,
+        SETTING_PATH, /* absolute; may begin with $state_path */
+        SETTING_CHOICE,
+        SETTING_INT,   /* decimal; min to max */
+        SETTING_RATIO, /* decimal fraction; min to max */
+        SETTING_BOOL,
+};
+
+enum setting_flags {
+        SETTING_EMPTY_OK = 1 << 0, /* '' is a value: not set */
+        SETTING_SECRET = 1 << 1,   /* a URL whose password is never shown; its value is in no message */
+        SETTING_RELOADS = 1 << 2,  /* may change while the agent runs */
+};
+
+/* One option that the agent honours: everything that is known about it comes from here. */
+struct setting {
+        const char *section; /* "": at the top level, nova's [DEFAULT] */
+        const char *key;
+        enum setting_type type;
+        size_t offset;      /* in struct conf */
+        const char *preset; /* the default, as it would be written in the file, without quotes */
+        int64_t min, max;
+        const char *choices; /* separated by blanks */
+        unsigned flags;
+        /* More than the type says: returns -1 with err "must be ...". Not called for ''. */
+        int (*check)(const char *value, struct error *err);
+        const char *help; /* sentences */
+};
+
+extern const struct setting
+        settings[]; /* sections stay together, the top level comes first; ends with key NULL */
+extern const size_t n_settings;
+
+/*
+ * Options of nova that mean something to nova-compute and nothing here. They are accepted, so that a file
+ * that was carried over from nova keeps working, and a note says why each has no effect.
+ */
+struct unused_setting {
+        const char *section;
+        const char *keys; /* names, separated by blanks; "live_migration_*" and "*" stand for many */
+        const char *because;
+};
+extern const struct unused_setting unused_settings[]; /* ends with section NULL */
+
+const struct setting *setting_find(const char *section, const char *key);
+const struct unused_setting *unused_find(const char *section, const char *key);
+bool section_known(const char *section); /* is there any option, used or not, in a section of this name? */
+/* ", did you mean ...?" or "": the nearest names, in this section first. buf is returned. */
+const char *suggest_key(const char *section, const char *key, char *buf, size_t size);
+const char *suggest_section(const char *section, char *buf, size_t size);
+
+/* Reads the value and stores it. -1: err says what is wrong with it, without naming the option. */
+int setting_parse(const struct setting *s, const char *value, struct conf *c, struct error *err);
+/* The value as it would be written in the file: quoted, a secret masked. */
+void setting_print(const struct setting *s, const struct conf *c, struct strbuf *out);
+bool setting_equal(const struct setting *s, const struct conf *a, const struct conf *b);
+char **setting_text(const struct setting *s, struct conf *c); /* SETTING_TEXT, _PATH, _CHOICE only */
+
+/* Mistakes and notes, found in any order, printed in the order of their lines. */
+struct finding {
+        int line; /* 0: concerns the whole file */
+        char *text;
+};
+struct findings {
+        struct finding *items;
+        size_t n, cap;
+};
+void finding_add(struct findings *f, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void findings_print(struct findings *f, const char *path, struct strbuf *out); /* one line each, sorted */
+void findings_free(struct findings *f);
+/* value for a message: cut, without control characters. */
+const char *shown(const char *value, char *buf, size_t size);
+
+/*
+ * Looks at the text before libconfuse does, with the eyes of its lexer, for what libconfuse would accept in
+ * silence or stop at. What is good and has an effect goes to clean, each statement on its line, so that
+ * libconfuse can read that to its end. text[len] is 0.
+ */
+void conf_check_text(const char *text, size_t len, struct strbuf *clean, struct findings *errors,
+                     struct findings *notes);
+
+/*
+ * After the file: what depends on the machine (host, my_ip), on other settings ($state_path), or on two at
+ * once. line_of[i] is where settings[i] was set, 0 for a default.
+ */
+void conf_derive(struct conf *c, const int *line_of, struct findings *errors, struct findings *notes);

@@ -1,0 +1,368 @@
+/*
+ * agent/conf_table.c: the table of settings. Names, units and defaults are nova's (nova-contract
+ * 8, 4.5, 4.7);
+ * "(ours)" in a help text marks what nova does not have.
+ *
+ * A new option is a member of struct conf, a row here and the line in etc/compute-agent.conf that the test of
+ * the example file asks for.
+ */
+#include "conf_priv.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "base/list.h"
+
+/* The member's offset; does not compile when the member has another type than the row says. */
+#define AT(member, type)                                                                                \
+        (offsetof(struct conf, member) +                                                                \
+         0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((struct conf *)0)->member), type) ? 1 \
+                                                                                                    : -1]))
+
+#define INT(sec, key_, at, preset_, min_, max_, help_)                                       \
+        {                                                                                    \
+                .section = sec, .key = key_, .type = SETTING_INT, .offset = AT(at, int64_t), \
+                .preset = preset_, .min = min_, .max = max_, .help = help_                   \
+        }
+#define RATIO(key_, preset_, help_)                                                             \
+        {                                                                                       \
+                .section = "", .key = #key_, .type = SETTING_RATIO, .offset = AT(key_, double), \
+                .preset = preset_, .min = 0, .max = 10000, .help = help_                        \
+        }
+#define BOOL(sec, key_, at, preset_, flags_, help_)                                        \
+        {                                                                                  \
+                .section = sec, .key = key_, .type = SETTING_BOOL, .offset = AT(at, bool), \
+                .preset = preset_, .flags = flags_, .help = help_                          \
+        }
+#define TEXT_OF(type_, sec, key_, at, preset_, flags_, check_, help_)                                    \
+        {                                                                                                \
+                .section = sec, .key = key_, .type = type_, .offset = AT(at, char *), .preset = preset_, \
+                .flags = flags_, .check = check_, .help = help_                                          \
+        }
+#define TEXT(...) TEXT_OF(SETTING_TEXT, __VA_ARGS__)
+#define PATH(...) TEXT_OF(SETTING_PATH, __VA_ARGS__)
+#define CHOICE(sec, key_, at, preset_, choices_, flags_, help_)                                \
+        {                                                                                      \
+                .section = sec, .key = key_, .type = SETTING_CHOICE, .offset = AT(at, char *), \
+                .preset = preset_, .choices = choices_, .flags = flags_, .help = help_         \
+        }
+/* In sections the member is called as the option, in a struct called as the section. */
+#define SEC_INT(sec, key_, preset_, min_, max_, help_) INT(#sec, #key_, sec.key_, preset_, min_, max_, help_)
+#define SEC_BOOL(sec, key_, preset_, help_)            BOOL(#sec, #key_, sec.key_, preset_, 0, help_)
+#define SEC_TEXT(sec, key_, preset_, flags_, check_, help_) \
+        TEXT(#sec, #key_, sec.key_, preset_, flags_, check_, help_)
+#define SEC_PATH(sec, key_, preset_, flags_, help_) PATH(#sec, #key_, sec.key_, preset_, flags_, NULL, help_)
+#define SEC_CHOICE(sec, key_, preset_, choices_, flags_, help_) \
+        CHOICE(#sec, #key_, sec.key_, preset_, choices_, flags_, help_)
+#define TOP_INT(key_, preset_, min_, max_, help_)      INT("", #key_, key_, preset_, min_, max_, help_)
+#define TOP_BOOL(key_, preset_, flags_, help_)         BOOL("", #key_, key_, preset_, flags_, help_)
+#define TOP_TEXT(key_, preset_, flags_, check_, help_) TEXT("", #key_, key_, preset_, flags_, check_, help_)
+#define TOP_PATH(key_, preset_, flags_, help_)         PATH("", #key_, key_, preset_, flags_, NULL, help_)
+#define TOP_CHOICE(key_, preset_, choices_, flags_, help_) \
+        CHOICE("", #key_, key_, preset_, choices_, flags_, help_)
+
+#define DAY  86400
+#define YEAR (366 * DAY)
+#define MANY 1000000
+#define TIB  (1024 * 1024) /* in MiB */
+
+static int check_address(const char *value, struct error *err)
+{
+        unsigned char address[sizeof(struct in6_addr)];
+
+        if (inet_pton(AF_INET, value, address) == 1 || inet_pton(AF_INET6, value, address) == 1)
+                return 0;
+        return error_set(err, ERR_INVALID, "must be an IPv4 or IPv6 address");
+}
+
+static int check_transport_url(const char *value, struct error *err)
+{
+        if (strncmp(value, "unix:/", 6) == 0 || strncmp(value, "rabbit://", 9) == 0)
+                return 0;
+        return error_set(err, ERR_INVALID,
+                         "must be unix:/PATH (the local socket) or rabbit://USER:PASSWORD@HOST:PORT/VHOST");
+}
+
+static int check_database_url(const char *value, struct error *err)
+{
+        const char *end = strstr(value, "://");
+
+        if (end && (strncmp(value, "mysql:", 6) == 0 || strncmp(value, "mysql+pymysql:", 14) == 0))
+                return 0;
+        return error_set(err, ERR_INVALID,
+                         "must be mysql://USER:PASSWORD@HOST:PORT/DATABASE or "
+                         "mysql+pymysql://...");
+}
+
+/* The template becomes a printf format with the row's id: anything but one integer in it is refused here. */
+static int check_name_template(const char *value, struct error *err)
+{
+        unsigned numbers = 0;
+
+        for (const char *p = value; *p; p++) {
+                if (*p != '%')
+                        continue;
+                p++;
+                if (*p == '%')
+                        continue;
+                while (isdigit((unsigned char)*p))
+                        p++;
+                if (!*p || !strchr("xXd", *p))
+                        return error_set(err, ERR_INVALID,
+                                         "may only have %%d, %%x, %%X (with a width) and %%%%");
+                numbers++;
+        }
+        if (numbers == 1)
+                return 0;
+        return error_set(err, ERR_INVALID,
+                         "must have exactly one of %%d, %%x, %%X: the number of the instance");
+}
+
+static int check_file_name(const char *value, struct error *err)
+{
+        if (strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+                return error_set(err, ERR_INVALID, "must be the name of a file, without a directory");
+        return 0;
+}
+
+const struct setting settings[] = {
+        /* ---- who we are, and where our things lie ---- */
+        TOP_TEXT(host, "", SETTING_EMPTY_OK, NULL,
+                 "Name of this host towards the cloud: the services row, the queues, instances.host. Never "
+                 "change "
+                 "it while instances are here. '' is the machine's host name."),
+        TOP_TEXT(my_ip, "", SETTING_EMPTY_OK, check_address,
+                 "Address of this host, shown in compute_nodes. '' is that of the default route."),
+        TOP_PATH(state_path, "/var/lib/compute-agent", 0,
+                 "Directory for what must survive a restart. Other paths may begin with $state_path."),
+        TOP_PATH(instances_path, "$state_path/instances", 0,
+                 "Directory of the disks and console logs of guests."),
+        TOP_TEXT(instance_name_template, "instance-%08x", 0, check_name_template,
+                 "Name of a guest in the hypervisor, from the number of its row."),
+        TOP_CHOICE(compute_driver, "libvirt.LibvirtDriver", "libvirt.LibvirtDriver", 0,
+                   "The hypervisor driver; there is this one."),
+
+        /* ---- messages ---- */
+        TOP_TEXT(transport_url, "unix:/run/compute-agent/rpc.sock", SETTING_SECRET, check_transport_url,
+                 "Where requests come from: unix:/PATH is a socket for compute-agentctl on this machine. A "
+                 "URL with "
+                 "a password belongs in single quotes."),
+        TOP_TEXT(control_exchange, "nova", 0, NULL, "Exchange of the message bus."),
+        TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call."),
+        TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long."),
+        TOP_INT(executor_thread_pool_size, "64", 1, 10000, "Requests that are worked on at the same time."),
+
+        /* ---- what we tell ---- */
+        TOP_BOOL(
+                debug, "false", SETTING_RELOADS,
+                "Log at level DEBUG. Not the --debug of the command line, which makes green threads native."),
+        TOP_CHOICE(log_level, "INFO", "DEBUG INFO WARNING ERROR CRITICAL", SETTING_RELOADS,
+                   "(ours) The least important level that is logged. --log-level comes before it."),
+        TOP_PATH(log_file, "", SETTING_EMPTY_OK,
+                 "File that log lines are appended to. '' is standard error."),
+        TOP_INT(report_interval, "10", 1, DAY,
+                "Seconds between two reports of this service to the database."),
+        TOP_INT(service_down_time, "60", 1, DAY,
+                "Seconds after the last report at which the cloud calls a service down. If it is not longer "
+                "than "
+                "report_interval it becomes 2.5 times that."),
+        TOP_BOOL(enable_new_services, "true", 0, "A services row made by us is enabled from the start."),
+        TOP_PATH(heartbeat_file_path, "/run/compute-agent", SETTING_EMPTY_OK,
+                 "(ours) Directory of the heartbeat file, made when it misses. '' means no heartbeat file."),
+        TOP_TEXT(heartbeat_file_name, "heartbeat", 0, check_file_name, "(ours) Name of the heartbeat file."),
+        TOP_INT(heartbeat_interval, "10", 1, 3600, "(ours) Seconds between two beats."),
+
+        /* ---- periodic work ---- */
+        TOP_BOOL(periodic_enable, "true", 0, "Run the periodic tasks."),
+        TOP_INT(periodic_fuzzy_delay, "60", 0, DAY,
+                "The first periodic run comes after a random time of up to so many seconds, so that many "
+                "hosts "
+                "started at once do not stay in step."),
+        TOP_INT(sync_power_state_interval, "600", -1, YEAR,
+                "Seconds between two comparisons of all rows with all guests. 0 is 60; negative: never."),
+        TOP_INT(sync_power_state_pool_size, "1000", 1, 10000, "Guests that are compared at the same time."),
+        TOP_INT(update_resources_interval, "0", -1, YEAR,
+                "Seconds between two audits of this host's resources. 0 is 60; negative: never."),
+        TOP_INT(running_deleted_instance_poll_interval, "1800", -1, YEAR,
+                "Seconds between two searches for guests whose rows are deleted. 0 is 60; negative: never."),
+        TOP_CHOICE(running_deleted_instance_action, "reap", "reap shutdown log noop", 0,
+                   "What is done with them."),
+        TOP_INT(running_deleted_instance_timeout, "0", 0, YEAR,
+                "Seconds for which a row must have been deleted before its guest counts as such."),
+        TOP_INT(instance_build_timeout, "0", 0, YEAR,
+                "Seconds after which an instance that is still building is set to error. 0: never."),
+        TOP_INT(instance_delete_interval, "300", -1, YEAR,
+                "Seconds between two attempts to remove files of deleted instances. 0 is 60; negative: "
+                "never."),
+        TOP_INT(maximum_instance_delete_attempts, "5", 1, MANY, "How many such attempts an instance gets."),
+
+        /* ---- stopping ---- */
+        TOP_INT(graceful_shutdown_timeout, "60", 0, DAY,
+                "Seconds that running requests get to finish after SIGTERM. 0: as long as it takes."),
+
+        /* ---- what this host offers ---- */
+        TOP_INT(reserved_host_memory_mb, "512", 0, 1024 * TIB, "MiB of memory that are not for guests."),
+        TOP_INT(reserved_host_cpus, "0", 0, 100000, "CPUs that are not for guests."),
+        TOP_INT(reserved_host_disk_mb, "0", 0, INT64_C(1024) * 1024 * TIB,
+                "MiB of disk that are not for guests."),
+        RATIO(cpu_allocation_ratio, "0.0",
+              "Virtual CPUs per CPU. 0.0: what the compute_nodes row has is kept."),
+        RATIO(ram_allocation_ratio, "0.0", "The same for memory."),
+        RATIO(disk_allocation_ratio, "0.0", "The same for disk."),
+        RATIO(initial_cpu_allocation_ratio, "16.0", "Written once, when the compute_nodes row is made."),
+        RATIO(initial_ram_allocation_ratio, "1.5", "The same for memory."),
+        RATIO(initial_disk_allocation_ratio, "1.0", "The same for disk."),
+
+        /* ---- guests ---- */
+        TOP_INT(max_concurrent_builds, "10", 0, 10000, "Builds at the same time; more wait. 0: no limit."),
+        TOP_BOOL(force_raw_images, "true", 0, "Images are converted to raw in the cache."),
+        TOP_BOOL(use_cow_images, "true", 0,
+                 "Root disks are qcow2 overlays of the cached image; else copies."),
+        TOP_BOOL(force_config_drive, "false", 0, "Every guest gets a config drive."),
+        TOP_TEXT(mkisofs_cmd, "genisoimage", 0, NULL, "The program that makes config drives."),
+        TOP_INT(shutdown_timeout, "60", 0, DAY,
+                "Seconds a guest gets to shut down before it is switched off."),
+        TOP_BOOL(resume_guests_state_on_host_boot, "false", 0,
+                 "Guests that ran before the host went down are started again."),
+        TOP_TEXT(rootwrap_command, "sudo -n", SETTING_EMPTY_OK, NULL,
+                 "(ours) Words before a command that must run as root, when the agent does not."),
+
+        SEC_TEXT(
+                database, connection, "", SETTING_SECRET | SETTING_EMPTY_OK, check_database_url,
+                "The cell database: 'mysql://USER:PASSWORD@HOST:PORT/DATABASE', or with ?unix_socket=PATH. "
+                "In "
+                "single quotes: between double ones ${...} is replaced, without quotes # cuts the value. The "
+                "agent does not start without it."),
+        SEC_INT(database, max_pool_size, "5", 1, 1000, "Connections that are kept open."),
+        SEC_INT(database, max_overflow, "50", 0, 10000, "More that may be open for a moment."),
+        SEC_INT(database, connection_recycle_time, "3600", -1, YEAR,
+                "Seconds after which a connection is replaced. -1: never."),
+        SEC_TEXT(database, mysql_sql_mode, "TRADITIONAL", SETTING_EMPTY_OK, NULL,
+                 "sql_mode of each session. '' keeps the server's."),
+
+        SEC_INT(compute, shutdown_retry_interval, "10", 1, 3600,
+                "Seconds after which a guest is asked again to shut down."),
+        SEC_INT(compute, max_disk_devices_to_attach, "-1", -1, 10000,
+                "Disks per guest. -1: no limit; not 0."),
+        SEC_INT(compute, max_concurrent_disk_ops, "0", 0, 10000,
+                "Images that are fetched or converted at the same time. 0: no limit."),
+        SEC_INT(compute, consecutive_build_service_disable_threshold, "10", 0, MANY,
+                "0: failed builds are not told to the scheduler."),
+        SEC_INT(compute, resource_provider_association_refresh, "300", 0, YEAR,
+                "Seconds for which what placement told is trusted. 0: until it proves wrong."),
+
+        SEC_CHOICE(libvirt, virt_type, "kvm", "kvm qemu", 0, "kvm, or qemu for machines without /dev/kvm."),
+        SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,
+                 "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
+                 "libvirtd."),
+        SEC_CHOICE(libvirt, cpu_mode, "", "host-model host-passthrough none", SETTING_EMPTY_OK,
+                   "CPU that guests see. '' is host-model with kvm and none with qemu."),
+        SEC_TEXT(libvirt, hw_machine_type, "", SETTING_EMPTY_OK, NULL,
+                 "Machine type of guests whose image names none; '' is pc on x86, virt on arm."),
+        SEC_TEXT(libvirt, rng_dev_path, "/dev/urandom", SETTING_EMPTY_OK, NULL,
+                 "Where guests' random numbers come from; '' gives them no such device."),
+        SEC_CHOICE(libvirt, sysinfo_serial, "unique", "none os hardware auto unique", 0,
+                   "Serial number that guests see in their firmware tables."),
+        SEC_INT(libvirt, mem_stats_period_seconds, "10", 0, 3600,
+                "Seconds between two measurements of memory inside a guest. 0: none."),
+        SEC_INT(libvirt, wait_soft_reboot_seconds, "120", 0, DAY,
+                "Seconds a guest gets to shut down for a soft reboot before the hard one."),
+        SEC_INT(libvirt, call_timeout, "60", 1, DAY,
+                "(ours) Seconds after which a call to libvirt that has no own limit counts as failed."),
+        SEC_INT(libvirt, delay_stopped_event, "15", 0, 300,
+                "(ours; nova has 15 built in) Seconds for which the news that a guest stopped is held back: "
+                "a reboot is a stop and a start."),
+
+        SEC_BOOL(vnc, enabled, "true", "Guests have a VNC console."),
+        SEC_TEXT(vnc, server_listen, "127.0.0.1", 0, check_address, "Address that these consoles listen on."),
+
+        SEC_TEXT(image_cache, subdirectory_name, "_base", 0, check_file_name,
+                 "Directory of cached images, below instances_path."),
+
+        SEC_PATH(images, local_path, "$state_path/images", 0,
+                 "(ours) The local folder of images, filled by `compute-agentctl image-import`."),
+
+        SEC_BOOL(workarounds, handle_virt_lifecycle_events, "true",
+                 "Act at once when the hypervisor says that a guest started or stopped."),
+
+        SEC_PATH(oslo_concurrency, lock_path, "$state_path/lock", 0,
+                 "Directory of lock files, shared with other services that touch the same things."),
+
+        SEC_INT(hub, stall_threshold_ms, "100", 10, 60000,
+                "(ours) Milliseconds for which one green thread may hold all others before a warning names "
+                "it."),
+        SEC_INT(hub, stack_size_kb, "64", 32, 8192, "(ours) KiB of stack of a green thread."),
+        SEC_INT(hub, tpool_workers, "20", 1, 1000, "(ours) Native threads for calls that block."),
+        {}
+};
+const size_t n_settings = ARRAY_SIZE(settings) - 1;
+
+#define NO_AMQP    "there is no AMQP transport in this version, only the local socket"
+#define NO_NETWORK "guests have no network interfaces in this version"
+#define NO_VOLUMES "there are no volumes in this version"
+#define NO_MOVES   "instances are not moved or resized in this version"
+#define NO_PROXY   "there is no access to consoles from outside in this version"
+#define NO_PINNING "guests are not bound to CPUs in this version; all online CPUs are offered"
+#define NO_NOTIFY  "no notifications are sent"
+#define NO_GLANCE  "images come from the local folder in this version"
+
+const struct unused_setting unused_settings[] = {
+        { "", "rpc_ping_enabled", "ping is always answered" },
+        { "", "vcpu_pin_set", NO_PINNING },
+        { "", "max_concurrent_snapshots", "there are no snapshots in this version" },
+        { "", "max_concurrent_live_migrations resize_confirm_window", NO_MOVES },
+        { "", "preallocate_images", "disks are never preallocated in this version" },
+        { "", "config_drive_format", "a config drive is always iso9660" },
+        { "", "default_ephemeral_format virt_mkfs", "ephemeral disks are not formatted in this version" },
+        { "", "vif_plugging_timeout vif_plugging_is_fatal network_allocate_retries", NO_NETWORK },
+        { "", "heal_instance_info_cache_interval", NO_NETWORK },
+        { "", "block_device_allocate_retries block_device_allocate_retries_interval", NO_VOLUMES },
+        { "", "volume_usage_poll_interval", NO_VOLUMES },
+        { "", "reboot_timeout", "it has no effect with libvirt, in nova neither" },
+        { "", "rescue_timeout", "there is no rescue in this version" },
+        { "", "shelved_offload_time shelved_poll_interval", "there is no shelving in this version" },
+        { "", "reclaim_instance_interval", "there is no soft delete in this version" },
+        { "", "scheduler_instance_sync_interval", "the scheduler is not told in this version" },
+        { "", "instance_usage_audit", NO_NOTIFY },
+        { "", "pointer_model", "guests always have a USB tablet" },
+        { "", "log_dir", "log_file names the file" },
+        { "", "use_syslog use_journal", "log lines go to log_file or to standard error" },
+        { "oslo_messaging_rabbit", "*", NO_AMQP },
+        { "oslo_messaging_notifications", "*", NO_NOTIFY },
+        { "notifications", "*", NO_NOTIFY },
+        { "database", "max_retries retry_interval", "a late or lost database is tried again for ever" },
+        { "compute", "cpu_shared_set cpu_dedicated_set", NO_PINNING },
+        { "compute", "image_type_exclude_list provider_config_location",
+          "there is no placement service in this version" },
+        { "libvirt", "cpu_models cpu_model_extra_flags", "there are no named CPU models in this version" },
+        { "libvirt", "images_type", "use_cow_images decides: qcow2 or raw" },
+        { "libvirt", "disk_cachemodes disk_prefix hw_disk_discard", "it cannot be chosen in this version" },
+        { "libvirt", "inject_partition", "nothing is ever put into a guest's disk" },
+        { "libvirt", "snapshot_image_format snapshots_directory", "there are no snapshots in this version" },
+        { "libvirt", "num_pcie_ports device_detach_attempts device_detach_timeout",
+          "devices are not attached to running guests in this version" },
+        { "libvirt", "live_migration_*", NO_MOVES },
+        { "vnc", "server_proxyclient_address novncproxy_base_url", NO_PROXY },
+        { "spice", "*", NO_PROXY },
+        { "serial_console", "*", NO_PROXY },
+        { "consoleauth", "*", NO_PROXY },
+        { "image_cache",
+          "manager_interval remove_unused_base_images remove_unused_original_minimum_age_seconds "
+          "remove_unused_resized_minimum_age_seconds",
+          "cached images are not removed in this version" },
+        { "placement", "*", "there is no placement service in this version" },
+        { "glance", "*", NO_GLANCE },
+        { "neutron", "*", NO_NETWORK },
+        { "cinder", "*", NO_VOLUMES },
+        { "service_user", "*", "no other service is called in this version" },
+        { "filter_scheduler", "track_instance_changes", "the scheduler is not told in this version" },
+        { "workarounds",
+          "disable_group_policy_check_upcall disable_compute_service_check_for_ffu libvirt_disable_apic "
+          "disable_libvirt_livesnapshot reserve_disk_resource_for_image_cache "
+          "wait_for_vif_plugged_event_during_hard_reboot",
+          "what it works around is not here" },
+        { "workarounds", "disable_deep_image_inspection", "images are always inspected" },
+        { "upgrade_levels", "compute", "no other compute service is called in this version" },
+        {}
+};

@@ -1,0 +1,335 @@
+/* tests/unit/agent/test_conf.c: the table of settings, good files, the dump, the example file. */
+#include "conf_file.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/list.h"
+#include "conf_priv.h"
+
+/* ---- the table ---- */
+
+START_TEST(every_default_is_a_value)
+{
+        const struct setting *s = &settings[_i];
+        struct conf *c = conf_of("");
+        struct error err = {};
+
+        ck_assert_msg(setting_parse(s, s->preset, c, &err) == 0, "%s: %s", s->key, err.text);
+        ck_assert_msg(s->min <= s->max, "%s", s->key);
+        ck_assert_msg(s->help && s->help[strlen(s->help) - 1] == '.', "%s: help is made of sentences",
+                      s->key);
+        ck_assert_ptr_eq(setting_find(s->section, s->key), s);
+        ck_assert_ptr_null(unused_find(s->section, s->key));
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(sections_stay_together_and_members_apart)
+{
+        for (size_t i = 0; i < n_settings; i++) {
+                for (size_t j = 0; j < i; j++) {
+                        ck_assert_msg(settings[i].offset != settings[j].offset, "%s and %s share a member",
+                                      settings[i].key, settings[j].key);
+                        if (j + 1 < i && strcmp(settings[j].section, settings[i].section) == 0)
+                                ck_assert_msg(strcmp(settings[j + 1].section, settings[i].section) == 0,
+                                              "section %s is torn apart", settings[i].section);
+                }
+        }
+        ck_assert_str_eq(settings[0].section, "");
+}
+END_TEST
+
+START_TEST(name_lookup_knows_used_and_unused)
+{
+        char buf[128];
+
+        ck_assert_ptr_nonnull(setting_find("", "host"));
+        ck_assert_ptr_null(setting_find("libvirt", "host"));
+        ck_assert_ptr_nonnull(unused_find("libvirt", "live_migration_uri"));
+        ck_assert_ptr_null(unused_find("libvirt", "live_migratio"));
+        ck_assert_ptr_nonnull(unused_find("database", "max_retries"));
+        ck_assert_ptr_null(unused_find("database", "max_retr"));
+        ck_assert_ptr_nonnull(unused_find("neutron", "anything"));
+        ck_assert(section_known("neutron"));
+        ck_assert(!section_known("neutrino"));
+        ck_assert_str_eq(suggest_section("neutrino", buf, sizeof(buf)), ", did you mean \"neutron\"?");
+        ck_assert_str_eq(suggest_key("", "rpeort_interval", buf, sizeof(buf)),
+                         ", did you mean \"report_interval\"?");
+        ck_assert_str_eq(suggest_key("", "something_else_entirely", buf, sizeof(buf)), "");
+}
+END_TEST
+
+/* ---- good files ---- */
+
+START_TEST(empty_file_gives_novas_defaults)
+{
+        struct conf *c = conf_of("");
+        char name[256];
+
+        ck_assert_int_eq(gethostname(name, sizeof(name)), 0);
+        ck_assert_str_eq(c->host, name);
+        ck_assert_str_ne(c->my_ip, "");
+        ck_assert_int_eq(c->report_interval, 10);
+        ck_assert_int_eq(c->service_down_time, 60);
+        ck_assert_int_eq(c->executor_thread_pool_size, 64);
+        ck_assert_int_eq(c->sync_power_state_pool_size, 1000);
+        ck_assert_int_eq(c->reserved_host_memory_mb, 512);
+        ck_assert_double_eq(c->initial_cpu_allocation_ratio, 16.0);
+        ck_assert_double_eq(c->cpu_allocation_ratio, 0.0);
+        ck_assert(c->force_raw_images);
+        ck_assert_str_eq(c->instances_path, "/var/lib/compute-agent/instances");
+        ck_assert_str_eq(c->running_deleted_instance_action, "reap");
+        ck_assert_str_eq(c->notes, "");
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(every_way_to_write_a_value_is_read)
+{
+        struct conf *c = conf_of("host = plain-1.example # comment\n"
+                                 "state_path = \"/srv/a b\" // comment\r\n"
+                                 "\tmkisofs_cmd='it\\'s \\\\ # not ${a} comment'\n"
+                                 "/* report_interval = 1\n"
+                                 "   over lines */ report_interval = 20 debug = YES periodic_enable = 0\n"
+                                 "update_resources_interval = -1\n"
+                                 "cpu_allocation_ratio = 2\n"
+                                 "ram_allocation_ratio = 1.25\n"
+                                 "log_level = debug\n"
+                                 "database { connection = mysql://nova@db/nova }\n"
+                                 "libvirt\n{\n virt_type = qemu\n}\n"
+                                 "libvirt { cpu_mode = 'none' }\n"
+                                 "vnc{enabled=off}");
+
+        ck_assert_str_eq(c->host, "plain-1.example");
+        ck_assert_str_eq(c->state_path, "/srv/a b");
+        ck_assert_str_eq(c->instances_path, "/srv/a b/instances");
+        ck_assert_str_eq(c->oslo_concurrency.lock_path, "/srv/a b/lock");
+        ck_assert_str_eq(c->mkisofs_cmd, "it's \\ # not ${a} comment");
+        ck_assert_int_eq(c->report_interval, 20);
+        ck_assert(c->debug);
+        ck_assert(!c->periodic_enable);
+        ck_assert_int_eq(c->update_resources_interval, -1);
+        ck_assert_double_eq(c->cpu_allocation_ratio, 2.0);
+        ck_assert_double_eq(c->ram_allocation_ratio, 1.25);
+        ck_assert_str_eq(c->log_level, "DEBUG");
+        ck_assert_str_eq(c->database.connection, "mysql://nova@db/nova");
+        ck_assert_str_eq(c->libvirt.virt_type, "qemu");
+        ck_assert_str_eq(c->libvirt.cpu_mode, "none");
+        ck_assert(!c->vnc.enabled);
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(double_quotes_know_the_common_escapes)
+{
+        struct conf *c = conf_of("host = \"a\\\"b\\\\c\\${d}\"\n");
+
+        ck_assert_str_eq(c->host, "a\"b\\c${d}");
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(nova_options_without_effect_are_noted)
+{
+        struct conf *c = conf_of("rpc_ping_enabled = True\n"
+                                 "host = 'a'\n"
+                                 "neutron {\n"
+                                 "    auth_url = 'http://x'\n"
+                                 "    auth { nested = 1 }\n"
+                                 "}\n"
+                                 "libvirt {\n"
+                                 "    images_type = 'rbd'\n"
+                                 "    virt_type = 'qemu'\n"
+                                 "}\n");
+        CLEANUP(freep)
+        char *want = xasprintf("%s:1: rpc_ping_enabled has no effect: ping is always answered\n"
+                               "%s:3: section \"neutron\" has no effect: guests have no network "
+                               "interfaces in this version\n"
+                               "%s:8: images_type has no effect: use_cow_images decides: qcow2 or "
+                               "raw\n",
+                               c->path, c->path, c->path);
+
+        ck_assert_str_eq(c->notes, want);
+        ck_assert_str_eq(c->host, "a");
+        ck_assert_str_eq(c->libvirt.virt_type, "qemu");
+        conf_free(c);
+}
+END_TEST
+
+/* nova-contract 4.4 */
+START_TEST(service_down_time_is_raised_above_the_report_interval)
+{
+        struct conf *c = conf_of("report_interval = 61\n");
+
+        ck_assert_int_eq(c->service_down_time, 152);
+        ck_assert_ptr_nonnull(strstr(c->notes, ":1: service_down_time is not longer"));
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(readable_password_is_noted)
+{
+        char path[] = "/tmp/compute-agent-conf.XXXXXX";
+        CLEANUP(strbuf_free) struct strbuf errors = {};
+        int fd = mkstemp(path);
+        struct conf *c;
+
+        ck_assert_int_gt(dprintf(fd, "database { connection = 'mysql://nova:pw@db/nova' }\n"), 0);
+        ck_assert_int_eq(fchmod(fd, 0644), 0);
+        close(fd);
+        c = conf_load(path, &errors);
+        unlink(path);
+        ck_assert_ptr_nonnull(c);
+        ck_assert_ptr_nonnull(
+                strstr(c->notes, "has a password in it and is readable by everyone (mode 644)"));
+        conf_free(c);
+}
+END_TEST
+
+/* ---- the dump ---- */
+
+START_TEST(dump_read_again_is_the_same)
+{
+        struct conf *first = conf_of("host = 'it\\'s \\\\ a \"name\" # ${x}'\n"
+                                     "ram_allocation_ratio = 1.125\n"
+                                     "state_path = '/srv'\n"
+                                     "libvirt { virt_type = 'qemu' }\n");
+        CLEANUP(strbuf_free) struct strbuf text = {}, again = {};
+        struct conf *second;
+
+        conf_dump(first, &text);
+        second = conf_of(text.data);
+        for (const struct setting *s = settings; s->key; s++)
+                ck_assert_msg(setting_equal(s, first, second), "%s", s->key);
+        conf_dump(second, &again);
+        ck_assert_str_eq(text.data, again.data);
+        conf_free(first);
+        conf_free(second);
+}
+END_TEST
+
+struct masked {
+        const char *written, *shown;
+};
+
+static const struct masked masked[] = {
+        { "mysql://nova:geheim@db:3306/nova?charset=utf8", "'mysql://nova:***@db:3306/nova?charset=utf8'" },
+        { "mysql+pymysql://nova:ge:heim@db/nova", "'mysql+pymysql://nova:***@db/nova'" },
+        { "mysql://nova:geh@eim@db/nova", "'mysql://nova:***@db/nova'" },
+        { "mysql://nova@db/nova", "'mysql://nova@db/nova'" },
+        { "mysql://nova:geh/eim@db/nova", "'***'" }, /* the slash should have been %2F: no guessing */
+        { "mysql://nova:geh?eim@db/nova", "'***'" },
+        { "mysql://nova@db/nova?password=geheim", "'***'" },
+        { "mysql://a:geheim@h1,b:geheim@h2/nova", "'mysql://a:***@h1,b:***@h2/nova'" },
+        { "", "''" },
+};
+
+START_TEST(dump_masks_passwords)
+{
+        CLEANUP(freep) char *text = xasprintf("database { connection = '%s' }\n", masked[_i].written);
+        CLEANUP(freep) char *want = xasprintf("    connection = %s\n", masked[_i].shown);
+        CLEANUP(strbuf_free) struct strbuf out = {};
+        struct conf *c = conf_of(text);
+
+        conf_dump(c, &out);
+        ck_assert_msg(strstr(out.data, want), "%s not in\n%s", want, out.data);
+        ck_assert_ptr_null(strstr(out.data, "eim"));
+        ck_assert_str_eq(c->database.connection, masked[_i].written);
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(reload_tells_what_needs_a_restart)
+{
+        struct conf *now = conf_of("log_level = INFO\n");
+        struct conf *level = conf_of("log_level = DEBUG\n");
+        struct conf *more = conf_of("host = 'other'\nlog_level = DEBUG\nlibvirt { virt_type = 'qemu' }\n");
+        CLEANUP(strbuf_free) struct strbuf errors = {};
+
+        ck_assert_int_eq(conf_may_reload(now, level, &errors), 0);
+        ck_assert_uint_eq(errors.len, 0);
+        ck_assert_int_eq(conf_may_reload(now, more, &errors), -1);
+        ck_assert_ptr_nonnull(strstr(errors.data, ": host cannot change without a restart\n"));
+        ck_assert_ptr_nonnull(strstr(errors.data, ": libvirt.virt_type cannot change without a restart\n"));
+        ck_assert_ptr_null(strstr(errors.data, "log_level"));
+        conf_free(now);
+        conf_free(level);
+        conf_free(more);
+}
+END_TEST
+
+/* ---- etc/compute-agent.conf ---- */
+
+START_TEST(example_file_is_what_the_table_says)
+{
+        CLEANUP(strbuf_free) struct strbuf want = {}, have = {};
+        FILE *file = fopen(EXAMPLE_CONF, "r");
+        char buf[4096];
+        size_t n;
+
+        ck_assert_msg(file != NULL, "%s cannot be opened", EXAMPLE_CONF);
+        while ((n = fread(buf, 1, sizeof(buf), file)) > 0)
+                strbuf_add(&have, buf, n);
+        fclose(file);
+        ck_assert_uint_gt(have.len, 0);
+        conf_example(&want);
+        if (strcmp(want.data, have.data) != 0 && getenv("UPDATE_EXAMPLE")) {
+                file = fopen(EXAMPLE_CONF, "w");
+                ck_assert_ptr_nonnull(file);
+                ck_assert_uint_eq(fwrite(want.data, 1, want.len, file), want.len);
+                fclose(file);
+        }
+        ck_assert_msg(strcmp(want.data, have.data) == 0,
+                      "etc/compute-agent.conf differs from the table of settings: run this test with "
+                      "UPDATE_EXAMPLE=1 and look at the change");
+}
+END_TEST
+
+START_TEST(example_file_sets_every_option_to_its_default)
+{
+        CLEANUP(strbuf_free) struct strbuf errors = {};
+        struct conf *defaults = conf_of(""), *example = conf_load(EXAMPLE_CONF, &errors);
+        CLEANUP(strbuf_free) struct strbuf text = {};
+
+        ck_assert_msg(example != NULL, "%s", errors.data);
+        conf_example(&text);
+        for (const struct setting *s = settings; s->key; s++) {
+                CLEANUP(freep) char *line = xasprintf("\n%s%s = ", *s->section ? "    " : "", s->key);
+
+                ck_assert_msg(setting_equal(s, defaults, example), "%s", s->key);
+                ck_assert_msg(strstr(text.data, line) != NULL, "%s misses", s->key);
+        }
+        ck_assert_str_eq(example->notes, "");
+        conf_free(defaults);
+        conf_free(example);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *suite = suite_create("conf");
+        TCase *tcase = tcase_create("conf");
+        SRunner *runner = srunner_create(suite);
+        int failed;
+
+        tcase_add_loop_test(tcase, every_default_is_a_value, 0, (int)n_settings);
+        tcase_add_test(tcase, sections_stay_together_and_members_apart);
+        tcase_add_test(tcase, name_lookup_knows_used_and_unused);
+        tcase_add_test(tcase, empty_file_gives_novas_defaults);
+        tcase_add_test(tcase, every_way_to_write_a_value_is_read);
+        tcase_add_test(tcase, double_quotes_know_the_common_escapes);
+        tcase_add_test(tcase, nova_options_without_effect_are_noted);
+        tcase_add_test(tcase, service_down_time_is_raised_above_the_report_interval);
+        tcase_add_test(tcase, readable_password_is_noted);
+        tcase_add_test(tcase, dump_read_again_is_the_same);
+        tcase_add_loop_test(tcase, dump_masks_passwords, 0, ARRAY_SIZE(masked));
+        tcase_add_test(tcase, reload_tells_what_needs_a_restart);
+        tcase_add_test(tcase, example_file_is_what_the_table_says);
+        tcase_add_test(tcase, example_file_sets_every_option_to_its_default);
+        suite_add_tcase(suite, tcase);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
