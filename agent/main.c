@@ -1,0 +1,97 @@
+/*
+ * agent/main.c: from the command line to the hub.
+ *
+ * Patching comes first, before any other thread and before anything could block; only --debug must be known
+ * for it. Exit status: 0 stopped as asked, 1 a part failed, 2 wrong command line, 78 (EX_CONFIG) wrong
+ * configuration, which a service manager must not retry.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#define LOG_MODULE "agent"
+#include "agent.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf.h"
+#include "green/green.h"
+#include "json/json.h"
+#include "options.h"
+#include "patcher/patcher.h"
+#include "process.h"
+
+static int give_up(int status, const struct error *err)
+{
+        fprintf(stderr, "compute-agent: %s\n", err->text);
+        return status;
+}
+
+static int start_log(const struct options *opt, const struct conf *conf, struct error *err)
+{
+        const char *file = opt->log_file ? opt->log_file : conf->log_file;
+        struct log_options log = { .level = LOG_INFO, .file = *file ? file : NULL };
+        const char *level = opt->log_level ? opt->log_level : conf->debug ? "debug" : conf->log_level;
+
+        if (!log_level_parse(level, &log.level))
+                return error_set(err, ERR_INVALID, "log level \"%s\" is none of debug, info, warning, error, critical", level);
+        return log_start(&log, err);
+}
+
+static void say_what_is_patched(bool debug)
+{
+        if (debug)
+                log_warning("--debug: threads are NOT patched: code that calls pthread_create gets native "
+                            "threads, visible to gdb and independent of the hub");
+        log_info("compute-agent " AGENT_VERSION " starting: patched socket=%d select=%d time=%d thread=%d os=%d",
+                 is_patched(PATCH_SOCKET), is_patched(PATCH_SELECT), is_patched(PATCH_TIME),
+                 is_patched(PATCH_THREAD), is_patched(PATCH_OS));
+}
+
+static int run(const struct options *opt, const struct conf *conf)
+{
+        struct hub_options hub = { .stack_size = (size_t)conf->hub.stack_size_kb * 1024 };
+        struct agent_options agent = { .conf = conf, .options = opt };
+        struct error err = {};
+        int r;
+
+        if (process_prepare(conf, &err) < 0 || start_log(opt, conf, &err) < 0)
+                return give_up(EXIT_FAILURE, &err);
+        say_what_is_patched(opt->debug);
+        r = hub_run(agent_main, &agent, &hub, &err);
+        if (r < 0)
+                log_critical("giving up: %s", err.text);
+        log_stop();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+        struct options opt;
+        CLEANUP(strbuf_free) struct strbuf text = {};
+        struct conf *conf;
+        struct error err = {};
+        int status = options_parse(&opt, argc, argv);
+
+        if (status >= 0)
+                return status; /* --help, --version, or a mistake: said already */
+        if (monkey_patch(opt.debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) < 0)
+                return give_up(EXIT_FAILURE, &err);
+        jval_init();
+        conf = conf_load(opt.config_file, &text);
+        if (!conf) {
+                fprintf(stderr, "%s", text.data);
+                return EX_CONFIG;
+        }
+        if (opt.check_config) {
+                printf("%s: no mistakes found\n", conf->path);
+                status = EXIT_SUCCESS;
+        } else if (opt.dump_config) {
+                conf_dump(conf, &text);
+                fputs(text.data, stdout);
+                status = EXIT_SUCCESS;
+        } else {
+                status = run(&opt, conf);
+        }
+        conf_free(conf);
+        return status;
+}

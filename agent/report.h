@@ -1,0 +1,12 @@
+/*
+ * agent/report.h: the report that SIGUSR2 asks for: all there is to know about this process, as text.
+ */
+#pragma once
+
+#include "rpc/admin.h"
+
+/*
+ * Writes it to log_dir/file, or to stderr: versions, configuration without secrets, native threads, green
+ * threads with backtraces, pools, locks, hypervisor, database, instances being worked on.
+ */
+int YIELDS report_write(const struct admin_sources *from, struct error *err);
