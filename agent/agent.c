@@ -275,7 +275,9 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
 static int YIELDS rpc_start(struct agent *a, struct error *err)
 {
         struct rpc_server_options opt = {
-                .target = { .exchange = a->conf->control_exchange, .topic = "compute", .server = a->conf->host },
+                .target = { .exchange = a->conf->control_exchange,
+                            .topic = "compute",
+                            .server = a->conf->host },
                 .endpoints = a->endpoints,
                 .workers = (unsigned)a->conf->executor_thread_pool_size,
                 .describe_failure = rpc_describe_failure,

@@ -33,7 +33,8 @@ static int start_log(const struct options *opt, const struct conf *conf, struct 
         const char *level = opt->log_level ? opt->log_level : conf->debug ? "debug" : conf->log_level;
 
         if (!log_level_parse(level, &log.level))
-                return error_set(err, ERR_INVALID, "log level \"%s\" is none of debug, info, warning, error, critical", level);
+                return error_set(err, ERR_INVALID,
+                                 "log level \"%s\" is none of debug, info, warning, error, critical", level);
         return log_start(&log, err);
 }
 
@@ -42,7 +43,8 @@ static void say_what_is_patched(bool debug)
         if (debug)
                 log_warning("--debug: threads are NOT patched: code that calls pthread_create gets native "
                             "threads, visible to gdb and independent of the hub");
-        log_info("compute-agent " AGENT_VERSION " starting: patched socket=%d select=%d time=%d thread=%d os=%d",
+        log_info("compute-agent " AGENT_VERSION
+                 " starting: patched socket=%d select=%d time=%d thread=%d os=%d",
                  is_patched(PATCH_SOCKET), is_patched(PATCH_SELECT), is_patched(PATCH_TIME),
                  is_patched(PATCH_THREAD), is_patched(PATCH_OS));
 }
