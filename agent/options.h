@@ -1,0 +1,29 @@
+/*
+ * agent/options.h: the command line of compute-agent.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+
+#define EXIT_USAGE 2
+#define EXIT_CONF  78 /* sysexits.h: a configuration error; a service manager need not try again */
+
+struct options {
+        const char *config_file; /* all three borrowed from argv; NULL: not given */
+        const char *log_file;
+        bool debug; /* thread patching off: what would be green threads are native ones */
+        bool has_log_level;
+        enum log_level log_level;
+        bool check_config, dump_config;
+};
+
+enum options_outcome {
+        OPTIONS_GO,    /* start, check or dump, as ret says */
+        OPTIONS_DONE,  /* out has what was asked for (--help, --version): print it, exit with 0 */
+        OPTIONS_WRONG, /* out has what is wrong: print it to stderr, exit with EXIT_USAGE */
+};
+
+enum options_outcome options_parse(struct options *ret, int argc, char **argv, struct strbuf *out);

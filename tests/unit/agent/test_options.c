@@ -1,0 +1,137 @@
+/* tests/unit/agent/test_options.c: the command line. */
+#include <check.h>
+#undef fail
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "options.h"
+
+static char said[4096]; /* what the last parse() put out */
+
+/* parse(&o, "--debug", "--log-level", "info") */
+#define parse(ret, ...) parse_words(ret, (const char *[]){ "compute-agent", ##__VA_ARGS__, NULL })
+
+static enum options_outcome parse_words(struct options *ret, const char **words)
+{
+        struct strbuf out = {};
+        enum options_outcome outcome;
+        int argc = 0;
+
+        while (words[argc])
+                argc++;
+        outcome = options_parse(ret, argc, (char **)words, &out);
+        snprintf(said, sizeof(said), "%s", out.len ? out.data : "");
+        strbuf_free(&out);
+        return outcome;
+}
+
+START_TEST(without_options_everything_is_left_to_the_file)
+{
+        struct options o;
+
+        ck_assert_int_eq(parse(&o), OPTIONS_GO);
+        ck_assert_ptr_null(o.config_file);
+        ck_assert_ptr_null(o.log_file);
+        ck_assert(!o.debug && !o.has_log_level && !o.check_config && !o.dump_config);
+        ck_assert_str_eq(said, "");
+}
+END_TEST
+
+START_TEST(each_option_is_taken)
+{
+        struct options o;
+
+        ck_assert_int_eq(
+                parse(&o, "--config-file", "/etc/x", "--debug", "--log-level=Warning", "--log-file", "l"),
+                OPTIONS_GO);
+        ck_assert_str_eq(o.config_file, "/etc/x");
+        ck_assert_str_eq(o.log_file, "l");
+        ck_assert(o.debug && o.has_log_level);
+        ck_assert_int_eq(o.log_level, LOG_WARNING);
+        ck_assert_int_eq(parse(&o, "--check-config"), OPTIONS_GO);
+        ck_assert(o.check_config && !o.dump_config && !o.debug);
+        ck_assert_int_eq(parse(&o, "--dump-config"), OPTIONS_GO);
+        ck_assert(o.dump_config && !o.check_config);
+}
+END_TEST
+
+/* --debug is about threads; the level is another option. */
+START_TEST(debug_does_not_set_the_log_level)
+{
+        struct options o;
+
+        ck_assert_int_eq(parse(&o, "--debug"), OPTIONS_GO);
+        ck_assert(!o.has_log_level);
+        ck_assert_int_eq(parse(&o, "--log-level", "debug"), OPTIONS_GO);
+        ck_assert(!o.debug);
+}
+END_TEST
+
+START_TEST(help_and_version_are_answers)
+{
+        struct options o;
+
+        ck_assert_int_eq(parse(&o, "--version", "--nonsense"), OPTIONS_DONE);
+        ck_assert_str_eq(said, "compute-agent " AGENT_VERSION "\n");
+        ck_assert_int_eq(parse(&o, "--help"), OPTIONS_DONE);
+        for (const char *const *p =
+                     (const char *const[]){ "--config-file", "--debug", "--log-level", "--log-file",
+                                            "--check-config", "--dump-config", "--version", NULL };
+             *p; p++)
+                ck_assert_msg(strstr(said, *p) != NULL, "--help does not tell of %s", *p);
+}
+END_TEST
+
+struct wrong_line {
+        const char *words[4];
+        const char *message;
+};
+
+static const struct wrong_line wrong_lines[] = {
+        { { "--nonsense" }, "there is no option \"--nonsense\", or it takes no value" },
+        { { "-x" }, "there is no option \"-x\", or it takes no value" },
+        { { "--debug=yes" }, "there is no option \"--debug=yes\", or it takes no value" },
+        { { "--config-file" }, "--config-file needs a value" },
+        { { "--config-file=" }, "--config-file needs the name of a file" },
+        { { "--log-file", "" }, "--log-file needs the name of a file" },
+        { { "--log-level", "loud" }, "--log-level: there is no level \"loud\"" },
+        { { "start" }, "\"start\" is no option" },
+        { { "--debug", "--", "start" }, "\"start\" is no option" },
+        { { "--check-config", "--dump-config" }, "--check-config and --dump-config exclude each other" },
+};
+
+START_TEST(wrong_command_line_is_explained)
+{
+        const struct wrong_line *wrong = &wrong_lines[_i];
+        const char *words[6] = { "compute-agent" };
+        char want[256];
+        struct options o;
+
+        memcpy(words + 1, wrong->words, sizeof(wrong->words));
+        snprintf(want, sizeof(want), "compute-agent: %s\nTry: compute-agent --help\n", wrong->message);
+        ck_assert_int_eq(parse_words(&o, words), OPTIONS_WRONG);
+        ck_assert_str_eq(said, want);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *suite = suite_create("options");
+        TCase *tcase = tcase_create("options");
+        SRunner *runner = srunner_create(suite);
+        int failed;
+
+        tcase_add_test(tcase, without_options_everything_is_left_to_the_file);
+        tcase_add_test(tcase, each_option_is_taken);
+        tcase_add_test(tcase, debug_does_not_set_the_log_level);
+        tcase_add_test(tcase, help_and_version_are_answers);
+        tcase_add_loop_test(tcase, wrong_command_line_is_explained, 0, ARRAY_SIZE(wrong_lines));
+        suite_add_tcase(suite, tcase);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
