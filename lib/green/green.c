@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "green/green_priv.h"
@@ -52,6 +53,15 @@ void green_group_close(struct green_group *g)
 
 /* ---- threads ---- */
 
+/* By hand: snprintf would be a third of what a spawn costs. */
+static void copy_name(char to[GREEN_NAME_MAX], const char *name)
+{
+        size_t len = strnlen(name, GREEN_NAME_MAX - 1);
+
+        memcpy(to, name, len);
+        to[len] = '\0';
+}
+
 static struct green *HUB_ONLY spawn(struct green_group *in, const char *name, green_fn *fn, void *arg,
                                     struct error *err)
 {
@@ -68,7 +78,7 @@ static struct green *HUB_ONLY spawn(struct green_group *in, const char *name, gr
                 error_while(err, "starting %s", name);
                 return NULL;
         }
-        snprintf(g->name, sizeof(g->name), "%s", name);
+        copy_name(g->name, name);
         g->fn = fn;
         g->arg = arg;
         g->group = group;
@@ -153,7 +163,7 @@ void green_set_name(const char *name)
 {
         struct green *self = the_hub->current;
 
-        snprintf(self->name, sizeof(self->name), "%s", name);
+        copy_name(self->name, name);
 }
 
 void green_shield_begin(void)

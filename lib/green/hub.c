@@ -370,11 +370,13 @@ void hub_exit_current(struct hub *h)
 /* The first frame of every green thread but main: its stack ends here. */
 static void thread_main(struct green *self)
 {
-        struct error err = {};
+        struct error err; /* not cleared whole: that would cost as much as the switch */
         struct hub *h;
         int r;
 
         assert_green();
+        err.code = ERR_NONE;
+        err.text[0] = '\0';
         h = self->hub;
         after_switch(h);
         r = self->fn(self->arg, &err);
