@@ -8,19 +8,23 @@
 /* A request as received, or to be sent. All strings are owned. */
 struct rpc_request {
         char *method;
-        char *ns;         /* namespace; NULL if absent */
-        char *version;    /* "1.0" if absent */
-        char *unique_id;  /* _unique_id; NULL if absent */
-        char *msg_id;     /* calls only, else NULL: a cast */
-        char *reply_q;    /* calls only */
-        int64_t timeout_s; /* _timeout; 0: none */
+        char *ns;             /* namespace; NULL if absent */
+        char *version;        /* "1.0" if absent */
+        char *unique_id;      /* _unique_id; NULL if absent */
+        char *msg_id;         /* calls only, else NULL: a cast */
+        char *reply_q;        /* calls only */
+        int64_t timeout_s;    /* _timeout; 0: none */
         struct jval *args;    /* object, owned; never NULL */
         struct jval *context; /* object of the _context_* keys without that prefix; never NULL */
 };
 
 void rpc_request_free(struct rpc_request *r); /* frees what it holds, not r */
 
-/* Envelope text -> request. ERR_PROTOCOL: not JSON, other major version, no method, wrong types. */
+/*
+ * Envelope text -> request. ERR_PROTOCOL: not JSON, other envelope version, no method, wrong types. On error
+ * ret holds msg_id and reply_q where they could be read, so that the caller can be told, and nothing else: it
+ * is freed in either case.
+ */
 int envelope_decode_request(const char *body, size_t len, struct rpc_request *ret, struct error *err);
 /* Request -> envelope text (caller frees). A missing unique_id is made. */
 char *envelope_encode_request(const struct rpc_request *r, size_t *ret_len);
@@ -35,7 +39,7 @@ struct rpc_failure {
 
 struct rpc_reply {
         char *msg_id;
-        struct jval *result;  /* owned; may be NULL: null */
+        struct jval *result; /* owned; may be NULL: null */
         bool ending;
         bool failed;
         char *class_name, *module, *message; /* of the failure; owned */
