@@ -30,7 +30,8 @@ struct transport_ops {
         const char *scheme; /* "unix", "rabbit" */
         /* Declares and starts to consume topic, topic.server and the fanout. */
         int (*listen)(struct transport *t, const struct transport_target *target, struct error *err);
-        int (*receive)(struct transport *t, struct deadline by, struct transport_message **ret, struct error *err);
+        int (*receive)(struct transport *t, struct deadline by, struct transport_message **ret,
+                       struct error *err);
         void (*ack)(struct transport_message *m);
         void (*reject)(struct transport_message *m);
         int (*reply)(struct transport_message *m, const char *reply_q, const char *body, size_t len,
@@ -56,6 +57,7 @@ int YIELDS transport_listen(struct transport *t, const struct transport_target *
 int YIELDS transport_receive(struct transport *t, struct deadline by, struct transport_message **ret,
                              struct error *err);
 void YIELDS transport_ack(struct transport_message *m);
+/* Cannot be read: put away for good. The local socket closes the connection it came from. */
 void YIELDS transport_reject(struct transport_message *m);
 /* To the queue (or connection) the request named. ERR_CLOSED: the caller is gone. */
 int YIELDS transport_reply(struct transport_message *m, const char *reply_q, const char *body, size_t len,
@@ -64,11 +66,13 @@ int YIELDS transport_reply(struct transport_message *m, const char *reply_q, con
 int YIELDS transport_publish(struct transport *t, const struct transport_target *to, const char *body,
                              size_t len, struct deadline by, struct error *err);
 void HUB_ONLY transport_stop_consuming(struct transport *t);
-void YIELDS transport_free(struct transport *t); /* NULL allowed */
+void YIELDS transport_free(struct transport *t); /* NULL allowed; all messages were freed before */
 void HUB_ONLY transport_message_free(struct transport_message *m);
 void HUB_ONLY transport_describe(struct transport *t, char *buf, size_t size, bool *ret_ok);
 
 /*
  * The local socket's wire: each frame is 4 bytes of length, big endian, then that many bytes of envelope, in
- * both directions; a reply comes back on the connection of its request, whatever _reply_q says.
+ * both directions; a reply comes back on the connection of its request, whatever _reply_q says. A frame that
+ * is empty, too large or cut off costs its sender the connection. After transport_stop_consuming() the socket
+ * file is gone, what peers had sent before is still delivered, and replies still go out.
  */
