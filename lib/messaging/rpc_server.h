@@ -16,8 +16,8 @@ struct rpc_server;
 struct rpc_call {
         const struct rpc_request *request;
         unsigned peer_uid;
-        void *app;             /* of rpc_server_options */
-        struct jval *result;   /* set by the method (owned from then on); NULL answers null */
+        void *app;           /* the endpoint's, else that of rpc_server_options */
+        struct jval *result; /* set by the method (owned from then on); NULL answers null */
 };
 
 /*
@@ -34,7 +34,8 @@ struct rpc_endpoint { /* tried in order: first with equal namespace, compatible 
         const char *ns; /* NULL: none */
         const char *version;
         const struct rpc_method *methods; /* ends with a NULL name */
-        const char *opt_name; /* shown in dumps */
+        const char *opt_name;             /* shown in dumps */
+        void *app;                        /* rpc_call.app of its methods; NULL: that of the options */
 };
 
 struct rpc_server_options {
@@ -44,23 +45,29 @@ struct rpc_server_options {
         unsigned workers;                     /* 0: 64 */
         void *app;
         /* err -> class, module, message, kwargs (owned by the caller of it, freed by the server). */
-        void (*describe_failure)(const struct error *err, const struct rpc_request *r, struct rpc_failure *ret,
-                                 struct jval **ret_kwargs);
+        void (*describe_failure)(const struct error *err, const struct rpc_request *r,
+                                 struct rpc_failure *ret, struct jval **ret_kwargs);
+        /*
+         * For the application's log, since this library has none: a request that failed (of a cast nobody
+         * else learns it), or a message that could not be read (then r is NULL). Must not yield. May be NULL.
+         */
+        void (*on_failure)(const struct rpc_request *r, const struct error *err, void *app);
 };
 
 struct rpc_server *HUB_ONLY rpc_server_new(const struct rpc_server_options *opt, struct error *err);
 int YIELDS rpc_server_start(struct rpc_server *s, struct error *err); /* listens; starts consuming */
 /* 1.7: consume no more; what was delivered is still executed. */
 void HUB_ONLY rpc_server_stop(struct rpc_server *s);
-/* Until all running methods ended; ERR_TIMEOUT when `by` passes first (rpc_server_foreach() names the rest). */
+/* After stop: until all that was delivered is done. ERR_TIMEOUT: rpc_server_foreach() names the rest. */
 int YIELDS rpc_server_wait(struct rpc_server *s, struct deadline by, struct error *err);
-void YIELDS rpc_server_free(struct rpc_server *s); /* cancels what still runs */
+void YIELDS rpc_server_free(struct rpc_server *s); /* cancels what still runs; NULL allowed */
 
 struct rpc_running {
         const char *method, *request_id, *instance; /* instance: uuid out of args.instance, or NULL */
         double seconds;
 };
-void HUB_ONLY rpc_server_foreach(struct rpc_server *s, void (*fn)(const struct rpc_running *r, void *arg), void *arg);
+void HUB_ONLY rpc_server_foreach(struct rpc_server *s, void (*fn)(const struct rpc_running *r, void *arg),
+                                 void *arg);
 struct rpc_server_stats {
         unsigned long received, duplicates, rejected, calls, casts, failures;
         unsigned running, queued;

@@ -1,0 +1,48 @@
+/*
+ * lib/messaging/rpc_server_priv.h: what rpc_server.c (receiving, queueing) and rpc_work.c (executing one
+ * request) share.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "green/sync.h"
+#include "messaging/rpc_server.h"
+
+#define RPC_SEEN_MAX 16
+#define RPC_UUID_LEN 36
+
+struct rpc_server {
+        struct rpc_server_options opt;
+        char *exchange, *topic, *server; /* the target's, owned */
+        struct green_group *group;       /* receiver and dispatcher */
+        struct green_pool *pool;         /* executes */
+        bool started, receiving;
+        struct list backlog; /* struct rpc_work: acknowledged, waiting for a worker */
+        unsigned n_backlog;  /* also counts the one in the dispatcher's hands */
+        size_t backlog_bytes;
+        struct list running; /* struct rpc_work */
+        unsigned n_running;
+        struct green_cond more;    /* the backlog grew, or receiving ended: the dispatcher waits */
+        struct green_cond room;    /* the backlog shrank: the receiver waits */
+        struct green_cond settled; /* something ended: rpc_server_wait() waits */
+        char *seen[RPC_SEEN_MAX];  /* a ring of _unique_id */
+        unsigned next_seen;
+        struct rpc_server_stats stats;
+};
+
+struct rpc_work {
+        struct list node; /* in backlog, then in running */
+        struct rpc_server *server;
+        struct transport_message *message;
+        size_t bytes;
+        struct rpc_request request;
+        struct error unreadable; /* code set: the request could not be read, but its caller can be told */
+        int64_t started_ns;
+        char instance[RPC_UUID_LEN + 1]; /* "": none */
+};
+
+/* Executes, replies, frees. A green_fn for the pool; arg is a struct rpc_work. */
+green_fn rpc_work_run;
+/* Cannot be executed: tells the caller and frees. */
+void YIELDS rpc_work_refuse(struct rpc_work *w, const struct error *why);
+void HUB_ONLY rpc_work_free(struct rpc_work *w);
