@@ -161,9 +161,12 @@ unsigned long green_id(const struct green *g)
 
 void green_set_name(const char *name)
 {
-        struct green *self = the_hub->current;
+        green_rename(the_hub->current, name);
+}
 
-        copy_name(self->name, name);
+void green_rename(struct green *g, const char *name)
+{
+        copy_name(g->name, name);
 }
 
 void green_shield_begin(void)

@@ -87,6 +87,7 @@ bool HUB_ONLY green_cancelled(void);     /* has this green thread been cancelled
 const char *HUB_ONLY green_name(const struct green *g);
 unsigned long HUB_ONLY green_id(const struct green *g);
 void HUB_ONLY green_set_name(const char *name); /* of the current one */
+void HUB_ONLY green_rename(struct green *g, const char *name);
 
 /* In a shield, waits do not fail with ERR_CANCELLED. Nests. Keep it short: closing waits for it. */
 void HUB_ONLY green_shield_begin(void);
