@@ -20,7 +20,8 @@
 #include "base/original.h" /* patcher_original(name): the unpatched function */
 
 enum patch_category {
-        PATCH_SOCKET = 1 << 0, /* connect accept accept4 recv recvfrom recvmsg send sendto sendmsg read write ... on sockets; getaddrinfo (in tpool) */
+        PATCH_SOCKET = 1 << 0, /* connect accept accept4 recv recvfrom recvmsg send sendto sendmsg read write
+                                  ... on sockets; getaddrinfo (in tpool) */
         PATCH_SELECT = 1 << 1, /* poll ppoll select */
         PATCH_TIME = 1 << 2,   /* sleep usleep nanosleep clock_nanosleep */
         PATCH_THREAD = 1 << 3, /* pthread_create join detach self setname_np: green threads */
@@ -31,16 +32,25 @@ enum patch_category {
 /*
  * At the very start of main(), before any other thread. May be called once per process; a second call with
  * other categories fails with ERR_INVALID. Checks itself: fails with ERR_UNSUPPORTED when the program was not
- * linked with the wraps. The daemon patches PATCH_ALL & ~PATCH_OS, and with --debug also without PATCH_THREAD.
+ * linked with the wraps. The daemon patches PATCH_ALL & ~PATCH_OS, and with --debug also without
+ * PATCH_THREAD.
  */
 int monkey_patch(unsigned categories, struct error *err);
 bool is_patched(unsigned category); /* all of the given bits; any thread */
 
 /*
- * Greens one loaded shared library (its soname, or a path's last part) in the patched categories. ERR_NOT_FOUND
- * when it is not loaded; *ret_slots (may be NULL) says how many import slots were redirected.
+ * Greens one loaded shared library (its soname, or a path's last part) in the patched categories.
+ * ERR_NOT_FOUND when it is not loaded; *ret_slots (may be NULL) says how many import slots were redirected.
  */
 int patcher_green_library(const char *soname, unsigned *ret_slots, struct error *err);
+
+/*
+ * Where getaddrinfo() runs when it needs a name server; borrowed, to be set once the hub runs and to be reset
+ * with NULL before the pool is closed. Without one such a call fails with EAI_SYSTEM and ENOSYS: it never
+ * stalls the hub.
+ */
+struct tpool;
+void patcher_use_tpool(struct tpool *p);
 
 /* The table: name and category of each symbol that is patched; ends with a NULL name. */
 struct patched_symbol {
