@@ -1,0 +1,140 @@
+/*
+ * agent/rpc/admin_health.c: is the agent well? (design 2)
+ *
+ * A dead broker, database or hypervisor makes it warn, never fail: a restart of the agent would not help.
+ * What only a restart can mend fails. The answer itself proves that the hub turns.
+ */
+#include <stdio.h>
+
+#include "native/stall_watcher.h"
+#include "native/tpool.h"
+#include "rpc/admin.h"
+
+#define LATE_BEATS 3 /* a heartbeat file older than so many intervals is late */
+
+enum verdict { PASS, WARN, FAIL };
+static const char *const verdict_names[] = { "pass", "warn", "fail" };
+
+struct health {
+        enum verdict worst;
+        struct jval *checks;
+};
+
+/* Takes over observed. */
+static void check(struct health *h, const char *name, enum verdict verdict, struct jval *observed,
+                  const char *output)
+{
+        struct jval *one = jval_new_object();
+
+        jval_set_text(one, "status", verdict_names[verdict]);
+        jval_set(one, "observed", observed);
+        jval_set_text(one, "output", output);
+        jval_set(h->checks, name, one);
+        if (verdict > h->worst)
+                h->worst = verdict;
+}
+
+static void HUB_ONLY check_bus(struct health *h, const struct admin_sources *s)
+{
+        char text[256] = "not started";
+        bool ok = false;
+
+        if (s->transport)
+                transport_describe(s->transport, text, sizeof(text), &ok);
+        check(h, "message_bus", ok ? PASS : WARN, jval_new_bool(ok), text);
+}
+
+static void HUB_ONLY check_database(struct health *h, const struct admin_sources *s)
+{
+        struct db_pool_info info = {};
+
+        if (s->db)
+                db_pool_get_info(s->db, &info);
+        check(h, "database", info.reachable ? PASS : WARN, jval_new_bool(info.reachable),
+              info.reachable       ? info.peer
+              : info.last_error[0] ? info.last_error
+                                   : "not connected yet");
+}
+
+static void HUB_ONLY check_hypervisor(struct health *h, const struct admin_sources *s)
+{
+        struct virt_status status = {};
+
+        if (s->driver)
+                s->driver->ops->get_status(s->driver, &status);
+        check(h, "hypervisor", status.connected ? PASS : WARN, jval_new_bool(status.connected),
+              status.connected       ? status.uri
+              : status.last_error[0] ? status.last_error
+                                     : "not connected yet");
+}
+
+static void check_hub(struct health *h, const struct admin_sources *s)
+{
+        unsigned long stalls = s->watcher ? stall_watcher_count(s->watcher) : 0;
+        char text[128];
+
+        snprintf(text, sizeof(text), "it turns; %lu stalls of more than %lld ms since the start", stalls,
+                 (long long)s->conf->hub.stall_threshold_ms);
+        check(h, "hub", PASS, jval_new_int((int64_t)stalls), text);
+}
+
+static void check_heartbeat(struct health *h, const struct admin_sources *s)
+{
+        double age = admin_heartbeat_age_s(s->conf);
+        char text[128];
+        bool late = age > (double)s->conf->heartbeat_interval * LATE_BEATS + 1;
+
+        if (!*s->conf->heartbeat_file_path)
+                return;
+        if (age < 0) /* deleted a moment ago by whoever watches it, or its directory cannot be written */
+                snprintf(text, sizeof(text), "the file is not there");
+        else
+                snprintf(text, sizeof(text), "written %.1f s ago, every %lld s", age,
+                         (long long)s->conf->heartbeat_interval);
+        check(h, "heartbeat",
+              age < 0 ? WARN
+              : late  ? FAIL
+                      : PASS,
+              age < 0 ? jval_new_null() : jval_new_real(age), text);
+}
+
+static void HUB_ONLY check_workers(struct health *h, const struct admin_sources *s)
+{
+        struct virt_status status = {};
+        struct tpool_info info = {};
+        unsigned hung;
+        char text[128];
+
+        if (s->tpool)
+                tpool_get_info(s->tpool, &info);
+        if (s->driver)
+                s->driver->ops->get_status(s->driver, &status);
+        hung = info.hung + status.hung;
+        snprintf(text, sizeof(text), "%u blocking calls hang%s", hung, hung ? "; see pools" : "");
+        check(h, "workers", hung ? WARN : PASS, jval_new_int(hung), text);
+}
+
+static void check_service(struct health *h, const struct admin_sources *s)
+{
+        check(h, "service", s->ready && !s->draining ? PASS : WARN, jval_new_bool(s->ready),
+              s->draining ? "draining: takes no new requests"
+              : s->ready  ? "serving"
+                          : "still starting");
+}
+
+struct jval *admin_health(const struct admin_sources *s)
+{
+        struct health h = { .checks = jval_new_object() };
+        struct jval *to = jval_new_object();
+
+        check_service(&h, s);
+        check_hub(&h, s);
+        check_bus(&h, s);
+        check_database(&h, s);
+        check_hypervisor(&h, s);
+        check_workers(&h, s);
+        check_heartbeat(&h, s);
+        jval_set_text(to, "status", verdict_names[h.worst]);
+        jval_set(to, "checks", h.checks);
+        return to;
+}
