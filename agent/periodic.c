@@ -1,0 +1,214 @@
+/*
+ * agent/periodic.c: one green thread walks a table: it runs what is due in the table's order, then sleeps
+ * until the next task is due. An event ends the sleep early when a task was kicked.
+ */
+#define LOG_MODULE "periodic"
+#include "periodic.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "green/sync.h"
+
+#define DEFAULT_INTERVAL_S 60.0 /* oslo's spacing 0 */
+#define IDLE_MAX_S         60.0
+#define NEVER_NS           INT64_MAX
+
+struct entry {
+        struct periodic_task task;
+        char *name;
+        int64_t due_ns, started_ns;
+        double last_took_s;
+        unsigned long runs, failures;
+        bool running;
+};
+
+struct periodic {
+        char *name;
+        struct entry *entries;
+        unsigned n;
+        void *arg;
+        struct green *thread; /* owned handle */
+        struct green_event kicked;
+};
+
+/* 0 <= result < 1; only spreads hosts, so any quality will do. */
+static double random_part(void)
+{
+        uint32_t r = 0;
+
+        if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
+                r = (uint32_t)clock_now_ns();
+        return r / 4294967296.0;
+}
+
+static double interval_of(const struct entry *e)
+{
+        return e->task.interval_s == 0 ? DEFAULT_INTERVAL_S : e->task.interval_s;
+}
+
+static int64_t after_s(int64_t from_ns, double s)
+{
+        return from_ns + (int64_t)(s * (double)NS_PER_S);
+}
+
+/* Intervals count from start to start; turns that were missed are not made up for. */
+static void schedule_next(struct entry *e)
+{
+        int64_t now = clock_now_ns();
+        double wait = interval_of(e) * (1 + e->task.jitter * random_part());
+
+        if (e->task.interval_s < 0)
+                return; /* only kicks run it */
+        e->due_ns = after_s(e->started_ns, wait);
+        if (e->due_ns < now)
+                e->due_ns = now;
+}
+
+static void YIELDS run_entry(struct periodic *p, struct entry *e)
+{
+        struct error err = {};
+        double most = e->task.deadline_s;
+        int r;
+
+        if (most <= 0)
+                most = interval_of(e) > IDLE_MAX_S ? interval_of(e) : IDLE_MAX_S;
+        e->started_ns = clock_now_ns();
+        e->due_ns = NEVER_NS; /* a kick while it runs sets it again */
+        e->running = true;
+        r = e->task.run(p->arg, deadline_in_s(most), &err);
+        e->running = false;
+        e->runs++;
+        e->last_took_s = (double)(clock_now_ns() - e->started_ns) / (double)NS_PER_S;
+        if (e->due_ns == NEVER_NS)
+                schedule_next(e);
+        if (r == 0 || err.code == ERR_CANCELLED)
+                return;
+        e->failures++;
+        log_error("periodic task %s failed, it runs again at its next turn: %s", e->name, err.text);
+}
+
+static int64_t next_due(const struct periodic *p)
+{
+        int64_t due = after_s(clock_now_ns(), IDLE_MAX_S);
+
+        for (unsigned i = 0; i < p->n; i++)
+                if (p->entries[i].due_ns < due)
+                        due = p->entries[i].due_ns;
+        return due;
+}
+
+static int periodic_main(void *arg, struct error *err)
+{
+        struct periodic *p = arg;
+
+        assert_green();
+        for (;;) {
+                struct deadline until = { next_due(p) };
+
+                if (green_event_wait(&p->kicked, until, err) < 0 && err->code != ERR_TIMEOUT)
+                        return -1;
+                green_event_clear(&p->kicked);
+                for (unsigned i = 0; i < p->n; i++) {
+                        struct entry *e = &p->entries[i];
+
+                        if (e->due_ns > clock_now_ns())
+                                continue;
+                        run_entry(p, e);
+                        if (green_cancelled())
+                                return error_set(err, ERR_CANCELLED, "periodic tasks were stopped");
+                }
+        }
+}
+
+static void periodic_free(struct periodic *p)
+{
+        for (unsigned i = 0; i < p->n; i++)
+                free(p->entries[i].name);
+        free(p->entries);
+        free(p->name);
+        free(p);
+}
+
+struct periodic *periodic_start(const char *name, const struct periodic_task *tasks, void *arg,
+                                struct error *err)
+{
+        struct periodic *p = NEW(struct periodic);
+        int64_t now = clock_now_ns();
+
+        p->name = xstrdup(name);
+        p->arg = arg;
+        while (tasks[p->n].name)
+                p->n++;
+        p->entries = xcalloc(p->n + 1, sizeof(*p->entries));
+        green_event_init(&p->kicked, "periodic tasks due");
+        for (unsigned i = 0; i < p->n; i++) {
+                struct entry *e = &p->entries[i];
+
+                e->task = tasks[i];
+                e->name = xstrdup(tasks[i].name);
+                if (e->task.interval_s < 0)
+                        e->due_ns = NEVER_NS;
+                else
+                        e->due_ns = after_s(now, e->task.first_delay_s < 0 ? interval_of(e)
+                                                                           : e->task.first_delay_s);
+        }
+        p->thread = green_spawn_ref(NULL, name, periodic_main, p, err);
+        if (p->thread)
+                return p;
+        periodic_free(p);
+        return NULL;
+}
+
+void periodic_stop(struct periodic *p)
+{
+        struct error err = {};
+
+        if (!p)
+                return;
+        green_cancel(p->thread);
+        green_shield_begin();
+        green_join(p->thread, deadline_never(), NULL, &err);
+        green_shield_end();
+        green_unref(p->thread);
+        periodic_free(p);
+}
+
+bool periodic_kick(struct periodic *p, const char *task)
+{
+        for (unsigned i = 0; i < p->n; i++) {
+                if (strcmp(p->entries[i].name, task) != 0)
+                        continue;
+                p->entries[i].due_ns = clock_now_ns();
+                green_event_set(&p->kicked);
+                return true;
+        }
+        return false;
+}
+
+void periodic_foreach(const struct periodic *p, void (*fn)(const struct periodic_info *info, void *arg),
+                      void *arg)
+{
+        for (unsigned i = 0; i < p->n; i++) {
+                const struct entry *e = &p->entries[i];
+                double next = (double)(e->due_ns - clock_now_ns()) / (double)NS_PER_S;
+                bool never = e->due_ns == NEVER_NS && !e->running;
+                struct periodic_info info = {
+                        .loop = p->name,
+                        .task = e->name,
+                        .interval_s = interval_of(e),
+                        .next_in_s = never                    ? -1
+                                     : e->running || next < 0 ? 0
+                                                              : next,
+                        .last_took_s = e->last_took_s,
+                        .runs = e->runs,
+                        .failures = e->failures,
+                        .running = e->running,
+                };
+
+                fn(&info, arg);
+        }
+}
