@@ -270,9 +270,9 @@ const struct setting settings[] = {
                 "Seconds a guest gets to shut down for a soft reboot before the hard one."),
         SEC_INT(libvirt, call_timeout, "60", 1, DAY,
                 "(ours) Seconds after which a call to libvirt that has no own limit counts as failed."),
-        SEC_INT(libvirt, delay_stopped_event, "15", 0, 300,
-                "(ours; nova has 15 built in) Seconds for which the news that a guest stopped is held back: "
-                "a reboot is a stop and a start."),
+        SEC_INT(libvirt, delay_stopped_event, "0", 0, 300,
+                "(ours; nova has 15 built in) Seconds for which the news that a guest stopped is held back, "
+                "where other tools turn guests off and on again: reboots by the agent need none."),
 
         SEC_BOOL(vnc, enabled, "true", "Guests have a VNC console."),
         SEC_TEXT(vnc, server_listen, "127.0.0.1", 0, check_address, "Address that these consoles listen on."),
