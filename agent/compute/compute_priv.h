@@ -1,0 +1,156 @@
+/*
+ * agent/compute/compute_priv.h: what the files of compute/ share: the manager's insides, and an action: one
+ * method at work on one instance.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "compute/manager.h"
+#include "compute/tracker.h"
+#include "green/lockutils.h"
+#include "green/pool.h"
+#include "green/sync.h"
+#include "periodic.h"
+
+struct compute_manager {
+        const struct conf *conf;
+        struct store *store;
+        struct virt_driver *driver;
+        struct image_source *images;
+        struct disk_store *disks;
+        struct tracker *tracker; /* owned */
+
+        struct green_pool *build_pool; /* builds in the background */
+        struct green_sem build_slots;  /* max_concurrent_builds; unused when build_bound is false */
+        bool build_bound;
+        struct green_pool *sync_pool; /* power synchronisation of one instance each */
+        struct green_group *work;     /* events, held back events, stops they lead to */
+
+        struct list running;    /* of struct running */
+        struct green_cond idle; /* signalled when running becomes empty */
+        bool draining;
+
+        bool listening;       /* lifecycle events are acted on: from init_host on */
+        bool resync_wanted;   /* events may have been lost before that */
+        bool resync_underway; /* one at a time; resync_wanted asks for another */
+        struct list held;     /* of struct held_event: STOPPED events that wait */
+
+        struct periodic *report_loop, *loop;
+        struct service_row service;
+        int64_t reported_ns; /* 0: never */
+        struct compute_stats stats;
+};
+
+/* Clean-up after a failure has a deadline of its own: the action's may be what has just passed. */
+#define CLEANUP_DEADLINE_S 60.0
+
+/* ---- what runs now ---- */
+
+struct running { /* lives in the frame of who runs */
+        struct list node;
+        const char *method, *doing;
+        char uuid[UUID_LEN + 1];
+        char request_id[64];
+        int64_t since_ns;
+};
+void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const char *method,
+                            const char *uuid, const struct request_context *ctx);
+void HUB_ONLY running_end(struct compute_manager *m, struct running *r);
+
+/* ---- actions ---- */
+
+struct action;
+typedef int action_body_fn(struct action *a, struct error *err); /* begins with assert_green() */
+
+struct action_kind {
+        const char *method; /* "stop_instance"; the event row is named "compute_" + this */
+        unsigned wraps;     /* enum compute_wraps */
+        bool locked;        /* the body runs under the lock of the instance */
+        action_body_fn *body;
+};
+
+struct action {
+        struct compute_manager *m;
+        const struct action_kind *kind;
+        const struct request_context *ctx;
+        const char *uuid;
+        const struct flavor *flavor; /* the caller's, or NULL */
+        struct deadline by;
+        void *arg; /* the body's own */
+        struct running running;
+        struct instance *instance; /* owned; NULL until action_load() */
+};
+
+/* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure and returns it. */
+int YIELDS action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
+                      void *arg, struct error *err);
+/* Reads the row; refuses an instance that another host has. NOVA_INSTANCE_NOT_FOUND when it is gone. */
+int YIELDS action_load(struct action *a, struct error *err);
+/*
+ * The row as loaded must be in one of these tasks: a request that comes twice, or too late, must not touch
+ * the guest. The compare-and-set at the end still decides. NOVA_UNEXPECTED_TASK_STATE and its deleting kin.
+ */
+int action_expect(const struct action *a, struct task_expect expect, struct error *err);
+/* Saves columns of a->instance with the action's deadline. */
+int YIELDS action_save(struct action *a, unsigned columns, struct task_expect expect, struct error *err);
+/* power_state, vm_state and no task: how most methods end. power_state is asked of the hypervisor. */
+int YIELDS action_finish(struct action *a, enum vm_state vm_state, unsigned more_columns,
+                         struct task_expect expect, struct error *err);
+/* vm_state error in the row, with what else is in columns; failure to write is logged. task_state stays. */
+void YIELDS action_error_state(struct action *a, unsigned more_columns);
+
+/* instance_faults row for err; message NULL: by the rule of nova-contract 5.6. Failure is logged. */
+void YIELDS compute_add_fault(struct compute_manager *m, const char *uuid, const struct error *cause,
+                              const char *message);
+/* The visible text of an error (5.6): nova's own exceptions speak, others are named by their class. */
+const char *compute_fault_message(const struct error *cause);
+
+/* ---- helpers shared by methods ---- */
+
+/* P() of the contract: POWER_NOSTATE when there is no domain. */
+int YIELDS compute_power_of(struct compute_manager *m, const char *uuid, enum power_state *ret,
+                            struct deadline by, struct error *err);
+bool power_is_off(enum power_state s); /* 0, 4, 6 */
+struct compute_call compute_internal_call(struct compute_manager *m, const struct request_context *ctx,
+                                          const char *uuid, double seconds);
+
+/* guestspec.c: all of the spec but the disks and the console log, which disks_create and disks_load fill. */
+void guestspec_fill(const struct compute_manager *m, const struct instance *i,
+                    const struct request_context *ctx, struct guest_spec *ret);
+/* Defaults recorded in system_metadata at spawn (7.2). False: all were there. */
+bool guestspec_record_defaults(const struct compute_manager *m, struct instance *i);
+/* instance_extra.vcpu_model. Caller frees. */
+char *guestspec_vcpu_model(const struct compute_manager *m, const struct instance *i);
+bool guestspec_wants_config_drive(const struct compute_manager *m, const struct instance *i);
+/* Name of the root disk as in block_device_mapping ("/dev/vda") and its bus, borrowed from constants. */
+int guestspec_root_disk(const struct instance *i, const char *asked, char name[16], const char **ret_bus,
+                        struct error *err);
+/* The spec of an instance whose files are there: for start and hard reboot. */
+int YIELDS guestspec_load(struct action *a, struct guest_spec *ret, struct error *err);
+
+/* terminate.c: the guest and its files go; rows get clean_attempts and cleaned where there is a row. */
+int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, struct deadline by,
+                                 struct error *err);
+
+/* power.c */
+int YIELDS compute_clean_shutdown(struct compute_manager *m, const char *uuid, double timeout_s,
+                                  struct deadline by, struct error *err);
+
+/* sync.c: nova-contract 7.7 for one instance, and for all. */
+int YIELDS compute_sync_instance(struct compute_manager *m, const char *uuid, struct deadline by,
+                                 struct error *err);
+int YIELDS compute_sync_all(struct compute_manager *m, struct deadline by, struct error *err);
+/* All guests of the hypervisor, sorted; and the state of one among them, POWER_NOSTATE when it is not there.
+ */
+int YIELDS compute_list_guests(struct compute_manager *m, struct guest_list *ret, struct deadline by,
+                               struct error *err);
+enum power_state guests_power(const struct guest_list *guests, const char *uuid);
+
+/* events.c */
+void HUB_ONLY events_init(struct compute_manager *m);
+void HUB_ONLY events_start(struct compute_manager *m); /* from now on they are acted on */
+
+/* tasks.c */
+int YIELDS tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by, struct error *err);
+int YIELDS tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err);

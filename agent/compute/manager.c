@@ -1,0 +1,156 @@
+/*
+ * agent/compute/manager.c: the manager's life: making it, draining it, taking it down; what it shows of
+ * itself.
+ *
+ * All state is touched on the hub only. Work in the background sits in three places that can be closed: the
+ * build pool, the pool of power synchronisations, and the group of everything else.
+ */
+#define LOG_MODULE "compute.manager"
+#include "compute/manager.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "compute/compute_priv.h"
+
+#define BUILDS_IN_BACKGROUND 1000 /* as nova's pool: most of them wait for a build slot */
+
+struct compute_manager *compute_manager_new(const struct compute_options *opt, struct error *err)
+{
+        const struct conf *conf = opt->conf;
+        struct compute_manager *m;
+
+        if (conf->compute.max_disk_devices_to_attach == 0) {
+                error_set(err, ERR_INVALID,
+                          "[compute] max_disk_devices_to_attach is 0: no guest could have a disk");
+                return NULL;
+        }
+        m = NEW(struct compute_manager);
+        m->conf = conf;
+        m->store = opt->store;
+        m->driver = opt->driver;
+        m->images = opt->images;
+        m->disks = opt->disks;
+        m->tracker = tracker_new(conf, opt->store, opt->driver, opt->disks);
+        m->build_pool = green_pool_new("builds", BUILDS_IN_BACKGROUND);
+        m->build_bound = conf->max_concurrent_builds > 0;
+        green_sem_init(&m->build_slots, "build slots", (long)conf->max_concurrent_builds);
+        m->sync_pool = green_pool_new(
+                "power state synchronisation",
+                conf->sync_power_state_pool_size > 0 ? (unsigned)conf->sync_power_state_pool_size : 1);
+        m->work = green_group_new("compute");
+        list_init(&m->running);
+        green_cond_init(&m->idle, "compute to be idle");
+        events_init(m);
+        return m;
+}
+
+void compute_manager_free(struct compute_manager *m)
+{
+        if (!m)
+                return;
+        m->draining = true;
+        m->listening = false;
+        compute_stop_periodic(m);
+        green_group_close(m->work);
+        green_pool_close(m->build_pool);
+        green_pool_close(m->sync_pool);
+        tracker_free(m->tracker);
+        service_row_free(&m->service);
+        free(m);
+}
+
+int compute_drain(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        m->draining = true;
+        while (!list_empty(&m->running))
+                if (green_cond_wait(&m->idle, by, err) < 0)
+                        return error_while(err, "waiting for running work");
+        return 0;
+}
+
+void compute_manager_foreach_running(struct compute_manager *m,
+                                     void (*fn)(const struct compute_running *r, void *arg), void *arg)
+{
+        list_for_each (node, &m->running) {
+                const struct running *r = CONTAINER_OF(node, struct running, node);
+                struct compute_running info = {
+                        .method = r->method,
+                        .request_id = r->request_id,
+                        .uuid = r->uuid,
+                        .doing = r->doing,
+                        .seconds = (double)(clock_now_ns() - r->since_ns) / (double)NS_PER_S,
+                };
+
+                fn(&info, arg);
+        }
+}
+
+int compute_service_ensure(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        struct service_row row = {};
+
+        if (store_service_ensure(m->store, m->conf->enable_new_services, &row, by, err) < 0)
+                return error_while(err, "registering the service");
+        service_row_free(&m->service);
+        m->service = row;
+        return 0;
+}
+
+int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        return tracker_audit(m->tracker, by, err);
+}
+
+const struct tracker *compute_tracker(const struct compute_manager *m)
+{
+        return m->tracker;
+}
+
+const struct service_row *compute_service(const struct compute_manager *m)
+{
+        return &m->service;
+}
+
+double compute_last_report_age(const struct compute_manager *m)
+{
+        if (m->reported_ns == 0)
+                return -1;
+        return (double)(clock_now_ns() - m->reported_ns) / (double)NS_PER_S;
+}
+
+void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
+{
+        *ret = m->stats;
+        ret->running = 0;
+        list_for_each (node, &m->running)
+                ret->running++;
+}
+
+/* ---- helpers shared by methods ---- */
+
+int compute_power_of(struct compute_manager *m, const char *uuid, enum power_state *ret, struct deadline by,
+                     struct error *err)
+{
+        struct guest_info info = {};
+
+        if (m->driver->ops->get_info(m->driver, uuid, &info, by, err) < 0)
+                return error_while(err, "asking for the guest's power state");
+        *ret = info.power_state;
+        return 0;
+}
+
+bool power_is_off(enum power_state s)
+{
+        return s == POWER_NOSTATE || s == POWER_SHUTDOWN || s == POWER_CRASHED;
+}
+
+struct compute_call compute_internal_call(struct compute_manager *m, const struct request_context *ctx,
+                                          const char *uuid, double seconds)
+{
+        struct compute_call c = { .ctx = ctx, .by = deadline_in_s(seconds) };
+
+        snprintf(c.uuid, sizeof(c.uuid), "%s", uuid);
+        return c;
+}

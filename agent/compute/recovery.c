@@ -1,0 +1,295 @@
+/*
+ * agent/compute/recovery.c: init_host: what the agent does at its start for the instances it finds
+ * (nova-contract 4.2, 4.3).
+ *
+ * All instances and all guests are read once; the table says what each needs. Most need nothing. The others
+ * are worked on by a few green threads at once, since a single stop may take a minute. Methods run as for a
+ * request, under an internal context: their events attach to the newest action of the instance.
+ */
+#define LOG_MODULE "compute.recovery"
+#include "compute/recovery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "compute/compute_priv.h"
+
+#define AT_ONCE 10
+
+struct recovery {
+        struct compute_manager *m;
+        struct recovery_options opt;
+        compute_progress_fn *progress;
+        void *progress_arg;
+        unsigned done, total;
+        struct error stopped; /* ERR_CANCELLED of a worker ends the whole */
+};
+
+struct recovery_job {
+        struct recovery *r;
+        struct instance *instance; /* borrowed from the list, which outlives the job */
+        enum recovery_step steps[RECOVERY_STEPS_MAX];
+        unsigned n_steps;
+        bool record_defaults;
+};
+
+/* ---- single steps ---- */
+
+static int YIELDS set_states(struct recovery_job *job, enum vm_state vm_state, unsigned more,
+                             struct deadline by, struct error *err)
+{
+        struct instance *i = job->instance;
+        struct task_expect expect = EXPECT(i->task_state);
+
+        i->vm_state = vm_state;
+        i->task_state = TASK_NONE;
+        return store_instance_save(job->r->m->store, i, COL_VM_STATE | COL_TASK_STATE | more, expect, by,
+                                   err);
+}
+
+/* The hard way needs the task that a hard reboot expects. */
+static int YIELDS reboot_again(struct recovery_job *job, const struct compute_call *c, bool hard,
+                               struct error *err)
+{
+        struct instance *i = job->instance;
+        struct task_expect expect = EXPECT(i->task_state);
+
+        if (hard) {
+                i->task_state = TASK_REBOOT_PENDING_HARD;
+                if (store_instance_save(job->r->m->store, i, COL_TASK_STATE, expect, c->by, err) < 0)
+                        return -1;
+        }
+        return compute_reboot(job->r->m, c, hard, err);
+}
+
+static int YIELDS delete_again(struct recovery_job *job, const struct compute_call *c, struct error *err)
+{
+        return compute_terminate(job->r->m, c, err); /* on failure it has set vm_state error itself */
+}
+
+/* A row that says deleted and is still seen: only the last step is missing. */
+static int YIELDS finish_delete(struct recovery_job *job, struct deadline by, struct error *err)
+{
+        struct instance *i = job->instance;
+
+        if (tracker_update_usage(job->r->m->tracker, i, by, err) < 0)
+                return -1;
+        return store_instance_soft_delete(job->r->m->store, i, by, err);
+}
+
+static enum vm_state before_suspend(const struct instance *i)
+{
+        const char *text = instance_system_meta(i, "old_vm_state");
+        enum vm_state old = text ? vm_state_parse(text) : VM_ACTIVE;
+
+        return old == VM_UNKNOWN ? VM_ACTIVE : old;
+}
+
+static int boot_again_body(struct action *a, struct error *err)
+{
+        CLEANUP(guest_spec_free) struct guest_spec spec = {};
+
+        assert_green();
+        if (action_load(a, err) < 0)
+                return -1;
+        if (guestspec_load(a, &spec, err) == 0 &&
+            a->m->driver->ops->hard_reboot(a->m->driver, &spec, a->by, err) == 0)
+                return 0;
+        if (err->code != ERR_CANCELLED)
+                action_error_state(a, 0);
+        return -1;
+}
+
+static int YIELDS boot_again(struct recovery_job *job, const struct compute_call *c, struct error *err)
+{
+        static const struct action_kind kind = {
+                .method = "resume_state_on_host_boot",
+                .locked = true,
+                .body = boot_again_body,
+        };
+
+        return action_run(job->r->m, &kind, c, NULL, err);
+}
+
+static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, const struct compute_call *c,
+                           struct error *err)
+{
+        struct compute_manager *m = job->r->m;
+        struct instance *i = job->instance;
+        enum vm_state old;
+
+        switch (step) {
+        case RECOVER_NOTHING:
+        case RECOVER_LEAVE:
+                return 0;
+        case RECOVER_FINISH_DELETE:
+                return finish_delete(job, c->by, err);
+        case RECOVER_TO_ERROR:
+                return set_states(job, VM_ERROR, 0, c->by, err);
+        case RECOVER_CLEAR_TASK:
+                return set_states(job, i->vm_state, 0, c->by, err);
+        case RECOVER_DELETE:
+                return delete_again(job, c, err);
+        case RECOVER_REBOOT_SOFT:
+                return reboot_again(job, c, false, err);
+        case RECOVER_REBOOT_HARD:
+                return reboot_again(job, c, true, err);
+        case RECOVER_TO_ACTIVE:
+                return set_states(job, VM_ACTIVE, 0, c->by, err);
+        case RECOVER_UNPAUSE:
+                return compute_unpause(m, c, err);
+        case RECOVER_STOP:
+                return compute_stop(m, c, true, err);
+        case RECOVER_START:
+                return compute_start(m, c, err);
+        case RECOVER_TO_PAUSED:
+                return set_states(job, VM_PAUSED, 0, c->by, err);
+        case RECOVER_TO_SUSPENDED:
+                if (!instance_system_meta(i, "old_vm_state"))
+                        instance_set_system_meta(i, "old_vm_state", vm_state_name(VM_ACTIVE));
+                return set_states(job, VM_SUSPENDED, COL_SYSTEM_METADATA, c->by, err);
+        case RECOVER_RESUME:
+                return compute_resume(m, c, err);
+        case RECOVER_RESUMED:
+                old = before_suspend(i);
+                instance_set_system_meta(i, "old_vm_state", NULL);
+                return set_states(job, old, COL_SYSTEM_METADATA, c->by, err);
+        case RECOVER_BOOT_AGAIN:
+                return boot_again(job, c, err);
+        }
+        return 0;
+}
+
+/* ---- one instance ---- */
+
+static void YIELDS record_defaults(struct recovery_job *job, struct deadline by)
+{
+        struct error err = {};
+
+        if (!guestspec_record_defaults(job->r->m, job->instance))
+                return;
+        if (store_instance_save(job->r->m->store, job->instance, COL_SYSTEM_METADATA, EXPECT_ANY, by, &err) <
+            0)
+                log_warning("defaults in use could not be recorded: %s", err.text);
+}
+
+static void HUB_ONLY one_done(struct recovery *r)
+{
+        r->done++;
+        if (r->progress)
+                r->progress(r->done, r->total, r->progress_arg);
+}
+
+static int recover_one(void *arg, struct error *err)
+{
+        struct recovery_job *job = arg;
+        struct recovery *r = job->r;
+        CLEANUP(request_context_free) struct request_context ctx = {};
+        struct compute_call c;
+        int failed = 0;
+
+        assert_green();
+        green_set_log_context(NULL, job->instance->uuid);
+        request_context_admin(&ctx);
+        c = compute_internal_call(r->m, &ctx, job->instance->uuid, (double)r->m->conf->long_rpc_timeout);
+        if (job->record_defaults)
+                record_defaults(job, c.by);
+        for (unsigned s = 0; s < job->n_steps && failed == 0; s++) {
+                log_info("after a restart the instance (%s) %s", vm_state_name(job->instance->vm_state),
+                         recovery_step_name(job->steps[s]));
+                failed = run_step(job, job->steps[s], &c, err);
+        }
+        one_done(r);
+        free(job);
+        if (failed == 0)
+                return 0;
+        if (err->code == ERR_CANCELLED) {
+                r->stopped = *err;
+                return -1;
+        }
+        log_error("the instance could not be recovered: %s", err->text);
+        return 0;
+}
+
+static bool lacks_defaults(const struct instance *i)
+{
+        if (i->vm_state == VM_BUILDING || i->vm_state == VM_ERROR || i->vm_state == VM_DELETED)
+                return false;
+        return !instance_system_meta(i, "image_hw_machine_type") ||
+               !instance_system_meta(i, "image_hw_cdrom_bus") ||
+               !instance_system_meta(i, "image_hw_disk_bus") ||
+               !instance_system_meta(i, "image_hw_input_bus") ||
+               !instance_system_meta(i, "image_hw_pointer_model") ||
+               !instance_system_meta(i, "image_hw_video_model") ||
+               !instance_system_meta(i, "image_hw_vif_model");
+}
+
+static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, struct instance *i,
+                                 enum power_state power, struct deadline by, struct error *err)
+{
+        struct recovery_job *job = NEW(struct recovery_job);
+        char name[GREEN_NAME_MAX];
+
+        job->r = r;
+        job->instance = i;
+        job->n_steps = recovery_decide(&r->opt, i, power, job->steps);
+        job->record_defaults = lacks_defaults(i);
+        if (!job->record_defaults && (job->n_steps == 0 || job->steps[0] == RECOVER_LEAVE)) {
+                free(job);
+                one_done(r);
+                return 0;
+        }
+        snprintf(name, sizeof(name), "recover %.36s", i->uuid);
+        if (green_pool_spawn(pool, name, recover_one, job, by, err) == 0)
+                return 0;
+        free(job);
+        return -1;
+}
+
+/* ---- all ---- */
+
+static int YIELDS recover_all(struct recovery *r, const struct instance_list *instances,
+                              const struct guest_list *guests, struct deadline by, struct error *err)
+{
+        struct green_pool *pool = green_pool_new("recovery", AT_ONCE);
+        int failed = 0;
+
+        r->total = instances->n;
+        for (unsigned k = 0; k < instances->n && failed == 0; k++)
+                failed = start_recovery(r, pool, instances->items[k],
+                                        guests_power(guests, instances->items[k]->uuid), by, err);
+        if (failed == 0)
+                failed = green_pool_waitall(pool, by, err);
+        green_pool_close(pool);
+        if (failed == 0 && r->stopped.code != 0) {
+                *err = r->stopped;
+                failed = -1;
+        }
+        return failed;
+}
+
+int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, void *arg, struct deadline by,
+                      struct error *err)
+{
+        CLEANUP(instance_list_free) struct instance_list instances = {};
+        CLEANUP(guest_list_free) struct guest_list guests = {};
+        struct recovery r = {
+                .m = m,
+                .opt = { .host = m->conf->host, .boot_again = m->conf->resume_guests_state_on_host_boot },
+                .progress = progress,
+                .progress_arg = arg,
+        };
+
+        if (store_instances_of_host(m->store, &instances, by, err) < 0)
+                return error_while(err, "reading the instances of this host");
+        if (compute_list_guests(m, &guests, by, err) < 0)
+                return -1;
+        if (recover_all(&r, &instances, &guests, by, err) < 0)
+                return error_while(err, "recovering instances");
+        if (instances.n > 0)
+                log_info("%u instances of this host looked at after the start", instances.n);
+        events_start(m);
+        return 0;
+}

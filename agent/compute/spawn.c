@@ -1,0 +1,171 @@
+/*
+ * agent/compute/spawn.c: steps 8 to 12 of a build: networking, disk names, block devices, spawning
+ * (nova-contract 3.4, 7.1.2). Networks and volumes come with their services: their states are passed through.
+ */
+#define LOG_MODULE "compute.spawn"
+#include "compute/build_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Step 8. A lost compare-and-set means that somebody else drives this instance: no other host may try. */
+static int YIELDS networking(struct action *a, struct error *err)
+{
+        struct instance *i = a->instance;
+        const char *allocated = instance_system_meta(i, "network_allocated");
+
+        if (allocated && strcmp(allocated, "True") == 0)
+                return 0;
+        i->vm_state = VM_BUILDING;
+        i->task_state = TASK_NETWORKING;
+        if (action_save(a, COL_VM_STATE | COL_TASK_STATE, EXPECT(TASK_NONE), err) == 0)
+                return 0;
+        if (err->code == NOVA_UNEXPECTED_TASK_STATE)
+                err->code = NOVA_BUILD_ABORT;
+        return -1;
+}
+
+static int check_block_devices(const struct compute_manager *m, const struct block_devices *devices,
+                               struct block_device **ret_root, struct error *err)
+{
+        int64_t most = m->conf->compute.max_disk_devices_to_attach;
+
+        *ret_root = NULL;
+        if (most > 0 && devices->n > (uint64_t)most)
+                return error_set(err, NOVA_TOO_MANY_DISK_DEVICES,
+                                 "%u disks are asked for, max_disk_devices_to_attach is %lld", devices->n,
+                                 (long long)most);
+        for (unsigned d = 0; d < devices->n; d++) {
+                struct block_device *b = &devices->items[d];
+
+                if (b->destination_type && strcmp(b->destination_type, "volume") == 0)
+                        return error_set(err, NOVA_INVALID_BDM,
+                                         "block device %u is a volume, which this agent cannot attach", d);
+                if (b->boot_index == 0 && b->source_type && strcmp(b->source_type, "image") == 0)
+                        *ret_root = b;
+        }
+        if (!*ret_root)
+                return error_set(err, NOVA_INVALID_BDM, "there is no root disk made from an image");
+        return 0;
+}
+
+/* Step 9. */
+static int YIELDS name_devices(struct action *a, struct error *err)
+{
+        CLEANUP(block_devices_free) struct block_devices devices = {};
+        struct instance *i = a->instance;
+        struct block_device *root;
+        const char *bus, *asked;
+        char name[16];
+
+        if (store_block_devices(a->m->store, a->uuid, &devices, a->by, err) < 0)
+                return error_while(err, "reading block devices");
+        if (check_block_devices(a->m, &devices, &root, err) < 0)
+                return -1;
+        asked = root->device_name && *root->device_name ? root->device_name : i->root_device_name;
+        if (guestspec_root_disk(i, asked, name, &bus, err) < 0)
+                return -1;
+        replace_str(&root->device_name, name);
+        replace_str(&root->disk_bus, bus);
+        if (!root->device_type)
+                root->device_type = xstrdup("disk");
+        if (store_block_device_save(a->m->store, root, a->by, err) < 0)
+                return error_while(err, "naming the root disk");
+        replace_str(&i->root_device_name, name);
+        return 0;
+}
+
+/* Steps 10 and 11. */
+static int YIELDS block_devices_then_spawning(struct action *a, struct error *err)
+{
+        struct instance *i = a->instance;
+
+        i->vm_state = VM_BUILDING;
+        i->task_state = TASK_BLOCK_DEVICE_MAPPING;
+        if (action_save(a, COL_VM_STATE | COL_TASK_STATE | COL_ROOT_DEVICE_NAME, EXPECT_ANY, err) < 0)
+                return -1;
+        i->task_state = TASK_SPAWNING;
+        return action_save(a, COL_VM_STATE | COL_TASK_STATE, EXPECT(TASK_BLOCK_DEVICE_MAPPING), err);
+}
+
+static int YIELDS find_image(struct action *a, struct image_info *ret, struct error *err)
+{
+        const struct instance *i = a->instance;
+        struct image_source *images = a->m->images;
+
+        if (!i->image_ref || !*i->image_ref)
+                return error_set(err, NOVA_INVALID_BDM, "the instance names no image to boot from");
+        if (images->ops->get(images, i->image_ref, ret, a->by, err) < 0)
+                return -1;
+        if (ret->min_ram_mb > i->flavor.memory_mb)
+                return error_set(err, NOVA_FLAVOR_MEMORY_TOO_SMALL,
+                                 "the image needs %lld MiB of memory, the flavor has %lld",
+                                 (long long)ret->min_ram_mb, (long long)i->flavor.memory_mb);
+        return 0;
+}
+
+/* Files travel on the config drive; without one nova drops them too, with one they must not be lost. */
+static int check_injected_files(const struct compute_build *b, bool config_drive, struct error *err)
+{
+        if (b->n_files == 0)
+                return 0;
+        if (config_drive)
+                return error_set(err, NOVA_BUILD_ABORT,
+                                 "this agent cannot put injected files on the config drive");
+        log_warning("%u injected files are ignored: there is no config drive to put them on", b->n_files);
+        return 0;
+}
+
+/* Defaults in use and the CPU become part of the rows (7.2). */
+static int YIELDS record_spawned(struct action *a, struct error *err)
+{
+        CLEANUP(freep) char *cpu = guestspec_vcpu_model(a->m, a->instance);
+
+        if (store_instance_extra_save(a->m->store, a->uuid, cpu, a->by, err) < 0)
+                return error_while(err, "recording the CPU model");
+        if (!guestspec_record_defaults(a->m, a->instance))
+                return 0;
+        return action_save(a, COL_SYSTEM_METADATA, EXPECT_ANY, err);
+}
+
+/* Step 12. */
+static int YIELDS spawn(struct action *a, struct compute_build *b, struct error *err)
+{
+        CLEANUP(guest_spec_free) struct guest_spec spec = {};
+        CLEANUP(image_info_free) struct image_info image = {};
+        struct compute_manager *m = a->m;
+        struct disks_request req = {
+                .instance = a->instance,
+                .image = &image,
+                .config_drive = guestspec_wants_config_drive(m, a->instance),
+                .admin_password = b->admin_password,
+        };
+
+        if (check_injected_files(b, req.config_drive, err) < 0 || find_image(a, &image, err) < 0)
+                return -1;
+        a->running.doing = "creating disks";
+        if (disks_create(m->disks, &req, &spec, a->by, err) < 0)
+                return error_while(err, "creating disks");
+        guestspec_fill(m, a->instance, a->ctx, &spec);
+        a->running.doing = "starting the guest";
+        if (m->driver->ops->spawn(m->driver, &spec, a->by, err) < 0) {
+                /* The domain is missing, not the instance: the row must not be left alone for it. */
+                if (err->code == NOVA_INSTANCE_NOT_FOUND)
+                        err->code = NOVA_LIBVIRT_ERROR;
+                return error_while(err, "starting the guest");
+        }
+        return record_spawned(a, err);
+}
+
+int build_guest(struct action *a, struct compute_build *b, struct error *err)
+{
+        a->running.doing = "networking";
+        if (networking(a, err) < 0)
+                return -1;
+        a->running.doing = "naming block devices";
+        if (name_devices(a, err) < 0 || block_devices_then_spawning(a, err) < 0)
+                return -1;
+        return spawn(a, b, err);
+}

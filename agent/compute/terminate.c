@@ -1,0 +1,134 @@
+/*
+ * agent/compute/terminate.c: the end of an instance (nova-contract 3.4), and the removal of a guest with its
+ * files, which a failed build and the cleanup of running deleted guests need too.
+ *
+ * Everything here can be done again: a terminate that was cut short, or that comes twice, finds less to do
+ * and ends the same.
+ */
+#define LOG_MODULE "compute.terminate"
+#include "compute/compute_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/* Counts the attempt in the row; without a row there is nothing to count. */
+static int YIELDS note_cleaned(struct compute_manager *m, struct instance *i, bool cleaned,
+                               struct deadline by, struct error *err)
+{
+        const char *text = instance_system_meta(i, "clean_attempts");
+        unsigned columns = COL_SYSTEM_METADATA;
+        char attempts[24];
+
+        snprintf(attempts, sizeof(attempts), "%ld", (text ? strtol(text, NULL, 10) : 0) + 1);
+        instance_set_system_meta(i, "clean_attempts", attempts);
+        if (cleaned) {
+                i->cleaned = true;
+                columns |= COL_CLEANED;
+        }
+        if (store_instance_save(m->store, i, columns, EXPECT_ANY, by, err) < 0 &&
+            err->code != NOVA_INSTANCE_NOT_FOUND)
+                return -1;
+        return 0;
+}
+
+int compute_destroy_guest(struct compute_manager *m, struct instance *i, struct deadline by,
+                          struct error *err)
+{
+        struct error files_err = {};
+        bool cleaned;
+
+        if (m->driver->ops->power_off(m->driver, i->uuid, by, err) < 0)
+                return error_while(err, "powering off");
+        cleaned = disks_remove(m->disks, i->uuid, by, &files_err) == 0;
+        if (!cleaned) {
+                if (files_err.code == ERR_CANCELLED) {
+                        *err = files_err;
+                        return -1;
+                }
+                log_warning("the instance's files could not be removed: %s", files_err.text);
+        }
+        if (!i->deleted && note_cleaned(m, i, cleaned, by, err) < 0)
+                return error_while(err, "noting that the files are gone");
+        if (m->driver->ops->undefine(m->driver, i->uuid, by, err) < 0)
+                return error_while(err, "removing the guest's definition");
+        return 0;
+}
+
+/* The row first says deleted, then is hidden: a kill in between is finished by the next start (4.3). */
+static int YIELDS finish_rows(struct action *a, struct error *err)
+{
+        struct compute_manager *m = a->m;
+        struct instance *i = a->instance;
+
+        i->vm_state = VM_DELETED;
+        i->task_state = TASK_NONE;
+        i->power_state = POWER_NOSTATE;
+        i->terminated_at = clock_wall_s();
+        if (action_save(a, COL_STATES | COL_TERMINATED_AT, EXPECT_ANY, err) < 0)
+                return -1;
+        if (tracker_update_usage(m->tracker, i, a->by, err) < 0)
+                return -1;
+        return store_instance_soft_delete(m->store, i, a->by, err);
+}
+
+/* The live row is gone: what is left of the guest goes too. */
+static int YIELDS destroy_without_row(struct action *a, struct error *err)
+{
+        struct instance *i = NULL;
+        int r;
+
+        *err = (struct error){};
+        if (store_instance_get(a->m->store, a->uuid, WITH_DELETED, &i, a->by, err) < 0) {
+                if (err->code != NOVA_INSTANCE_NOT_FOUND)
+                        return -1;
+                *err = (struct error){};
+                i = instance_new();
+                snprintf(i->uuid, sizeof(i->uuid), "%s", a->uuid);
+        }
+        i->deleted = true;
+        log_info("the instance was deleted already, removing what is left of its guest");
+        r = compute_destroy_guest(a->m, i, a->by, err);
+        instance_free(i);
+        return r;
+}
+
+static int terminate_body(struct action *a, struct error *err)
+{
+        assert_green();
+        if (action_load(a, err) < 0) {
+                if (err->code == NOVA_INSTANCE_NOT_FOUND)
+                        return destroy_without_row(a, err);
+                return -1;
+        }
+        a->running.doing = "removing the guest";
+        if (compute_destroy_guest(a->m, a->instance, a->by, err) == 0) {
+                a->running.doing = "deleting the rows";
+                if (finish_rows(a, err) == 0) {
+                        log_info("terminated");
+                        return 0;
+                }
+        }
+        if (err->code == ERR_CANCELLED)
+                return -1;
+        if (err->code == NOVA_INSTANCE_NOT_FOUND) {
+                log_info("the instance disappeared while it was terminated");
+                *err = (struct error){};
+                return 0;
+        }
+        action_error_state(a, 0);
+        return error_while(err, "terminating");
+}
+
+int compute_terminate(struct compute_manager *m, const struct compute_call *c, struct error *err)
+{
+        static const struct action_kind kind = {
+                .method = "terminate_instance",
+                .wraps = WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
+                .locked = true,
+                .body = terminate_body,
+        };
+
+        return action_run(m, &kind, c, NULL, err);
+}
