@@ -1,0 +1,145 @@
+/* agent/rpc/args.c: the field tables of the methods' arguments (nova-contract 3.3). */
+#include "rpc/args.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(type, name, get, flags)                          \
+        {                                                      \
+#name, get, offsetof(struct type, name), flags \
+        }
+
+const struct json_field instance_fields[] = {
+        FIELD(instance_args, instance, json_field_object, JSON_REQUIRED),
+        {},
+};
+
+const struct json_field terminate_fields[] = {
+        FIELD(terminate_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(terminate_args, bdms, json_field_any, 0),
+        {},
+};
+
+const struct json_field stop_fields[] = {
+        FIELD(stop_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(stop_args, clean_shutdown, json_field_bool, 0),
+        {},
+};
+
+const struct json_field reboot_fields[] = {
+        FIELD(reboot_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(reboot_args, block_device_info, json_field_any, 0),
+        FIELD(reboot_args, reboot_type, json_field_text, JSON_REQUIRED),
+        {},
+};
+
+const struct json_field console_fields[] = {
+        FIELD(console_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(console_args, tail_length, json_field_any, 0),
+        {},
+};
+
+int64_t console_tail_of(const struct jval *tail_length)
+{
+        const char *text;
+        char *end;
+        long long n;
+
+        switch (jval_type(tail_length)) {
+        case JVAL_NULL:
+                return COMPUTE_TAIL_ALL;
+        case JVAL_INT:
+                n = jval_int(tail_length, 0);
+                return n < 0 ? COMPUTE_TAIL_ALL : n;
+        case JVAL_TEXT:
+                text = jval_text(tail_length, "");
+                n = strtoll(text, &end, 10);
+                if (end == text || *end)
+                        return 0;
+                return n < 0 ? COMPUTE_TAIL_ALL : n;
+        default:
+                return 0;
+        }
+}
+
+int instance_request_decode(const struct rpc_call *call, const struct json_field *fields, void *into,
+                            struct instance_request *ret, struct error *err)
+{
+        const struct agent_methods *methods = call->app;
+        const struct rpc_request *request = call->request;
+        struct instance_request r = {};
+
+        if (json_fields_decode_strict(fields, request->args, into, err) < 0) {
+                err->code = NOVA_TYPE_ERROR;
+                return error_while(err, "%.64s()", request->method);
+        }
+        if (object_instance_decode(jval_get(request->args, "instance"), &r.instance, err) < 0 ||
+            object_context_decode(request->context, &r.ctx, err) < 0) {
+                object_instance_free(&r.instance);
+                json_fields_free(fields, into);
+                return error_while(err, "%.64s()", request->method);
+        }
+        *ret = r;
+        ret->call = (struct compute_call){
+                .ctx = &ret->ctx,
+                .flavor = ret->instance.flavor,
+                .by = deadline_in_s(request->msg_id ? methods->timeout_s : methods->long_timeout_s),
+        };
+        memcpy(ret->call.uuid, r.instance.uuid, sizeof(ret->call.uuid));
+        return 0;
+}
+
+void instance_request_free(struct instance_request *r)
+{
+        object_instance_free(&r->instance);
+        request_context_free(&r->ctx);
+}
+
+/* ---- base64 ---- */
+
+static int base64_value(char c)
+{
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *at = c ? strchr(alphabet, c) : NULL;
+
+        return at ? (int)(at - alphabet) : -1;
+}
+
+char *base64_decode(const char *text, size_t *ret_len)
+{
+        char *out = malloc(strlen(text) / 4 * 3 + 4);
+        unsigned bits = 0, n_bits = 0, n_chars = 0, padding = 0;
+        size_t len = 0;
+
+        if (!out)
+                return NULL;
+        for (; *text; text++) {
+                int value = base64_value(*text);
+
+                if (strchr(" \t\r\n", *text))
+                        continue;
+                n_chars++;
+                if (*text == '=' && ++padding <= 2)
+                        continue;
+                if (value < 0 || padding > 0) {
+                        free(out);
+                        return NULL;
+                }
+                bits = bits << 6 | (unsigned)value;
+                n_bits += 6;
+                if (n_bits >= 8) {
+                        n_bits -= 8;
+                        out[len++] = (char)(bits >> n_bits);
+                        bits &= (1u << n_bits) - 1;
+                }
+        }
+        if (n_chars % 4 != 0) {
+                free(out);
+                return NULL;
+        }
+        out[len] = '\0';
+        *ret_len = len;
+        return out;
+}

@@ -1,0 +1,126 @@
+/*
+ * agent/rpc/unsupported.c: a method that is not there must not leave an instance with a task for ever:
+ * nova-api set the task before it sent the request (nova-contract 9, item 8).
+ */
+#include "rpc/unsupported.h"
+
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "rpc/args.h"
+
+#define R WRAP_REVERTS
+#define V WRAP_EVENT
+#define F WRAP_FAULT
+
+/* X(name, wraps): by tier, as in nova-contract 3.3 */
+#define UNSUPPORTED(X)                                          \
+        X(soft_delete_instance, R | V | F)                      \
+        X(restore_instance, R | V | F)                          \
+        X(trigger_crash_dump, V | F)                            \
+        X(get_vnc_console, F)                                   \
+        X(validate_console_port, 0)                             \
+        X(set_host_enabled, 0)                                  \
+        X(external_instance_event, 0)                           \
+        X(get_diagnostics, F)                                   \
+        X(get_instance_diagnostics, F)                          \
+        X(rebuild_instance, R | V | F)                          \
+        X(snapshot_instance, R | V | F)                         \
+        X(backup_instance, R | V | F)                           \
+        X(cache_images, 0)                                      \
+        X(rescue_instance, R | V | F)                           \
+        X(unrescue_instance, R | V | F)                         \
+        X(attach_interface, V | F)                              \
+        X(detach_interface, V | F)                              \
+        X(reserve_block_device_name, R | F)                     \
+        X(attach_volume, V | F)                                 \
+        X(detach_volume, V | F)                                 \
+        X(swap_volume, V | F)                                   \
+        X(remove_volume_connection, 0)                          \
+        X(volume_snapshot_create, 0)                            \
+        X(volume_snapshot_delete, 0)                            \
+        X(add_fixed_ip_to_instance, F)                          \
+        X(remove_fixed_ip_from_instance, F)                     \
+        X(inject_network_info, F)                               \
+        X(set_admin_password, R | V | F)                        \
+        X(quiesce_instance, 0)                                  \
+        X(unquiesce_instance, 0)                                \
+        X(get_spice_console, F)                                 \
+        X(get_serial_console, F)                                \
+        X(get_rdp_console, F)                                   \
+        X(get_mks_console, F)                                   \
+        X(prep_resize, R | V | F)                               \
+        X(resize_instance, R | V | F)                           \
+        X(finish_resize, R | V | F)                             \
+        X(confirm_resize, V | F)                                \
+        X(revert_resize, R | V | F)                             \
+        X(finish_revert_resize, R | V | F)                      \
+        X(check_can_live_migrate_destination, V | F)            \
+        X(check_can_live_migrate_source, V | F)                 \
+        X(pre_live_migration, V | F)                            \
+        X(live_migration, V | F)                                \
+        X(live_migration_force_complete, V | F)                 \
+        X(live_migration_abort, V | F)                          \
+        X(post_live_migration_at_destination, V | F)            \
+        X(rollback_live_migration_at_destination, V | F)        \
+        X(drop_move_claim_at_destination, F)                    \
+        X(check_instance_shared_storage, 0)                     \
+        X(shelve_instance, R | V | F)                           \
+        X(shelve_offload_instance, R | V | F)                   \
+        X(unshelve_instance, R | V | F)                         \
+        X(prep_snapshot_based_resize_at_dest, V | F)            \
+        X(prep_snapshot_based_resize_at_source, R | V | F)      \
+        X(finish_snapshot_based_resize_at_dest, R | V | F)      \
+        X(confirm_snapshot_based_resize_at_source, V | F)       \
+        X(revert_snapshot_based_resize_at_dest, V | F)          \
+        X(finish_revert_snapshot_based_resize_at_source, V | F) \
+        X(host_power_action, 0)                                 \
+        X(host_maintenance_mode, 0)
+
+static int rpc_unsupported(struct rpc_call *call, struct error *err);
+
+const struct rpc_method unsupported_methods[] = {
+#define METHOD(name, wraps) { #name, rpc_unsupported },
+        UNSUPPORTED(METHOD)
+#undef METHOD
+                {},
+};
+
+static const struct {
+        const char *name;
+        unsigned wraps; /* what nova's method is wrapped in; 0: it has no instance, or leaves no rows */
+} wraps_table[] = {
+#define WRAPS(name, wraps) { #name, wraps },
+        UNSUPPORTED(WRAPS)
+#undef WRAPS
+};
+
+static unsigned wraps_of(const char *method)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(wraps_table); i++)
+                if (strcmp(wraps_table[i].name, method) == 0)
+                        return wraps_table[i].wraps;
+        return 0;
+}
+
+/* Event Error, fault, task_state NULL as the wraps say; then NotImplementedError for who waits. */
+static int rpc_unsupported(struct rpc_call *call, struct error *err)
+{
+        const struct agent_methods *methods = call->app;
+        const struct rpc_request *request = call->request;
+        CLEANUP(request_context_free) struct request_context ctx = {};
+        CLEANUP(object_instance_free) struct object_instance instance = {};
+        struct compute_call c = { .ctx = &ctx };
+
+        assert_green();
+        if (!jval_get(request->args, "instance") || !wraps_of(request->method))
+                return error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not implement %.64s",
+                                 request->method);
+        if (object_instance_decode(jval_get(request->args, "instance"), &instance, err) < 0 ||
+            object_context_decode(request->context, &ctx, err) < 0)
+                return error_while(err, "%.64s()", request->method);
+        c.by = deadline_in_s(methods->timeout_s);
+        memcpy(c.uuid, instance.uuid, sizeof(c.uuid));
+        return compute_not_implemented(methods->manager, &c, request->method, wraps_of(request->method), err);
+}
