@@ -101,6 +101,22 @@ void xml_xpath_each(xmlDoc *doc, const char *expression, void (*fn)(xmlNode *nod
         xmlXPathFreeObject(obj);
 }
 
+char *xml_element_text(xmlDoc *doc, const char *expression)
+{
+        xmlXPathObject *obj = evaluate(doc, NULL, expression);
+        xmlBuffer *buf = xmlBufferCreate();
+        char *text = NULL;
+
+        if (!buf)
+                abort();
+        if (obj && obj->type == XPATH_NODESET && obj->nodesetval && obj->nodesetval->nodeNr > 0 &&
+            xmlNodeDump(buf, doc, obj->nodesetval->nodeTab[0], 0, 0) >= 0)
+                text = xmemdup(xmlBufferContent(buf), (size_t)xmlBufferLength(buf));
+        xmlBufferFree(buf);
+        xmlXPathFreeObject(obj);
+        return text;
+}
+
 /* Length of one valid UTF-8 sequence at s whose character XML 1.0 allows; 0 when it is neither. */
 static size_t xml_char(const unsigned char *s)
 {

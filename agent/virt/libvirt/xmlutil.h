@@ -26,6 +26,9 @@ char *xml_xpath_string_at(xmlNode *node, const char *expression);
 /* Calls fn for each node that matches, in document order. */
 void xml_xpath_each(xmlDoc *doc, const char *expression, void (*fn)(xmlNode *node, void *arg), void *arg);
 
+/* The first matching element with all it holds, as text; NULL when there is none. Caller frees. */
+char *xml_element_text(xmlDoc *doc, const char *expression);
+
 /* A copy in which what XML 1.0 cannot carry has become U+FFFD; NULL becomes "". Caller frees. */
 char *xml_clean_text(const char *s);
 bool xml_text_is_clean(const char *s);

@@ -1,0 +1,167 @@
+/* agent/virt/libvirt/embed.c: the folder of libvirt's embedded driver. */
+#define LOG_MODULE "virt.libvirt.embed"
+#include "virt/libvirt/embed.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "virt/libvirt/xmlutil.h"
+
+enum { STATUS_FILE_MAX = 4 << 20 };
+
+static int hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
+static char *percent_decode(const char *s, size_t len)
+{
+        char *out = xmalloc(len + 1), *o = out;
+
+        for (size_t i = 0; i < len; i++) {
+                int high = i + 2 < len && s[i] == '%' ? hex_digit(s[i + 1]) : -1;
+                int low = high >= 0 ? hex_digit(s[i + 2]) : -1;
+
+                if (low >= 0) {
+                        *o++ = (char)(high << 4 | low);
+                        i += 2;
+                } else {
+                        *o++ = s[i];
+                }
+        }
+        *o = '\0';
+        return out;
+}
+
+char *embed_root_of(const char *uri)
+{
+        static const char prefix[] = "qemu:///embed?";
+        const char *p;
+
+        if (strncmp(uri, prefix, sizeof(prefix) - 1) != 0)
+                return NULL;
+        for (p = uri + sizeof(prefix) - 1; *p; p += strcspn(p, "&;") + 1) {
+                size_t len = strcspn(p, "&;#");
+
+                if (len > 5 && strncmp(p, "root=", 5) == 0)
+                        return percent_decode(p + 5, len - 5);
+                if (!p[strcspn(p, "&;")])
+                        break;
+        }
+        return NULL;
+}
+
+static int make_dir(const char *path, struct error *err)
+{
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return error_system(err, errno, "making %s", path);
+        return 0;
+}
+
+/* Beside the file first, then linked in place, so that neither a crash nor a second agent leaves half of it.
+ */
+static int write_new_file(const char *path, const char *text, struct error *err)
+{
+        CLEANUP(freep) char *tmp = xasprintf("%s.%ld.tmp", path, (long)getpid());
+        CLEANUP(closep) int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        size_t len = strlen(text);
+        int r = 0;
+
+        if (fd < 0)
+                return error_system(err, errno, "writing %s", tmp);
+        if (write(fd, text, len) != (ssize_t)len)
+                r = error_system(err, errno, "writing %s", tmp);
+        else if (link(tmp, path) < 0 && errno != EEXIST)
+                r = error_system(err, errno, "writing %s", path);
+        unlink(tmp);
+        return r;
+}
+
+static int ensure_qemu_conf(const char *root, struct error *err)
+{
+        CLEANUP(freep) char *dir = xasprintf("%s/etc", root);
+        CLEANUP(freep) char *path = xasprintf("%s/etc/qemu.conf", root);
+        CLEANUP(strbuf_free) struct strbuf text = {};
+
+        if (make_dir(root, err) < 0 || make_dir(dir, err) < 0)
+                return -1;
+        if (access(path, F_OK) == 0)
+                return 0;
+        strbuf_adds(&text, "# Written by compute-agent because it was missing; yours to change.\n"
+                           "stdio_handler = \"file\"\n"
+                           "security_driver = \"none\"\n"
+                           "namespaces = []\n"
+                           "cgroup_controllers = []\n");
+        if (geteuid() == 0)
+                strbuf_adds(&text, "user = \"root\"\ngroup = \"root\"\n");
+        return write_new_file(path, text.data, err);
+}
+
+/* True only when the file is whole and says so: what cannot be read is left to libvirt. */
+static bool never_started(int dir, const char *name)
+{
+        CLEANUP(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        CLEANUP(strbuf_free) struct strbuf text = {};
+        CLEANUP(xml_doc_freep) xmlDoc *doc = NULL;
+        CLEANUP(freep) char *pid = NULL;
+        struct error ignored = {};
+        char buf[8192];
+        ssize_t n;
+
+        if (fd < 0)
+                return false;
+        while ((n = read(fd, buf, sizeof(buf))) > 0 && text.len < STATUS_FILE_MAX)
+                strbuf_add(&text, buf, (size_t)n);
+        if (n != 0 || text.len == 0)
+                return false;
+        doc = xml_parse(text.data, text.len, name, &ignored);
+        if (!doc)
+                return false;
+        pid = xml_xpath_string(doc, "string(/domstatus/@pid)");
+        return strcmp(pid, "0") == 0;
+}
+
+static void remove_half_started(const char *root)
+{
+        CLEANUP(freep) char *path = xasprintf("%s/run/qemu", root);
+        DIR *dir = opendir(path);
+        struct dirent *e;
+
+        if (!dir)
+                return;
+        while ((e = readdir(dir))) {
+                size_t len = strlen(e->d_name);
+
+                if (len <= 4 || strcmp(e->d_name + len - 4, ".xml") != 0 ||
+                    !never_started(dirfd(dir), e->d_name))
+                        continue;
+                if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+                        log_warning("forgot guest %.*s, whose start was cut off before it had a process",
+                                    (int)(len - 4), e->d_name);
+        }
+        closedir(dir);
+}
+
+int embed_prepare(const char *root, struct error *err)
+{
+        if (root[0] != '/')
+                return error_set(err, ERR_INVALID, "root of the embedded driver must be absolute: %s", root);
+        if (ensure_qemu_conf(root, err) < 0)
+                return -1;
+        remove_half_started(root);
+        return 0;
+}
