@@ -54,6 +54,7 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags, __
         X(__recv_chk, PATCH_SOCKET)            \
         X(__recvfrom_chk, PATCH_SOCKET)        \
         X(__read_chk, PATCH_SOCKET | PATCH_OS) \
+        X(getaddrinfo, PATCH_SOCKET)           \
         X(pthread_create, PATCH_THREAD)        \
         X(pthread_join, PATCH_THREAD)          \
         X(pthread_detach, PATCH_THREAD)        \
