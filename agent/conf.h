@@ -38,7 +38,7 @@ struct conf {
         int64_t sync_power_state_interval, sync_power_state_pool_size, update_resources_interval;
         int64_t running_deleted_instance_poll_interval, running_deleted_instance_timeout;
         char *running_deleted_instance_action; /* reap, shutdown, log, noop */
-        int64_t instance_build_timeout, instance_delete_interval, maximum_instance_delete_attempts;
+        int64_t instance_build_timeout;
         char *heartbeat_file_path, *heartbeat_file_name; /* path "": no heartbeat file */
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */
@@ -51,10 +51,9 @@ struct conf {
         struct { /* [compute] */
                 int64_t shutdown_retry_interval, max_disk_devices_to_attach, max_concurrent_disk_ops;
                 int64_t consecutive_build_service_disable_threshold;
-                int64_t resource_provider_association_refresh;
         } compute;
         struct { /* [libvirt] */
-                char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path, *sysinfo_serial;
+                char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
                 int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
                 int64_t call_timeout;        /* ours: deadline of one libvirt call */
                 int64_t delay_stopped_event; /* ours: seconds a STOPPED event is held back; nova: 15 */
