@@ -1,0 +1,153 @@
+/* agent/ctl/remote.c: the agent at the other end of its socket, and the configuration both read. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ctl/ctl.h"
+#include "ctl/primitive.h"
+#include "images/image_source.h"
+#include "native/tpool.h"
+#include "rpc/admin.h"
+
+#define CONNECT_S     10.0
+#define WORKERS       4
+#define SOCKET_SCHEME "unix:"
+
+enum ctl_exit ctl_need_conf(struct ctl *c)
+{
+        struct strbuf CLEANUP(strbuf_free) errors = {};
+
+        if (c->conf)
+                return CTL_OK;
+        c->conf = conf_load(c->config_file, &errors);
+        if (c->conf)
+                return CTL_OK;
+        fputs(errors.data ? errors.data : "", stderr);
+        return ctl_complain(CTL_FAILED,
+                            "the configuration cannot be used: correct it, or name another one with "
+                            "--config-file");
+}
+
+enum ctl_exit ctl_need_tpool(struct ctl *c)
+{
+        struct error err;
+
+        if (c->tpool)
+                return CTL_OK;
+        c->tpool = tpool_new("ctl", WORKERS, &err);
+        if (!c->tpool)
+                return ctl_error(&err, "starting threads");
+        image_source_set_tpool(c->tpool);
+        return CTL_OK;
+}
+
+/* The socket's path into c->socket. */
+static enum ctl_exit find_socket(struct ctl *c)
+{
+        enum ctl_exit status;
+        const char *url;
+
+        if (c->socket)
+                return CTL_OK;
+        status = ctl_need_conf(c);
+        if (status != CTL_OK)
+                return status;
+        url = c->conf->transport_url;
+        if (strncmp(url, SOCKET_SCHEME, sizeof(SOCKET_SCHEME) - 1) != 0)
+                return ctl_complain(CTL_FAILED,
+                                    "transport_url in %s is no local socket: name the agent's with --socket",
+                                    c->conf->path);
+        c->socket = url + sizeof(SOCKET_SCHEME) - 1;
+        c->socket += strncmp(c->socket, "///", 3) == 0 ? 2 : 0;
+        return CTL_OK;
+}
+
+static enum ctl_exit unreachable(const struct ctl *c, const struct error *err)
+{
+        if (err->sys == EACCES || err->sys == EPERM)
+                return ctl_complain(
+                        CTL_UNREACHABLE,
+                        "may not talk to the agent at %s: become root or the agent's user, or join the "
+                        "group of that socket",
+                        c->socket);
+        if (err->sys == ENOENT || err->sys == ECONNREFUSED)
+                return ctl_complain(CTL_UNREACHABLE,
+                                    "cannot reach the agent at %s: is compute-agent running? Start it with "
+                                    "\"systemctl start compute-agent\" or \"compute-agent%s%s\"",
+                                    c->socket, c->config_file ? " --config-file " : "",
+                                    c->config_file ? c->config_file : "");
+        return ctl_complain(CTL_UNREACHABLE, "cannot reach the agent: %s", err->text);
+}
+
+enum ctl_exit ctl_need_agent(struct ctl *c)
+{
+        struct error err = {};
+        enum ctl_exit status;
+
+        if (c->client)
+                return CTL_OK;
+        status = find_socket(c);
+        if (status != CTL_OK)
+                return status;
+        c->client = rpc_client_connect(c->socket, deadline_earlier(c->by, deadline_in_s(CONNECT_S)), &err);
+        return c->client ? CTL_OK : unreachable(c, &err);
+}
+
+/* What a request ended with, in words. */
+static enum ctl_exit request_error(const struct ctl *c, const char *method, const struct error *err)
+{
+        switch (err->code) {
+        case ERR_TIMEOUT:
+                return ctl_complain(CTL_TIMEOUT,
+                                    "%s: the agent did not answer in time; it may still be at it: see "
+                                    "\"compute-agentctl status\"",
+                                    method);
+        case ERR_CLOSED:
+        case ERR_SYSTEM:
+                return ctl_complain(CTL_UNREACHABLE, "%s: the agent at %s went away: %s", method, c->socket,
+                                    err->text);
+        case ERR_APP:
+                return ctl_complain(CTL_FAILED, "%s: the agent says: %s", method, err->text);
+        default:
+                return ctl_complain(CTL_FAILED, "%s: %s", method, err->text);
+        }
+}
+
+enum ctl_exit ctl_ask(struct ctl *c, const char *ns, const char *version, const char *method,
+                      struct jval *args, struct jval **ret)
+{
+        struct jval CLEANUP(jval_unrefp) *owned = args, *context = NULL;
+        struct request_context ctx;
+        struct error err = {};
+        enum ctl_exit status = ctl_need_agent(c);
+        int r;
+
+        if (status != CTL_OK)
+                return status;
+        request_context_admin(&ctx);
+        context = primitive_context(&ctx);
+        request_context_free(&ctx);
+        r = rpc_client_call(c->client, ns, version, method, owned, context, c->by, ret, &err);
+        return r == 0 ? CTL_OK : request_error(c, method, &err);
+}
+
+enum ctl_exit ctl_ask_admin(struct ctl *c, const char *method, struct jval *args, struct jval **ret)
+{
+        return ctl_ask(c, ADMIN_NAMESPACE, ADMIN_VERSION, method, args, ret);
+}
+
+enum ctl_exit ctl_cast(struct ctl *c, const char *method, struct jval *args,
+                       const struct request_context *ctx)
+{
+        struct jval CLEANUP(jval_unrefp) *owned = args, *context = primitive_context(ctx);
+        struct error err = {};
+        enum ctl_exit status = ctl_need_agent(c);
+
+        if (status != CTL_OK)
+                return status;
+        if (rpc_client_cast(c->client, NULL, COMPUTE_VERSION, method, owned, context, c->by, &err) == 0)
+                return CTL_OK;
+        return request_error(c, method, &err);
+}

@@ -1,0 +1,209 @@
+/* agent/ctl/service.c: commands to the agent as a whole: call, log-level, drain, report, db-init. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ctl/ctl.h"
+#include "ctl/output.h"
+#include "rpc/admin.h"
+
+#define STDIN_MAX   ((size_t)16 << 20)
+#define GONE_POLL_S 0.1
+
+static const struct ctl_option no_options[] = { {} };
+
+/* ---- call ---- */
+
+static enum ctl_exit read_stdin(struct strbuf *text)
+{
+        char buf[4096];
+        size_t n;
+
+        while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0) {
+                strbuf_add(text, buf, n);
+                if (text->len > STDIN_MAX)
+                        return ctl_complain(CTL_USAGE, "call: more than %zu bytes on standard input",
+                                            STDIN_MAX);
+        }
+        return CTL_OK;
+}
+
+/* NULL text: no arguments. */
+static enum ctl_exit parse_arguments(const char *text, struct jval **ret)
+{
+        struct strbuf CLEANUP(strbuf_free) from_stdin = {};
+        struct error err;
+
+        if (!text)
+                return CTL_OK;
+        if (strcmp(text, "-") == 0) {
+                enum ctl_exit status = read_stdin(&from_stdin);
+
+                if (status != CTL_OK)
+                        return status;
+                text = from_stdin.data ? from_stdin.data : "";
+        }
+        *ret = jval_parse(text, strlen(text), &err);
+        if (!*ret)
+                return ctl_complain(CTL_USAGE, "call: the arguments are no %s", err.text);
+        if (jval_type(*ret) == JVAL_OBJECT)
+                return CTL_OK;
+        jval_unref(take_ptr(ret));
+        return ctl_complain(CTL_USAGE, "call: the arguments must be a JSON object, as {\"tail_length\": 10}");
+}
+
+struct call_arguments {
+        const char *ns, *version, *words[2];
+        bool cast;
+};
+
+static enum ctl_exit YIELDS send_cast(struct ctl *c, const struct call_arguments *a, struct jval *args)
+{
+        struct error err = {};
+        enum ctl_exit status = ctl_need_agent(c);
+
+        if (status != CTL_OK)
+                return status;
+        if (rpc_client_cast(c->client, a->ns, a->version, a->words[0], args, NULL, c->by, &err) < 0)
+                return ctl_error(&err, "%s", a->words[0]);
+        return CTL_OK;
+}
+
+enum ctl_exit ctl_call(struct ctl *c)
+{
+        struct call_arguments a = {};
+        const struct ctl_option options[] = {
+                { "namespace", CTL_TEXT, &a.ns, "NS",
+                  "as \"admin\" or \"baseapi\"; default: the compute methods", 0, 0 },
+                { "rpc-version", CTL_TEXT, &a.version, "V", "default 6.0, with a namespace 1.0", 0, 0 },
+                { "cast", CTL_FLAG, &a.cast, NULL, "do not wait for an answer", 0, 0 },
+                {},
+        };
+        struct jval CLEANUP(jval_unrefp) *args = NULL, *answer = NULL;
+        enum ctl_exit status;
+
+        if (!ctl_arguments(c, options, a.words, 1, 2, &status))
+                return status;
+        if (!a.version)
+                a.version = a.ns ? "1.0" : COMPUTE_VERSION;
+        status = parse_arguments(a.words[1], &args);
+        if (status != CTL_OK)
+                return status;
+        if (a.cast)
+                return send_cast(c, &a, args);
+        status = ctl_ask(c, a.ns, a.version, a.words[0], jval_ref(args), &answer);
+        if (status == CTL_OK)
+                print_json(answer);
+        return status;
+}
+
+/* ---- log-level, report ---- */
+
+enum ctl_exit ctl_log_level(struct ctl *c)
+{
+        const char *words[1] = {};
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct jval *args = NULL;
+        enum ctl_exit status;
+
+        if (!ctl_arguments(c, no_options, words, 0, 1, &status))
+                return status;
+        if (words[0]) {
+                args = jval_new_object();
+                jval_set_text(args, "level", words[0]);
+        }
+        status = ctl_ask_admin(c, "log-level", args, &answer);
+        if (status == CTL_OK && c->json)
+                print_json(answer);
+        else if (status == CTL_OK)
+                print_field("log level", jval_get_text(answer, "level", NULL));
+        return status;
+}
+
+enum ctl_exit ctl_report(struct ctl *c)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        enum ctl_exit status;
+
+        if (!ctl_arguments(c, no_options, NULL, 0, 0, &status))
+                return status;
+        status = ctl_ask_admin(c, "report", NULL, &answer);
+        if (status == CTL_OK && c->json)
+                print_json(answer);
+        else if (status == CTL_OK)
+                printf("the agent wrote its report to %s\n", jval_get_text(answer, "written_to", "its log"));
+        return status;
+}
+
+/* ---- drain ---- */
+
+static enum ctl_exit YIELDS wait_until_gone(struct ctl *c, pid_t pid)
+{
+        struct error err;
+
+        while (kill(pid, 0) == 0 || errno == EPERM) {
+                if (deadline_passed(c->by))
+                        return ctl_complain(CTL_TIMEOUT,
+                                            "drain: the agent (pid %d) still runs; see its log for what "
+                                            "it waits for",
+                                            (int)pid);
+                if (green_sleep(GONE_POLL_S, &err) < 0)
+                        return CTL_FAILED;
+        }
+        return CTL_OK;
+}
+
+enum ctl_exit ctl_drain(struct ctl *c)
+{
+        bool wait = false;
+        const struct ctl_option options[] = {
+                { "wait", CTL_FLAG, &wait, NULL, "until the agent has exited", 0, 0 },
+                {},
+        };
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        enum ctl_exit status;
+        pid_t pid;
+
+        if (!ctl_arguments(c, options, NULL, 0, 0, &status))
+                return status;
+        if (wait)
+                ctl_may_take_long(c);
+        status = ctl_ask_admin(c, "drain", NULL, &answer);
+        pid = (pid_t)jval_get_int(answer, "pid", 0);
+        if (status == CTL_OK && wait && pid > 0)
+                status = wait_until_gone(c, pid);
+        if (status != CTL_OK)
+                return status;
+        if (c->json)
+                print_json(answer);
+        else
+                printf("the agent (pid %d) %s\n", (int)pid,
+                       wait ? "has exited"
+                            : "takes no more requests, and exits "
+                              "when what runs has finished");
+        return CTL_OK;
+}
+
+/* ---- db-init ---- */
+
+enum ctl_exit ctl_db_init(struct ctl *c)
+{
+        struct error err;
+        enum ctl_exit status;
+
+        if (!ctl_arguments(c, no_options, NULL, 0, 0, &status))
+                return status;
+        ctl_may_take_long(c);
+        status = ctl_need_store(c);
+        if (status != CTL_OK)
+                return status;
+        if (store_init_schema(&c->store, c->by, &err) < 0)
+                return ctl_error(&err,
+                                 "db-init: nothing was changed"); /* only an empty database is touched */
+        if (!c->json)
+                puts("the tables were made");
+        return CTL_OK;
+}
