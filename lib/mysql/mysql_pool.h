@@ -12,7 +12,9 @@
 #include "native/tpool.h"
 
 struct db_options {
-        const char *url; /* mysql[+pymysql]://user:password@host[:port]/db?charset=utf8&unix_socket=/path&ssl_ca=... ; %XX decoded */
+        /* mysql[+pymysql]://user:password@host[:port]/db?charset=utf8&unix_socket=/path&ssl_ca=...; %XX
+         * decoded */
+        const char *url;
         unsigned max_pool_size, max_overflow; /* 0: 5 and 50 (nova-contract 5.1) */
         unsigned recycle_s;                   /* 0: 3600 */
         const char *sql_mode;                 /* NULL: TRADITIONAL */
@@ -43,10 +45,12 @@ struct db_value db_double(double d);
 struct db_value db_text(const char *s); /* NULL gives SQL NULL */
 struct db_value db_textn(const char *s, size_t len);
 
+enum { DB_DUPLICATE = 1062 }; /* error.sys with ERR_DB: a unique key has that value already */
+
 /*
  * One statement, '?' for each of the n values. Errors: ERR_DB (sys: the server's number, e.g. 1062),
- * ERR_DB_LOST, ERR_TIMEOUT, ERR_CANCELLED; after all but ERR_DB the connection is broken and will be replaced.
- * ret_affected counts matched rows (CLIENT_FOUND_ROWS); ret_id is LAST_INSERT_ID; both may be NULL.
+ * ERR_DB_LOST, ERR_TIMEOUT, ERR_CANCELLED; after all but ERR_DB the connection is broken and will be
+ * replaced. ret_affected counts matched rows (CLIENT_FOUND_ROWS); ret_id is LAST_INSERT_ID; both may be NULL.
  */
 int YIELDS db_exec(struct db_conn *c, const char *sql, const struct db_value *values, size_t n,
                    uint64_t *ret_affected, uint64_t *ret_id, struct deadline by, struct error *err);
@@ -68,15 +72,19 @@ struct db_conn *YIELDS db_pool_get(struct db_pool *p, struct deadline by, struct
 void HUB_ONLY db_pool_put(struct db_conn *c); /* broken ones are dropped; NULL allowed */
 
 /*
- * Runs fn inside BEGIN ... COMMIT. Deadlocks and lock wait timeouts (1213, 1205) repeat the whole transaction,
- * at most 5 times with pauses 1, 2, 4 .. s (10 at most); a connection lost before COMMIT was sent repeats too.
- * fn returns 0 to commit, -1 to roll back and pass its error on; it must be repeatable.
+ * Runs fn inside BEGIN ... COMMIT. Deadlocks and lock wait timeouts (1213, 1205) repeat the whole
+ * transaction, at most 5 times with pauses 1, 2, 4 .. s (10 at most); a connection lost before COMMIT was
+ * sent repeats too. fn returns 0 to commit, -1 to roll back and pass its error on; it must be repeatable.
  */
 typedef int db_transaction_fn(struct db_conn *c, void *arg, struct deadline by, struct error *err);
 int YIELDS db_transaction(struct db_pool *p, db_transaction_fn *fn, void *arg, struct deadline by,
                           struct error *err);
 
-/* One statement in a connection of its own (autocommit), same retries as above. */
+/*
+ * One statement in a connection of its own (autocommit), same retries as above. A SELECT is repeated whenever
+ * its connection was lost; another statement only when the server cannot have got it: else ERR_DB_LOST says
+ * "whether the statement was carried out is not known".
+ */
 int YIELDS db_pool_exec(struct db_pool *p, const char *sql, const struct db_value *values, size_t n,
                         uint64_t *ret_affected, uint64_t *ret_id, struct deadline by, struct error *err);
 int YIELDS db_pool_select(struct db_pool *p, const char *sql, const struct db_value *values, size_t n,
@@ -85,7 +93,7 @@ int YIELDS db_pool_select(struct db_pool *p, const char *sql, const struct db_va
 struct db_pool_info {
         unsigned idle, lent, connecting, waiting, max;
         unsigned long queries, errors, reconnects, retries;
-        bool reachable;            /* the last attempt to reach the server succeeded */
+        bool reachable;                     /* the last attempt to reach the server succeeded */
         char server_version[64], peer[128]; /* "unix:/run/...": never a password */
         char last_error[256];
 };
