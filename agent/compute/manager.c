@@ -52,6 +52,8 @@ void compute_manager_free(struct compute_manager *m)
                 return;
         m->draining = true;
         m->listening = false;
+        if (m->driver->on_event_arg == m) /* it lives on a little, and so do its events */
+                m->driver->on_event = NULL;
         compute_stop_periodic(m);
         green_group_close(m->work);
         green_pool_close(m->build_pool);

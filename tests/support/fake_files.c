@@ -1,0 +1,211 @@
+/* tests/support/fake_files.c: see the header. */
+#include "fake_files.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define FOLDERS_MAX 64
+
+static char folders[FOLDERS_MAX][UUID_LEN + 1];
+static unsigned config_drives;
+static char password[64];
+static struct {
+        char what[24], text[128];
+        int code;
+} plan;
+static const char *console;
+static size_t console_len;
+static struct image_info image;
+
+void fake_files_reset(void)
+{
+        memset(folders, 0, sizeof(folders));
+        memset(&plan, 0, sizeof(plan));
+        config_drives = 0;
+        password[0] = '\0';
+        console = NULL;
+        console_len = 0;
+        image = (struct image_info){ .id = "image-1",
+                                     .name = "an image",
+                                     .disk_format = "raw",
+                                     .container_format = "bare",
+                                     .status = "active",
+                                     .size = 1048576 };
+}
+
+struct image_info *fake_image(void)
+{
+        return &image;
+}
+
+static int YIELDS begin(const char *what, struct deadline by, struct error *err)
+{
+        green_yield();
+        if (green_cancelled())
+                return error_set(err, ERR_CANCELLED, "%s was cancelled", what);
+        if (strcmp(plan.what, what) != 0)
+                return deadline_passed(by) ? error_set(err, ERR_TIMEOUT, "%s took too long", what) : 0;
+        plan.what[0] = '\0';
+        return error_set(err, plan.code, "%s", plan.text);
+}
+
+void fake_files_fail_next(const char *what, int code, const char *text)
+{
+        snprintf(plan.what, sizeof(plan.what), "%s", what);
+        snprintf(plan.text, sizeof(plan.text), "%s", text);
+        plan.code = code;
+}
+
+/* ---- images ---- */
+
+void image_info_free(struct image_info *i)
+{
+        free(i->id);
+        free(i->name);
+        free(i->disk_format);
+        free(i->container_format);
+        free(i->status);
+        *i = (struct image_info){};
+}
+
+static int get_image(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
+                     struct error *err)
+{
+        assert_green();
+        if (begin("get_image", by, err) < 0)
+                return -1;
+        if (strcmp(id, image.id) != 0)
+                return error_set(err, NOVA_IMAGE_NOT_FOUND, "Image %s could not be found.", id);
+        *ret = image;
+        ret->id = xstrdup(image.id);
+        ret->name = xstrdup(image.name);
+        ret->disk_format = xstrdup(image.disk_format);
+        ret->container_format = xstrdup(image.container_format);
+        ret->status = xstrdup(image.status);
+        return 0;
+}
+
+static const struct image_source_ops image_ops = { .name = "fake", .get = get_image };
+static struct image_source the_images = { &image_ops };
+
+struct image_source *fake_images(void)
+{
+        return &the_images;
+}
+
+/* ---- disks ---- */
+
+struct disk_store {
+        int unused;
+};
+static struct disk_store the_disks;
+
+struct disk_store *fake_disks(void)
+{
+        return &the_disks;
+}
+
+bool fake_files_exist(const char *uuid)
+{
+        for (unsigned f = 0; f < FOLDERS_MAX; f++)
+                if (strcmp(folders[f], uuid) == 0)
+                        return true;
+        return false;
+}
+
+void fake_files_add(const char *uuid)
+{
+        for (unsigned f = 0; f < FOLDERS_MAX; f++) {
+                if (folders[f][0])
+                        continue;
+                snprintf(folders[f], sizeof(folders[f]), "%s", uuid);
+                return;
+        }
+        abort();
+}
+
+unsigned fake_files_config_drives(void)
+{
+        return config_drives;
+}
+
+const char *fake_files_admin_password(void)
+{
+        return password;
+}
+
+static void fill(const struct disks_request *req, struct guest_spec *into)
+{
+        into->disks = NEW(struct guest_disk);
+        into->n_disks = 1;
+        into->disks[0] = (struct guest_disk){ .path = xasprintf("/fake/%s/disk", req->instance->uuid),
+                                              .format = xstrdup("qcow2"),
+                                              .cache = xstrdup("none"),
+                                              .target = xstrdup("vda"),
+                                              .bus = xstrdup("virtio") };
+        into->console_log = xasprintf("/fake/%s/console.log", req->instance->uuid);
+}
+
+int disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
+                 struct deadline by, struct error *err)
+{
+        if (begin("create", by, err) < 0)
+                return -1;
+        if (strcmp(req->image->status, "active") != 0)
+                return error_set(err, NOVA_IMAGE_NOT_ACTIVE, "Image %s is not active.", req->image->id);
+        if (!fake_files_exist(req->instance->uuid))
+                fake_files_add(req->instance->uuid);
+        config_drives += req->config_drive;
+        snprintf(password, sizeof(password), "%s", req->admin_password ? req->admin_password : "");
+        fill(req, into);
+        return 0;
+}
+
+int disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
+               struct deadline by, struct error *err)
+{
+        if (begin("load", by, err) < 0)
+                return -1;
+        if (!fake_files_exist(req->instance->uuid))
+                return error_set(err, NOVA_INVALID_DISK_INFO, "the root disk is missing");
+        fill(req, into);
+        return 0;
+}
+
+int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)
+{
+        if (begin("remove", by, err) < 0)
+                return -1;
+        for (unsigned f = 0; f < FOLDERS_MAX; f++)
+                if (strcmp(folders[f], uuid) == 0)
+                        folders[f][0] = '\0';
+        return 0;
+}
+
+void fake_files_set_console(const char *bytes, size_t len)
+{
+        console = bytes;
+        console_len = len;
+}
+
+int disks_console_read(struct disk_store *s, const char *path, size_t max, char **ret, size_t *ret_len,
+                       struct deadline by, struct error *err)
+{
+        if (begin("console_read", by, err) < 0)
+                return -1;
+        *ret = xmemdup(console ? console : "", console_len);
+        *ret_len = console_len;
+        return 0;
+}
+
+int disks_usage(struct disk_store *s, struct disks_usage *ret, struct deadline by, struct error *err)
+{
+        if (begin("usage", by, err) < 0)
+                return -1;
+        *ret = (struct disks_usage){ .total_bytes = INT64_C(251) << 30,
+                                     .available_bytes = INT64_C(80) << 30,
+                                     .over_committed_bytes = INT64_C(6) << 30 };
+        return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * tests/support/fake_files.h: agent/images/disks.h and an image source without files, for tests of compute/.
+ *
+ * There is one image, "image-1" (raw, active). Linked instead of the real disks.c.
+ */
+#pragma once
+
+#include "images/disks.h"
+
+void fake_files_reset(void);
+struct image_source *fake_images(void);
+struct disk_store *fake_disks(void);
+struct image_info *fake_image(void); /* tests may change what it says */
+bool fake_files_exist(const char *uuid);
+void fake_files_add(const char *uuid);
+unsigned fake_files_config_drives(void);     /* how many were made */
+const char *fake_files_admin_password(void); /* of the last one made */
+/* The next call of "create", "load", "remove", "console_read", "usage" fails so. */
+void fake_files_fail_next(const char *what, int code, const char *text);
+/* What the console log holds. */
+void fake_files_set_console(const char *bytes, size_t len);

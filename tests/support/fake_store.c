@@ -1,0 +1,617 @@
+/* tests/support/fake_store.c: rows in memory; see the header. */
+#include "fake_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+#define ROWS_MAX  64
+#define PLANS_MAX 16
+
+struct fake_row {
+        struct instance *i; /* NULL: free */
+        struct block_device root;
+        char *actions[8]; /* request ids, oldest first */
+        unsigned n_actions;
+        char *events[32];
+        unsigned n_events;
+};
+
+struct plan {
+        const char *function; /* NULL: free */
+        unsigned left;
+        int code;
+        const char *text;
+        void (*fn)(void *arg);
+        void *arg;
+};
+
+static struct fake_row rows[ROWS_MAX];
+static struct plan plans[PLANS_MAX];
+static struct strbuf journal;
+static char *handed_out;
+static struct compute_node_row node;
+static bool have_node;
+static unsigned reports;
+
+/* ---- copies ---- */
+
+static struct instance_meta *copy_meta(const struct instance_meta *from, unsigned n)
+{
+        struct instance_meta *to = xcalloc(n + 1, sizeof(*to));
+
+        for (unsigned k = 0; k < n; k++)
+                to[k] = (struct instance_meta){ xstrdup(from[k].key), xstrdup(from[k].value) };
+        return to;
+}
+
+static struct instance *copy_instance(const struct instance *from)
+{
+        struct instance *to = instance_new();
+
+        *to = *from;
+        to->user_id = xstrdup(from->user_id);
+        to->project_id = xstrdup(from->project_id);
+        to->image_ref = xstrdup(from->image_ref);
+        to->hostname = xstrdup(from->hostname);
+        to->display_name = xstrdup(from->display_name);
+        to->key_name = xstrdup(from->key_name);
+        to->key_data = xstrdup(from->key_data);
+        to->user_data = xstrdup(from->user_data);
+        to->host = xstrdup(from->host);
+        to->node = xstrdup(from->node);
+        to->launched_on = xstrdup(from->launched_on);
+        to->availability_zone = xstrdup(from->availability_zone);
+        to->root_device_name = xstrdup(from->root_device_name);
+        to->config_drive = xstrdup(from->config_drive);
+        to->os_type = xstrdup(from->os_type);
+        to->reservation_id = xstrdup(from->reservation_id);
+        to->flavor.name = xstrdup(from->flavor.name);
+        to->flavor.flavorid = xstrdup(from->flavor.flavorid);
+        to->system_metadata = copy_meta(from->system_metadata, from->n_system_metadata);
+        to->metadata = copy_meta(from->metadata, from->n_metadata);
+        return to;
+}
+
+/* ---- rows ---- */
+
+static struct fake_row *find(const char *uuid)
+{
+        for (unsigned r = 0; r < ROWS_MAX; r++)
+                if (rows[r].i && strcmp(rows[r].i->uuid, uuid) == 0)
+                        return &rows[r];
+        return NULL;
+}
+
+static void clear_row(struct fake_row *r)
+{
+        instance_free(r->i);
+        for (unsigned k = 0; k < r->n_actions; k++)
+                free(r->actions[k]);
+        for (unsigned k = 0; k < r->n_events; k++)
+                free(r->events[k]);
+        free(r->root.source_type);
+        free(r->root.destination_type);
+        free(r->root.device_name);
+        free(r->root.device_type);
+        free(r->root.disk_bus);
+        *r = (struct fake_row){};
+}
+
+void fake_store_reset(void)
+{
+        for (unsigned r = 0; r < ROWS_MAX; r++)
+                clear_row(&rows[r]);
+        memset(plans, 0, sizeof(plans));
+        strbuf_free(&journal);
+        journal = (struct strbuf){};
+        free(take_ptr(&handed_out));
+        compute_node_row_free(&node);
+        node = (struct compute_node_row){};
+        have_node = false;
+        reports = 0;
+}
+
+struct instance *fake_store_add(const char *uuid, enum vm_state vm_state, enum task_state task_state)
+{
+        unsigned r = 0;
+        struct instance *i;
+
+        while (rows[r].i)
+                r++;
+        rows[r].i = i = instance_new();
+        snprintf(i->uuid, sizeof(i->uuid), "%s", uuid);
+        i->id = r + 1;
+        i->user_id = xstrdup("user-1");
+        i->project_id = xstrdup("project-1");
+        i->image_ref = xstrdup("image-1");
+        i->display_name = xstrdup("guest");
+        i->hostname = xstrdup("guest");
+        i->host = xstrdup(vm_state == VM_BUILDING ? NULL : "host-1");
+        i->node = xstrdup(vm_state == VM_BUILDING ? NULL : "fake-host");
+        i->config_drive = xstrdup("");
+        i->vm_state = vm_state;
+        i->task_state = task_state;
+        i->power_state = vm_state == VM_ACTIVE ? POWER_RUNNING : POWER_NOSTATE;
+        i->created_at = clock_wall_s();
+        i->flavor = (struct flavor){ xstrdup("tiny"), xstrdup("1"), 1, 64, 1, 1, 0, 0 };
+        rows[r].root.id = r + 100;
+        rows[r].root.source_type = xstrdup("image");
+        rows[r].root.destination_type = xstrdup("local");
+        return i;
+}
+
+struct instance *fake_store_any_row(const char *uuid)
+{
+        struct fake_row *r = find(uuid);
+
+        return r ? r->i : NULL;
+}
+
+struct instance *fake_store_row(const char *uuid)
+{
+        struct instance *i = fake_store_any_row(uuid);
+
+        return i && !i->deleted ? i : NULL;
+}
+
+void fake_store_drop(const char *uuid)
+{
+        struct fake_row *r = find(uuid);
+
+        if (r)
+                clear_row(r);
+}
+
+void fake_store_add_action(const char *uuid, const char *request_id)
+{
+        struct fake_row *r = find(uuid);
+
+        r->actions[r->n_actions++] = xstrdup(request_id);
+}
+
+struct block_device *fake_store_root_disk(const char *uuid)
+{
+        return &find(uuid)->root;
+}
+
+const struct compute_node_row *fake_store_node(void)
+{
+        return have_node ? &node : NULL;
+}
+
+void fake_store_drop_node(void)
+{
+        have_node = false;
+}
+
+unsigned fake_store_reports(void)
+{
+        return reports;
+}
+
+const char *fake_store_journal(void)
+{
+        free(handed_out);
+        handed_out = strbuf_take(&journal, NULL);
+        return handed_out;
+}
+
+/* ---- plans ---- */
+
+static struct plan *free_plan(void)
+{
+        for (unsigned p = 0; p < PLANS_MAX; p++)
+                if (!plans[p].function)
+                        return &plans[p];
+        abort();
+}
+
+void fake_store_fail(const char *function, unsigned nth, int code, const char *text)
+{
+        *free_plan() = (struct plan){ .function = function, .left = nth, .code = code, .text = text };
+}
+
+void fake_store_before(const char *function, unsigned nth, void (*fn)(void *arg), void *arg)
+{
+        *free_plan() = (struct plan){ .function = function, .left = nth, .fn = fn, .arg = arg };
+}
+
+/* Each function begins with this: others run, plans come true. */
+static int YIELDS begin(const char *function, struct deadline by, struct error *err)
+{
+        int failed = 0;
+
+        green_yield();
+        if (green_cancelled())
+                return error_set(err, ERR_CANCELLED, "%s was cancelled", function);
+        for (unsigned p = 0; p < PLANS_MAX; p++) {
+                struct plan now = plans[p];
+
+                if (!now.function || strcmp(now.function, function) != 0)
+                        continue;
+                if (--plans[p].left > 0)
+                        continue;
+                plans[p].function = NULL;
+                if (now.fn)
+                        now.fn(now.arg);
+                else
+                        failed = error_set(err, now.code, "%s", now.text);
+        }
+        if (failed == 0 && deadline_passed(by))
+                return error_set(err, ERR_TIMEOUT, "%s: the deadline has passed", function);
+        return failed;
+}
+
+static int not_found(const char *uuid, struct error *err)
+{
+        return error_set(err, NOVA_INSTANCE_NOT_FOUND, "Instance %s could not be found.", uuid);
+}
+
+static const char *or_null(const char *s)
+{
+        return s ? s : "NULL";
+}
+
+/* ---- instances ---- */
+
+int store_instance_get(struct store *s, const char *uuid, unsigned flags, struct instance **ret,
+                       struct deadline by, struct error *err)
+{
+        struct instance *i;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        i = flags & WITH_DELETED ? fake_store_any_row(uuid) : fake_store_row(uuid);
+        if (!i)
+                return not_found(uuid, err);
+        *ret = copy_instance(i);
+        return 0;
+}
+
+static int check_expected(const struct instance *row, struct task_expect expect, struct error *err)
+{
+        if (task_expected(&expect, row->task_state))
+                return 0;
+        return error_set(err,
+                         row->task_state == TASK_DELETING ? NOVA_UNEXPECTED_DELETING_TASK_STATE
+                                                          : NOVA_UNEXPECTED_TASK_STATE,
+                         "expected task_state %s, actual %s", or_null(task_state_name(expect.any[0])),
+                         or_null(task_state_name(row->task_state)));
+}
+
+#define SAVE_TEXT(flag, field)                                                \
+        if (columns & flag) {                                                 \
+                replace_str(&row->field, i->field);                           \
+                strbuf_addf(&journal, " " #field "=%s", or_null(row->field)); \
+        }
+#define SAVE_INT(flag, field)                                                     \
+        if (columns & flag) {                                                     \
+                row->field = i->field;                                            \
+                strbuf_addf(&journal, " " #field "=%lld", (long long)row->field); \
+        }
+#define SAVE_TIME(flag, field)                                                        \
+        if (columns & flag) {                                                         \
+                row->field = i->field;                                                \
+                strbuf_addf(&journal, " " #field "=%s", row->field ? "now" : "NULL"); \
+        }
+
+static void save_meta(struct instance *row, const struct instance *i)
+{
+        for (unsigned k = 0; k < i->n_system_metadata; k++) {
+                const struct instance_meta *m = &i->system_metadata[k];
+                const char *was = instance_system_meta(row, m->key);
+
+                if (was && strcmp(was, m->value) == 0)
+                        continue;
+                strbuf_addf(&journal, " +%s=%s", m->key, m->value);
+        }
+        for (unsigned k = 0; k < row->n_system_metadata; k++)
+                if (!instance_system_meta(i, row->system_metadata[k].key))
+                        strbuf_addf(&journal, " -%s", row->system_metadata[k].key);
+        for (unsigned k = 0; k < row->n_system_metadata; k++) {
+                free(row->system_metadata[k].key);
+                free(row->system_metadata[k].value);
+        }
+        free(row->system_metadata);
+        row->system_metadata = copy_meta(i->system_metadata, i->n_system_metadata);
+        row->n_system_metadata = i->n_system_metadata;
+}
+
+static void note_expected(struct task_expect expect)
+{
+        for (unsigned k = 0; k < expect.n; k++)
+                strbuf_addf(&journal, "%s%s", k ? "|" : " if ", or_null(task_state_name(expect.any[k])));
+        strbuf_adds(&journal, "\n");
+}
+
+int store_instance_save(struct store *s, const struct instance *i, unsigned columns,
+                        struct task_expect expect, struct deadline by, struct error *err)
+{
+        struct instance *row;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        row = fake_store_row(i->uuid);
+        if (!row)
+                return not_found(i->uuid, err);
+        if (check_expected(row, expect, err) < 0)
+                return -1;
+        strbuf_adds(&journal, "instance");
+        SAVE_TEXT(COL_HOST, host)
+        SAVE_TEXT(COL_NODE, node)
+        SAVE_TEXT(COL_LAUNCHED_ON, launched_on)
+        SAVE_TEXT(COL_AVAILABILITY_ZONE, availability_zone)
+        SAVE_INT(COL_POWER_STATE, power_state)
+        if (columns & COL_VM_STATE) {
+                row->vm_state = i->vm_state;
+                strbuf_addf(&journal, " vm_state=%s", vm_state_name(row->vm_state));
+        }
+        if (columns & COL_TASK_STATE) {
+                row->task_state = i->task_state;
+                strbuf_addf(&journal, " task_state=%s", or_null(task_state_name(row->task_state)));
+        }
+        SAVE_TEXT(COL_ROOT_DEVICE_NAME, root_device_name)
+        SAVE_TEXT(COL_CONFIG_DRIVE, config_drive)
+        SAVE_TIME(COL_LAUNCHED_AT, launched_at)
+        SAVE_TIME(COL_TERMINATED_AT, terminated_at)
+        SAVE_INT(COL_PROGRESS, progress)
+        SAVE_INT(COL_CLEANED, cleaned)
+        if (columns & COL_SYSTEM_METADATA)
+                save_meta(row, i);
+        note_expected(expect);
+        return 0;
+}
+
+void instance_list_free(struct instance_list *l)
+{
+        for (unsigned k = 0; k < l->n; k++)
+                instance_free(l->items[k]);
+        free(l->items);
+        *l = (struct instance_list){};
+}
+
+static void add_to_list(struct instance_list *l, const struct instance *i)
+{
+        l->items = xrealloc(l->items, (l->n + 1) * sizeof(struct instance *));
+        l->items[l->n++] = copy_instance(i);
+}
+
+int store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by, struct error *err)
+{
+        struct instance_list l = {};
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned r = 0; r < ROWS_MAX; r++)
+                if (rows[r].i && !rows[r].i->deleted && rows[r].i->host &&
+                    strcmp(rows[r].i->host, s->host) == 0)
+                        add_to_list(&l, rows[r].i);
+        *ret = l;
+        return 0;
+}
+
+int store_instances_deleted_among(struct store *s, const char *const *uuids, unsigned n,
+                                  struct instance_list *ret, struct deadline by, struct error *err)
+{
+        struct instance_list l = {};
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned k = 0; k < n; k++) {
+                struct instance *i = fake_store_any_row(uuids[k]);
+
+                if (i && i->deleted)
+                        add_to_list(&l, i);
+        }
+        *ret = l;
+        return 0;
+}
+
+int store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
+                               struct error *err)
+{
+        struct instance *row;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        row = fake_store_row(i->uuid);
+        if (!row)
+                return not_found(i->uuid, err);
+        row->deleted = true;
+        row->deleted_at = clock_wall_s();
+        strbuf_adds(&journal, "soft delete\n");
+        return 0;
+}
+
+int store_block_devices(struct store *s, const char *uuid, struct block_devices *ret, struct deadline by,
+                        struct error *err)
+{
+        struct fake_row *r;
+        struct block_device *d;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        r = find(uuid);
+        if (!r)
+                return not_found(uuid, err);
+        ret->items = d = NEW(struct block_device);
+        ret->n = 1;
+        *d = r->root;
+        d->source_type = xstrdup(r->root.source_type);
+        d->destination_type = xstrdup(r->root.destination_type);
+        d->guest_format = xstrdup(r->root.guest_format);
+        d->device_type = xstrdup(r->root.device_type);
+        d->disk_bus = xstrdup(r->root.disk_bus);
+        d->device_name = xstrdup(r->root.device_name);
+        d->image_id = xstrdup(r->root.image_id);
+        return 0;
+}
+
+int store_block_device_save(struct store *s, const struct block_device *b, struct deadline by,
+                            struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned r = 0; r < ROWS_MAX; r++) {
+                if (!rows[r].i || rows[r].root.id != b->id)
+                        continue;
+                replace_str(&rows[r].root.device_name, b->device_name);
+                replace_str(&rows[r].root.disk_bus, b->disk_bus);
+                replace_str(&rows[r].root.device_type, b->device_type);
+                strbuf_addf(&journal, "disk %s %s %s\n", b->device_name, b->disk_bus, b->device_type);
+                return 0;
+        }
+        return error_set(err, ERR_NOT_FOUND, "no block device %" PRId64, b->id);
+}
+
+int store_instance_extra_save(struct store *s, const char *uuid, const char *vcpu_model, struct deadline by,
+                              struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        strbuf_addf(&journal, "extra vcpu_model%s\n", vcpu_model ? "" : "=NULL");
+        return 0;
+}
+
+/* ---- actions, events, faults ---- */
+
+int store_action_start(struct store *s, const char *uuid, const char *action,
+                       const struct request_context *ctx, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (!find(uuid))
+                return not_found(uuid, err);
+        fake_store_add_action(uuid, ctx->request_id);
+        strbuf_addf(&journal, "action %s\n", action);
+        return 0;
+}
+
+static bool has_action(const struct fake_row *r, const struct request_context *ctx)
+{
+        for (unsigned k = 0; r && k < r->n_actions; k++)
+                if (!ctx->project_id || strcmp(r->actions[k], ctx->request_id) == 0)
+                        return true;
+        return false;
+}
+
+int store_event_start(struct store *s, const char *uuid, const char *event, const struct request_context *ctx,
+                      struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (!has_action(find(uuid), ctx))
+                return error_set(err, NOVA_INSTANCE_ACTION_NOT_FOUND,
+                                 "Action for request_id %s on instance %s not found", ctx->request_id, uuid);
+        strbuf_addf(&journal, "event+ %s\n", event);
+        return 0;
+}
+
+int store_event_finish(struct store *s, const char *uuid, const char *event,
+                       const struct request_context *ctx, const char *failure, const char *traceback,
+                       struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (failure)
+                strbuf_addf(&journal, "event- %s Error: %s\n", event, failure);
+        else
+                strbuf_addf(&journal, "event- %s Success\n", event);
+        return 0;
+}
+
+int store_fault_add(struct store *s, const char *uuid, int code, const char *message, const char *details,
+                    struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        strbuf_addf(&journal, "fault %d %s\n", code, message);
+        return 0;
+}
+
+/* ---- services, compute_nodes ---- */
+
+void service_row_free(struct service_row *r)
+{
+        free(r->disabled_reason);
+        free(r->uuid);
+        *r = (struct service_row){};
+}
+
+int store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by,
+                         struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        *ret = (struct service_row){ .id = 1, .version = SERVICE_VERSION, .disabled = !enable_new };
+        return 0;
+}
+
+int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        r->report_count++;
+        reports++;
+        return 0;
+}
+
+void compute_node_row_free(struct compute_node_row *r)
+{
+        free(r->hypervisor_type);
+        free(r->hypervisor_hostname);
+        free(r->cpu_info);
+        free(r->host_ip);
+        free(r->supported_instances);
+        free(r->stats);
+        free(r->numa_topology);
+        free(r->pci_stats);
+        free(r->metrics);
+        *r = (struct compute_node_row){};
+}
+
+static void copy_node(struct compute_node_row *to, const struct compute_node_row *from)
+{
+        *to = *from;
+        to->hypervisor_type = xstrdup(from->hypervisor_type);
+        to->hypervisor_hostname = xstrdup(from->hypervisor_hostname);
+        to->cpu_info = xstrdup(from->cpu_info);
+        to->host_ip = xstrdup(from->host_ip);
+        to->supported_instances = xstrdup(from->supported_instances);
+        to->stats = xstrdup(from->stats);
+        to->numa_topology = xstrdup(from->numa_topology);
+        to->pci_stats = xstrdup(from->pci_stats);
+        to->metrics = xstrdup(from->metrics);
+}
+
+int store_compute_node_get(struct store *s, const char *hypervisor_hostname, struct compute_node_row *ret,
+                           struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (!have_node || strcmp(node.hypervisor_hostname, hypervisor_hostname) != 0)
+                return error_set(err, ERR_NOT_FOUND, "no compute node %s", hypervisor_hostname);
+        copy_node(ret, &node);
+        return 0;
+}
+
+int store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by,
+                            struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        strbuf_addf(&journal, "node %s vms=%" PRId64 " mb=%" PRId64 "\n", r->id ? "update" : "insert",
+                    r->running_vms, r->memory_mb_used);
+        if (r->id == 0) {
+                r->id = 7;
+                snprintf(r->uuid, sizeof(r->uuid), "0e8ff1d0-0000-4000-8000-000000000001");
+        }
+        compute_node_row_free(&node);
+        copy_node(&node, r);
+        have_node = true;
+        return 0;
+}

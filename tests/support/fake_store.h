@@ -1,0 +1,38 @@
+/*
+ * tests/support/fake_store.h: agent/store/store.h in memory, for tests of what compute/ writes and when.
+ *
+ * Linked instead of the real one. It keeps instances, block devices, actions and events with the same
+ * compare-and-set, yields in every call, and notes each write as a line of a journal that reads like the
+ * steps of nova-contract 3.4:
+ *
+ *      event+ compute_stop_instance
+ *      instance power_state=4 vm_state=stopped task_state=NULL if powering-off
+ *      event- compute_stop_instance Success
+ */
+#pragma once
+
+#include "store/store.h"
+
+void fake_store_reset(void);
+
+/* A row with sane values, with a root disk; the caller may change it. Owned by the store. */
+struct instance *fake_store_add(const char *uuid, enum vm_state vm_state, enum task_state task_state);
+/* The live row; NULL when there is none. */
+struct instance *fake_store_row(const char *uuid);
+/* The row with its soft-deleted kin. */
+struct instance *fake_store_any_row(const char *uuid);
+/* As if it had never been. */
+void fake_store_drop(const char *uuid);
+void fake_store_add_action(const char *uuid, const char *request_id);
+struct block_device *fake_store_root_disk(const char *uuid);
+const struct compute_node_row *fake_store_node(void); /* NULL: none */
+void fake_store_drop_node(void);
+unsigned fake_store_reports(void);
+
+/* The journal since the last call of this; valid until the next. */
+const char *fake_store_journal(void);
+
+/* The nth call from now (1: the next) of this function of store.h fails so. */
+void fake_store_fail(const char *function, unsigned nth, int code, const char *text);
+/* Before the nth call from now of this function, fn runs: rows that change under us. */
+void fake_store_before(const char *function, unsigned nth, void (*fn)(void *arg), void *arg);
