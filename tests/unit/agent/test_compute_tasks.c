@@ -1,0 +1,289 @@
+/* report_state, cleanup of running deleted guests, builds that take too long; the texts of calls. */
+#include "base/list.h"
+#include "base/mem.h"
+#include "compute/compute_priv.h"
+#include "compute/text.h"
+#include "compute_fixture.h"
+#include "green_test.h"
+
+static struct compute_fixture f;
+
+static bool YIELDS guest_is(const char *uuid, enum power_state state)
+{
+        struct guest_info info = {};
+        struct error err = {};
+
+        ck_assert_ok(f.driver->ops->get_info(f.driver, uuid, &info, deadline_in_s(10), &err), err);
+        return info.power_state == state;
+}
+
+GREEN_TEST(report_state_begins_at_once_and_is_never_behind_other_work)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        ck_assert_double_lt(compute_last_report_age(f.m), 0);
+        /* an audit that hangs holds up the other tasks, not this one */
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(1), &err), err);
+        ck_assert_int_eq(compute_service(f.m)->version, SERVICE_VERSION);
+        virt_fake_hang_next(f.driver, "list");
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(45, &err), err);
+        ck_assert_uint_eq(fake_store_reports(), 5);
+        ck_assert_double_eq_tol(compute_last_report_age(f.m), 5, 0.1);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_failed_report_is_tried_again)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        fake_store_fail("store_service_report", 1, ERR_DB_LOST, "gone away");
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(15, &err), err);
+        ck_assert_uint_eq(fake_store_reports(), 1);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(periodic_tasks_can_be_off_but_the_report_stays)
+{
+        struct error err = {};
+        unsigned listed;
+
+        compute_fixture_start(&f);
+        f.conf.periodic_enable = false;
+        listed = virt_fake_calls(f.driver, "list");
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(4000, &err), err);
+        ck_assert_uint_gt(fake_store_reports(), 300);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "list"), listed);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(the_loop_synchronises_audits_and_cleans_up)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_SHUTDOWN);
+        compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        fake_store_row(UUID_B)->deleted = true;
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(70, &err), err);
+        compute_fixture_settle(&f);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_STOPPED);
+        ck_assert(guest_is(UUID_B, POWER_NOSTATE));
+        ck_assert_int_eq(fake_store_node()->running_vms, 1);
+        compute_fixture_stop(&f);
+}
+
+/* ---- running deleted ---- */
+
+static void YIELDS clean_up(const char *action)
+{
+        struct error err = {};
+
+        f.conf.running_deleted_instance_action = (char *)action;
+        ck_assert_ok(tasks_cleanup_running_deleted(f.m, deadline_in_s(60), &err), err);
+}
+
+static void YIELDS begin_deleted(void)
+{
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        fake_store_row(UUID_A)->deleted_at = clock_wall_s() - 100;
+        fake_store_row(UUID_A)->deleted = true;
+}
+
+GREEN_TEST(reap_removes_the_guest_of_a_deleted_instance_only)
+{
+        begin_deleted();
+        clean_up("reap");
+        ck_assert(guest_is(UUID_A, POWER_NOSTATE));
+        ck_assert(!fake_files_exist(UUID_A));
+        ck_assert(guest_is(UUID_B, POWER_RUNNING));
+        ck_assert(fake_files_exist(UUID_B));
+        ck_assert_journal("");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(shutdown_powers_it_off_and_keeps_it)
+{
+        begin_deleted();
+        clean_up("shutdown");
+        ck_assert(guest_is(UUID_A, POWER_SHUTDOWN));
+        ck_assert(fake_files_exist(UUID_A));
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(log_and_noop_leave_it)
+{
+        begin_deleted();
+        clean_up("log");
+        clean_up("noop");
+        ck_assert(guest_is(UUID_A, POWER_RUNNING));
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(an_instance_deleted_just_now_has_time)
+{
+        begin_deleted();
+        f.conf.running_deleted_instance_timeout = 200;
+        clean_up("reap");
+        ck_assert(guest_is(UUID_A, POWER_RUNNING));
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_guest_that_resists_does_not_hold_up_the_others)
+{
+        begin_deleted();
+        fake_store_row(UUID_B)->deleted = true;
+        virt_fake_fail_next(f.driver, "power_off", NOVA_LIBVIRT_ERROR, "busy");
+        clean_up("reap");
+        ck_assert(guest_is(UUID_A, POWER_NOSTATE) + guest_is(UUID_B, POWER_NOSTATE) == 1);
+        compute_fixture_stop(&f);
+}
+
+/* ---- builds that take too long ---- */
+
+GREEN_TEST(a_build_that_takes_too_long_is_called_an_error)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        f.conf.instance_build_timeout = 600;
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SPAWNING)->created_at = clock_wall_s() - 601;
+        fake_store_add(UUID_B, VM_BUILDING, TASK_SPAWNING)->created_at = clock_wall_s() - 10;
+        replace_str(&fake_store_row(UUID_A)->host, "host-1");
+        replace_str(&fake_store_row(UUID_B)->host, "host-1");
+        ck_assert_ok(tasks_check_build_time(f.m, deadline_in_s(10), &err), err);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ERROR);
+        ck_assert_int_eq(fake_store_row(UUID_B)->vm_state, VM_BUILDING);
+        compute_fixture_stop(&f);
+}
+
+/* ---- console ---- */
+
+START_TEST(console_bytes_become_text)
+{
+        char *text = console_to_text("a\xc3\xa4\0b\x1b[0m\r\n", 11);
+
+        ck_assert_str_eq(text, "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                               "b\x1b[0m\r\n");
+        free(text);
+}
+END_TEST
+
+START_TEST(the_tail_counts_pieces_between_newlines)
+{
+        static const struct {
+                const char *text;
+                int64_t n;
+                const char *tail;
+        } cases[] = {
+                { "a\nb\nc\n", COMPUTE_TAIL_ALL, "a\nb\nc\n" },
+                { "a\nb\nc\n", 0, "" },
+                { "a\nb\nc\n", 1, "" }, /* the piece after the last newline is empty */
+                { "a\nb\nc\n", 2, "c\n" },
+                { "a\nb\nc\n", 3, "b\nc\n" },
+                { "a\nb\nc", 1, "c" },
+                { "a\nb\nc", 2, "b\nc" },
+                { "a\nb\nc", 3, "a\nb\nc" },
+                { "a\nb\nc", 99, "a\nb\nc" },
+                { "", 5, "" },
+                { "\n\n", 2, "\n" },
+        };
+
+        for (size_t c = 0; c < ARRAY_SIZE(cases); c++)
+                ck_assert_msg(strcmp(console_tail(cases[c].text, cases[c].n), cases[c].tail) == 0, "case %zu",
+                              c);
+}
+END_TEST
+
+GREEN_TEST(console_output_is_read_from_the_guests_log)
+{
+        struct compute_call c;
+        struct error err = {};
+        char *text = NULL;
+
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_STOPPED, TASK_POWERING_ON, POWER_SHUTDOWN);
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_ok(compute_start(f.m, &c, &err), err);
+        fake_store_journal();
+        fake_files_set_console("one\ntwo\n", 8);
+        ck_assert_ok(compute_console_output(f.m, &c, 2, &text, &err), err);
+        ck_assert_str_eq(text, "two\n");
+        free(text);
+        ck_assert_journal("");
+        fake_files_fail_next("console_read", ERR_SYSTEM, "I/O error");
+        ck_assert_fails(compute_console_output(f.m, &c, 2, &text, &err), err, ERR_SYSTEM);
+        ck_assert_journal("fault 500 OSError\n");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_guest_without_a_console_says_so)
+{
+        struct compute_call c;
+        struct error err = {};
+        char *text;
+
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_fails(compute_console_output(f.m, &c, 2, &text, &err), err, NOVA_CONSOLE_NOT_AVAILABLE);
+        c = compute_fixture_call(&f, UUID_B);
+        ck_assert_fails(compute_console_output(f.m, &c, 2, &text, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        ck_assert_ptr_null(strstr(fake_store_journal(), "could not be found"));
+        compute_fixture_stop(&f);
+}
+
+/* ---- uptime ---- */
+
+START_TEST(uptime_reads_like_the_command)
+{
+        static const struct {
+                int64_t up_s;
+                unsigned users;
+                const char *line;
+        } cases[] = {
+                { 53 * 60 + 7, 0, " 08:46:00 up 53 min,  0 user,  load average: 3.65, 3.51, 2.72\n" },
+                { 3600, 1, " 08:46:00 up  1:00,  1 user,  load average: 3.65, 3.51, 2.72\n" },
+                { 86400 + 120, 2, " 08:46:00 up 1 day, 2 min,  2 users,  load average: 3.65, 3.51, 2.72\n" },
+                { 86400 * 12 + 3600 * 13, 11,
+                  " 08:46:00 up 12 days, 13:00, 11 users,  load average: 3.65, 3.51, 2.72\n" },
+        };
+        const struct tm at = { .tm_hour = 8, .tm_min = 46 };
+        const double load[3] = { 3.65, 3.51, 2.72 };
+
+        for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
+                char *line = uptime_line(&at, cases[c].up_s, cases[c].users, load);
+
+                ck_assert_str_eq(line, cases[c].line);
+                free(line);
+        }
+}
+END_TEST
+
+GREEN_TEST_REAL(uptime_of_this_machine)
+{
+        struct error err = {};
+        char *line = NULL;
+
+        ck_assert_ok(compute_host_uptime(NULL, &line, &err), err);
+        ck_assert_ptr_nonnull(strstr(line, " up "));
+        ck_assert_ptr_nonnull(strstr(line, " user"));
+        ck_assert_ptr_nonnull(strstr(line, ",  load average: "));
+        free(line);
+}
+
+GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_other_work,
+            a_failed_report_is_tried_again, periodic_tasks_can_be_off_but_the_report_stays,
+            the_loop_synchronises_audits_and_cleans_up, reap_removes_the_guest_of_a_deleted_instance_only,
+            shutdown_powers_it_off_and_keeps_it, log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
+            a_guest_that_resists_does_not_hold_up_the_others, a_build_that_takes_too_long_is_called_an_error,
+            console_bytes_become_text, the_tail_counts_pieces_between_newlines,
+            console_output_is_read_from_the_guests_log, a_guest_without_a_console_says_so,
+            uptime_reads_like_the_command, uptime_of_this_machine)
