@@ -9,21 +9,21 @@
 #include "green/green.h"
 
 struct execute_options {
-        const char *const *argv;  /* NULL-terminated; argv[0] is looked up in PATH */
-        bool run_as_root;         /* through root_helper when this process is not root */
-        const char *const *env;   /* "NAME=value", NULL-terminated, added to this process's; or NULL */
-        const char *cwd;          /* or NULL */
-        const char *input;        /* written to its stdin, or NULL: /dev/null */
+        const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+        bool run_as_root;        /* through root_helper when this process is not root */
+        const char *const *env;  /* "NAME=value", NULL-terminated, added to this process's; or NULL */
+        const char *cwd;         /* or NULL */
+        const char *input;       /* written to its stdin, or NULL: /dev/null */
         size_t input_len;
-        unsigned attempts;        /* 0 and 1: once. Only exit codes not allowed are retried */
-        double delay_s;           /* pause between attempts; < 0: random 0.2 to 2 s as oslo */
-        const int *ok_exit_codes; /* ends with -1; NULL: only 0 */
-        size_t output_max;        /* bytes kept of each stream; 0: 1 MiB */
+        unsigned attempts;              /* 0 and 1: once. Only exit codes not allowed are retried */
+        double delay_s;                 /* pause between attempts; < 0: random 0.2 to 2 s as oslo */
+        const int *ok_exit_codes;       /* ends with -1; NULL: only 0 */
+        size_t output_max;              /* bytes kept of each stream; 0: 1 MiB */
         uint64_t limit_as, limit_cpu_s; /* RLIMIT_AS in bytes, RLIMIT_CPU; 0: none */
 };
 
 struct execute_result {
-        int exit_code; /* 128 + signal when it was killed */
+        int exit_code;   /* 128 + signal when it was killed */
         char *out, *err; /* NUL-terminated; owned; free with execute_result_free() */
         size_t out_len, err_len;
         bool truncated;
