@@ -53,6 +53,3 @@ int64_t console_tail_of(const struct jval *tail_length);
 
 /* The build request; owns all that the background work and a reschedule need. */
 struct compute_build *build_request_decode(const struct rpc_call *call, struct error *err);
-
-/* Standard base64 with padding; white space is skipped. NULL when it is something else. Caller frees. */
-char *base64_decode(const char *text, size_t *ret_len);

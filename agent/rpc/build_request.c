@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "messaging/transport.h"
