@@ -107,17 +107,28 @@ void lockutils_release(struct named_lock *lock)
         forget_if_unused(lock);
 }
 
-static int open_lock_file(const char *name, struct error *err)
+static char *lock_file_path(const char *name)
 {
-        CLEANUP(freep) char *path = NULL;
-        int fd;
+        char *path;
 
+        if (name[0] == '/')
+                return xstrdup(name);
         if (!lock_path)
-                return error_set(err, ERR_INVALID, "external lock %s: no lock_path is set", name);
+                return NULL;
         path = xasprintf("%s/%s", lock_path, name);
         for (char *c = path + strlen(lock_path) + 1; *c; c++)
                 if (*c == '/')
                         *c = '-';
+        return path;
+}
+
+static int open_lock_file(const char *name, struct error *err)
+{
+        CLEANUP(freep) char *path = lock_file_path(name);
+        int fd;
+
+        if (!path)
+                return error_set(err, ERR_INVALID, "external lock %s: no lock_path is set", name);
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
         return fd < 0 ? error_system(err, errno, "opening lock file %s", path) : fd;
 }

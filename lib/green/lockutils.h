@@ -8,7 +8,8 @@
  *
  * Same name, same lock, within the process; FIFO; the owner shows in dumps. A name exists only while someone
  * holds or wants it. External locks add a lock on <lock_path>/<name> (slashes in the name become '-'), which
- * excludes other processes on this machine; the wait for it is a green one.
+ * excludes other processes on this machine; the wait for it is a green one. An external name that is an
+ * absolute path is the path of the lock file itself.
  */
 #pragma once
 

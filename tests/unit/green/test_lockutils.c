@@ -146,6 +146,25 @@ GREEN_TEST_REAL(another_process_excludes_without_stopping_the_hub)
         rmdir(dir);
 }
 
+GREEN_TEST_REAL(an_absolute_name_is_the_path_of_the_lock_file)
+{
+        char dir[] = "/tmp/test-lockutils-XXXXXX";
+        CLEANUP(freep) char *file = NULL;
+        struct error err;
+        struct named_lock *lock;
+
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        file = xasprintf("%s/nova-x", dir);
+        lock = lockutils_acquire_external(file, deadline_in_ms(10000), &err);
+        ck_assert_msg(lock != NULL, "%s", err.text);
+        ck_assert_int_eq(access(file, F_OK), 0);
+        lockutils_release(lock);
+        unlink(file);
+        ck_assert_int_eq(rmdir(dir), 0);
+        ck_assert_ptr_null(lockutils_acquire_external(file, deadline_in_ms(10000), &err));
+        ck_assert_int_eq(err.code, ERR_SYSTEM);
+}
+
 GREEN_SUITE("lockutils", same_name_excludes_in_fifo_order_and_other_names_do_not,
             dumps_show_owner_and_waiters_and_unused_names_vanish, external_locks_need_a_path,
-            another_process_excludes_without_stopping_the_hub)
+            another_process_excludes_without_stopping_the_hub, an_absolute_name_is_the_path_of_the_lock_file)
