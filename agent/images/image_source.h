@@ -18,9 +18,11 @@ struct image_source;
 struct image_source_ops {
         const char *name;
         /* NOVA_IMAGE_NOT_FOUND */
-        int (*get)(struct image_source *s, const char *id, struct image_info *ret, struct deadline by, struct error *err);
+        int (*get)(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
+                   struct error *err);
         /* Writes the data to path (created, mode 0644), checksum verified: NOVA_IMAGE_UNACCEPTABLE. */
-        int (*fetch)(struct image_source *s, const char *id, const char *path, struct deadline by, struct error *err);
+        int (*fetch)(struct image_source *s, const char *id, const char *path, struct deadline by,
+                     struct error *err);
         void (*free)(struct image_source *s);
 };
 struct image_source {
@@ -34,7 +36,7 @@ struct tpool;
 /* File work that can block for long goes through this pool; borrowed; set once before any other call. */
 void image_source_set_tpool(struct tpool *p);
 
-/* compute-agentctl image-import: copies the file in, checks its header, writes the metadata; new id returned. */
+/* compute-agentctl image-import: copies the file in, checks its header, writes the metadata. */
 struct image_import {
         const char *file, *name;
         const char *id;          /* NULL: a new uuid */

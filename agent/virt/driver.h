@@ -14,22 +14,22 @@
 
 struct guest_disk {
         char *path, *format, *cache; /* "qcow2", "raw"; "none", "writeback" */
-        char *target, *bus;  /* "vda", "virtio" */
+        char *target, *bus;          /* "vda", "virtio" */
         bool cdrom;
 };
 
 /* All that is needed to define a domain (nova-contract 7.1); made by compute/, consumed by virt/. */
 struct guest_spec {
         char uuid[UUID_LEN + 1];
-        char *name;            /* instance-00000001 */
+        char *name; /* instance-00000001 */
         int64_t memory_mb, vcpus;
         struct guest_disk *disks;
         unsigned n_disks;
-        char *console_log;     /* path; made before start */
+        char *console_log; /* path; made before start */
         /* metadata element, nova-contract 7.1.1 */
         char *display_name, *flavor_name, *user_id, *user_name, *project_id, *project_name, *image_ref;
         int64_t flavor_disk_gb, flavor_swap_mb, flavor_ephemeral_gb;
-        time_t created; /* creationTime */
+        time_t created;                        /* creationTime */
         char *machine, *video_model, *os_type; /* NULL: defaults of the driver */
 };
 void guest_spec_free(struct guest_spec *s);
@@ -62,7 +62,7 @@ enum virt_event_kind {
         VIRT_EVENT_PAUSED,
         VIRT_EVENT_RESUMED,
         VIRT_EVENT_SUSPENDED,
-        VIRT_EVENT_RESYNC, /* events may have been lost (overflow, reconnect): look at everything; uuid is "" */
+        VIRT_EVENT_RESYNC, /* events may have been lost (overflow, reconnect): look at all; uuid is "" */
         VIRT_EVENT_CONNECTED,
         VIRT_EVENT_DISCONNECTED,
 };
@@ -84,19 +84,23 @@ struct virt_status {
 struct virt_driver;
 struct virt_driver_ops {
         const char *name;
-        /* Starts the event thread and the green threads that connect (retrying for ever) and feed on_event. */
+        /* Starts the event thread and the green threads that connect (for ever) and feed on_event. */
         int (*start)(struct virt_driver *d, struct error *err);
         /* Waits until it is connected. */
         int (*wait_connected)(struct virt_driver *d, struct deadline by, struct error *err);
         void (*stop)(struct virt_driver *d); /* deregisters, closes, frees d */
-        int (*get_host_info)(struct virt_driver *d, struct host_info *ret, struct deadline by, struct error *err);
+        int (*get_host_info)(struct virt_driver *d, struct host_info *ret, struct deadline by,
+                             struct error *err);
         int (*list)(struct virt_driver *d, struct guest_list *ret, struct deadline by, struct error *err);
         /* No domain: 0 with POWER_NOSTATE and id -1. */
-        int (*get_info)(struct virt_driver *d, const char *uuid, struct guest_info *ret, struct deadline by, struct error *err);
+        int (*get_info)(struct virt_driver *d, const char *uuid, struct guest_info *ret, struct deadline by,
+                        struct error *err);
         /* Defines, starts, and waits until it runs; on failure nothing of the domain is left. */
-        int (*spawn)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by, struct error *err);
-        /* Starts again from a fresh definition: destroy if running, undefine (disks stay), define, start, wait. */
-        int (*hard_reboot)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by, struct error *err);
+        int (*spawn)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                     struct error *err);
+        /* Anew from a fresh definition: destroy if running, undefine (disks stay), define, start, wait. */
+        int (*hard_reboot)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                           struct error *err);
         /* Forced off; already off or absent is success. Waits until it is off. */
         int (*power_off)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Asks the guest's ACPI; returns at once. */
@@ -105,32 +109,37 @@ struct virt_driver_ops {
         int (*start_domain)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         int (*pause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         int (*unpause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
-        int (*suspend)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err); /* managed save */
+        /* Managed save. */
+        int (*suspend)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Removes the definition with managed save and nvram; absent is success. */
         int (*undefine)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Path of the console's log file, from the domain XML; NOVA_CONSOLE_NOT_AVAILABLE. Caller frees. */
-        int (*console_path)(struct virt_driver *d, const char *uuid, char **ret, struct deadline by, struct error *err);
+        int (*console_path)(struct virt_driver *d, const char *uuid, char **ret, struct deadline by,
+                            struct error *err);
         void (*get_status)(struct virt_driver *d, struct virt_status *ret);
         /* hung calls: for inventories */
-        void (*foreach_worker)(struct virt_driver *d, void (*fn)(const char *doing, const char *what, double since_s, bool hung, void *arg), void *arg);
+        void (*foreach_worker)(struct virt_driver *d,
+                               void (*fn)(const char *doing, const char *what, double since_s, bool hung,
+                                          void *arg),
+                               void *arg);
 };
 
 struct virt_driver {
         const struct virt_driver_ops *ops;
-        /* Called on the hub by the driver's one draining green thread, in order; may yield. Set before start. */
+        /* Called by the driver's one draining green thread, in order; may yield. Set before start. */
         void (*on_event)(const struct virt_event *ev, void *arg);
         void *on_event_arg;
 };
 
 struct virt_options {
-        const char *connection_uri; /* "qemu:///system", "qemu:///embed?root=DIR", "test:///default" */
-        const char *virt_type;      /* "kvm", "qemu" */
-        const char *cpu_mode;       /* "none", "host-model", ...; NULL or "": host-model */
-        const char *vnc_listen;     /* NULL: no graphics */
-        const char *machine;        /* NULL: "pc" on x86 */
+        const char *connection_uri;  /* "qemu:///system", "qemu:///embed?root=DIR", "test:///default" */
+        const char *virt_type;       /* "kvm", "qemu" */
+        const char *cpu_mode;        /* "none", "host-model", ...; NULL or "": host-model */
+        const char *vnc_listen;      /* NULL: no graphics */
+        const char *machine;         /* NULL: "pc" on x86 */
         unsigned mem_stats_period_s; /* 0: none */
         const char *rng_dev_path;
-        double call_timeout_s;      /* of a call without an own deadline; 0: 60 */
+        double call_timeout_s;                          /* of a call without an own deadline; 0: 60 */
         unsigned keepalive_interval_s, keepalive_count; /* remote connections; 0: 5 and 3 */
 };
 struct virt_driver *HUB_ONLY virt_libvirt_new(const struct virt_options *opt, struct error *err);

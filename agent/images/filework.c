@@ -1,0 +1,496 @@
+/*
+ * agent/images/filework.c: file work as jobs.
+ *
+ * Every job owns copies of what it needs, because it may outlive its caller. A caller that gave up sets a
+ * flag which long work looks at now and then.
+ */
+#include "images/filework.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+enum { COPY_CHUNK = 1 << 20, BLOCK = 4096, TREE_DEPTH_MAX = 32 };
+
+/* ---- the job ---- */
+
+struct file_job {
+        struct tpool_job base;
+        struct tpool_ops ops; /* its name is the call's */
+        file_fn *fn;
+        void *arg;
+        void (*free_arg)(void *arg);
+        bool given_up;
+};
+
+static int file_run(struct tpool_job *base, struct error *err)
+{
+        struct file_job *job = CONTAINER_OF(base, struct file_job, base);
+
+        assert_on_worker();
+        return job->fn(job->arg, &job->given_up, err);
+}
+
+static void file_drop(struct tpool_job *base)
+{
+        struct file_job *job = CONTAINER_OF(base, struct file_job, base);
+
+        job->free_arg(job->arg);
+        free(job);
+}
+
+int file_call(struct tpool *p, const struct file_call *c, struct deadline by, struct error *err)
+{
+        struct file_job *job = NEW(struct file_job);
+        int r;
+
+        job->ops = (struct tpool_ops){ .name = c->name, .run = file_run, .drop = file_drop };
+        job->base.ops = &job->ops;
+        snprintf(job->base.what, sizeof(job->base.what), "%s", c->what);
+        job->fn = c->fn;
+        job->arg = c->arg;
+        job->free_arg = c->free_arg;
+        r = tpool_call(p, &job->base, by, err);
+        if (r == 0) {
+                if (c->results)
+                        c->results(job->arg, c->into);
+        } else {
+                __atomic_store_n(&job->given_up, true, __ATOMIC_RELAXED);
+        }
+        tpool_job_done(&job->base);
+        return r;
+}
+
+static bool is_given_up(const bool *given_up)
+{
+        return __atomic_load_n(given_up, __ATOMIC_RELAXED);
+}
+
+/* One block of arguments and results serves the calls of this file. */
+struct work {
+        char *path, *other, *text;
+        char algo[16];
+        unsigned mode;
+        size_t max;
+        char *out;
+        size_t out_len;
+        char hex[DIGEST_HEX_MAX + 1];
+        struct image_header header;
+};
+
+static struct work *work_new(const char *path)
+{
+        struct work *w = NEW(struct work);
+
+        w->path = xstrdup(path);
+        return w;
+}
+
+static void work_free(void *arg)
+{
+        struct work *w = arg;
+
+        free(w->path);
+        free(w->other);
+        free(w->text);
+        free(w->out);
+        free(w);
+}
+
+struct text_into {
+        char **text;
+        size_t *len;
+};
+
+static void take_text(void *arg, void *into)
+{
+        struct work *w = arg;
+        struct text_into *t = into;
+
+        *t->text = take_ptr(&w->out);
+        if (t->len)
+                *t->len = w->out_len;
+}
+
+/* ---- small files ---- */
+
+static int open_for_reading(const char *path, struct error *err)
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT)
+                return error_set(err, ERR_NOT_FOUND, "there is no %s", path);
+        return fd < 0 ? error_system(err, errno, "opening %s", path) : fd;
+}
+
+int read_small_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err)
+{
+        CLEANUP(strbuf_free) struct strbuf b = {};
+        CLEANUP(closep) int fd = open_for_reading(path, err);
+        char buf[16384];
+        ssize_t n;
+
+        if (fd < 0)
+                return -1;
+        while ((n = read(fd, buf, sizeof(buf))) > 0) {
+                if (b.len + (size_t)n > max)
+                        return error_set(err, ERR_LIMIT, "%s is longer than %zu bytes", path, max);
+                strbuf_add(&b, buf, (size_t)n);
+        }
+        if (n < 0)
+                return error_system(err, errno, "reading %s", path);
+        *ret = strbuf_take(&b, ret_len);
+        return 0;
+}
+
+static int do_read(void *arg, const bool *given_up, struct error *err)
+{
+        struct work *w = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        return read_small_file(w->path, w->max, &w->out, &w->out_len, err);
+}
+
+int file_read(struct tpool *p, const char *path, size_t max, char **ret, size_t *ret_len, struct deadline by,
+              struct error *err)
+{
+        struct text_into into = { ret, ret_len };
+        struct work *w = work_new(path);
+        const struct file_call c = { "read file", path, do_read, w, work_free, take_text, &into };
+
+        w->max = max;
+        return file_call(p, &c, by, err);
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+        while (len > 0) {
+                ssize_t n = write(fd, data, len);
+
+                if (n < 0 && errno != EINTR)
+                        return -1;
+                if (n > 0) {
+                        data += n;
+                        len -= (size_t)n;
+                }
+        }
+        return 0;
+}
+
+static int do_write(void *arg, const bool *given_up, struct error *err)
+{
+        CLEANUP(freep) char *tmp = NULL;
+        CLEANUP(closep) int fd = -1;
+        struct work *w = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        tmp = xasprintf("%s.tmp", w->path);
+        fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, w->mode);
+        if (fd < 0)
+                return error_system(err, errno, "writing %s", tmp);
+        if (write_all(fd, w->text, strlen(w->text)) == 0 && rename(tmp, w->path) == 0)
+                return 0;
+        error_system(err, errno, "writing %s", w->path);
+        unlink(tmp);
+        return -1;
+}
+
+int file_write(struct tpool *p, const char *path, const char *text, unsigned mode, struct deadline by,
+               struct error *err)
+{
+        struct work *w = work_new(path);
+        const struct file_call c = { "write file", path, do_write, w, work_free, NULL, NULL };
+
+        w->text = xstrdup(text);
+        w->mode = mode;
+        return file_call(p, &c, by, err);
+}
+
+/* ---- digests ---- */
+
+static void to_hex(const unsigned char *digest, unsigned len, char *hex)
+{
+        for (unsigned i = 0; i < len; i++)
+                snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+int digest_text(const char *algo, const char *text, char *ret_hex, struct error *err)
+{
+        const EVP_MD *md = EVP_get_digestbyname(algo);
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned len;
+
+        if (!md || !EVP_Digest(text, strlen(text), digest, &len, md, NULL))
+                return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" is not available", algo);
+        to_hex(digest, len, ret_hex);
+        return 0;
+}
+
+/* ---- copies ---- */
+
+static bool all_zero(const char *data, size_t len)
+{
+        return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* What is all zero is skipped, in blocks: the file's length is set at the end. */
+static int put_sparse(int fd, const char *data, size_t len, off_t at)
+{
+        for (size_t done = 0; done < len; done += BLOCK) {
+                size_t n = len - done < BLOCK ? len - done : BLOCK;
+
+                if (!all_zero(data + done, n) && pwrite(fd, data + done, n, at + (off_t)done) != (ssize_t)n)
+                        return -1;
+        }
+        return 0;
+}
+
+static int copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bool *given_up,
+                     struct error *err)
+{
+        CLEANUP(freep) char *buf = xmalloc(COPY_CHUNK);
+        off_t at = 0;
+        ssize_t n;
+
+        while ((n = read(from, buf, COPY_CHUNK)) != 0) {
+                if (n < 0)
+                        return error_system(err, errno, "reading %s", w->path);
+                if (is_given_up(given_up))
+                        return error_set(err, ERR_CANCELLED, "copying %s was given up", w->path);
+                if (ctx && !EVP_DigestUpdate(ctx, buf, (size_t)n))
+                        return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" failed", w->algo);
+                if (put_sparse(to, buf, (size_t)n, at) < 0)
+                        return error_system(err, errno, "writing %s", w->other);
+                at += n;
+        }
+        if (ftruncate(to, at) < 0)
+                return error_system(err, errno, "writing %s", w->other);
+        return 0;
+}
+
+static int copy_and_digest(struct work *w, int from, int to, const bool *given_up, struct error *err)
+{
+        const EVP_MD *md = w->algo[0] ? EVP_get_digestbyname(w->algo) : NULL;
+        EVP_MD_CTX *ctx = NULL;
+        int r;
+
+        if (w->algo[0]) {
+                ctx = md ? EVP_MD_CTX_new() : NULL;
+                if (!ctx || !EVP_DigestInit_ex(ctx, md, NULL)) {
+                        EVP_MD_CTX_free(ctx);
+                        return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" is not available", w->algo);
+                }
+        }
+        r = copy_data(w, from, to, ctx, given_up, err);
+        if (r == 0 && ctx) {
+                unsigned char digest[EVP_MAX_MD_SIZE];
+                unsigned len;
+
+                if (EVP_DigestFinal_ex(ctx, digest, &len))
+                        to_hex(digest, len, w->hex);
+                else
+                        r = error_set(err, ERR_UNSUPPORTED, "digest \"%s\" failed", w->algo);
+        }
+        EVP_MD_CTX_free(ctx);
+        return r;
+}
+
+static int do_copy(void *arg, const bool *given_up, struct error *err)
+{
+        CLEANUP(closep) int from = -1;
+        CLEANUP(closep) int to = -1;
+        struct work *w = arg;
+        int r;
+
+        assert_on_worker();
+        from = open_for_reading(w->path, err);
+        if (from < 0)
+                return -1;
+        posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
+        to = open(w->other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (to < 0)
+                return error_system(err, errno, "writing %s", w->other);
+        r = copy_and_digest(w, from, to, given_up, err);
+        if (r < 0)
+                unlink(w->other);
+        return r;
+}
+
+static void take_hex(void *arg, void *into)
+{
+        struct work *w = arg;
+
+        if (into)
+                memcpy(into, w->hex, sizeof(w->hex));
+}
+
+int file_copy(struct tpool *p, const char *from, const char *to, const char *algo, char *ret_hex,
+              struct deadline by, struct error *err)
+{
+        struct work *w = work_new(from);
+        const struct file_call c = { "copy file", to, do_copy, w, work_free, take_hex, ret_hex };
+
+        w->other = xstrdup(to);
+        snprintf(w->algo, sizeof(w->algo), "%s", algo ? algo : "");
+        return file_call(p, &c, by, err);
+}
+
+/* ---- looking ---- */
+
+static int do_inspect(void *arg, const bool *given_up, struct error *err)
+{
+        struct work *w = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        return image_header_inspect(w->path, &w->header, err);
+}
+
+static void take_header(void *arg, void *into)
+{
+        *(struct image_header *)into = ((struct work *)arg)->header;
+}
+
+int file_inspect(struct tpool *p, const char *path, struct image_header *ret, struct deadline by,
+                 struct error *err)
+{
+        struct work *w = work_new(path);
+        const struct file_call c = { "inspect image", path, do_inspect, w, work_free, take_header, ret };
+
+        return file_call(p, &c, by, err);
+}
+
+/* The end of one file, at most max bytes of it, in front of what is in out already. */
+static int BLOCKS prepend_tail(const char *path, size_t max, struct strbuf *out, bool *ret_missing,
+                               struct error *err)
+{
+        CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        CLEANUP(strbuf_free) struct strbuf all = {};
+        struct stat st;
+        char buf[16384];
+        ssize_t n = 0;
+
+        *ret_missing = fd < 0 && errno == ENOENT;
+        if (*ret_missing)
+                return 0;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_system(err, errno, "opening %s", path);
+        if (!S_ISREG(st.st_mode))
+                return error_set(err, ERR_INVALID, "%s is not a file", path);
+        if (st.st_size > (off_t)max && lseek(fd, st.st_size - (off_t)max, SEEK_SET) < 0)
+                return error_system(err, errno, "reading %s", path);
+        while (all.len < max &&
+               (n = read(fd, buf, max - all.len < sizeof(buf) ? max - all.len : sizeof(buf))) > 0)
+                strbuf_add(&all, buf, (size_t)n);
+        if (n < 0)
+                return error_system(err, errno, "reading %s", path);
+        if (out->len)
+                strbuf_add(&all, out->data, out->len);
+        strbuf_free(out);
+        *out = all;
+        all = (struct strbuf){};
+        return 0;
+}
+
+static int do_tail(void *arg, const bool *given_up, struct error *err)
+{
+        CLEANUP(strbuf_free) struct strbuf out = {};
+        struct work *w = arg;
+        bool missing;
+
+        assert_on_worker();
+        if (prepend_tail(w->path, w->max, &out, &missing, err) < 0)
+                return -1;
+        for (unsigned i = 0; out.len < w->max && !missing && !is_given_up(given_up); i++) {
+                CLEANUP(freep) char *older = xasprintf("%s.%u", w->path, i);
+
+                if (prepend_tail(older, w->max - out.len, &out, &missing, err) < 0)
+                        return -1;
+        }
+        w->out = strbuf_take(&out, &w->out_len);
+        return 0;
+}
+
+int file_tail(struct tpool *p, const char *path, size_t max, char **ret, size_t *ret_len, struct deadline by,
+              struct error *err)
+{
+        struct text_into into = { ret, ret_len };
+        struct work *w = work_new(path);
+        const struct file_call c = { "read console log", path, do_tail, w, work_free, take_text, &into };
+
+        w->max = max;
+        return file_call(p, &c, by, err);
+}
+
+/* ---- removing ---- */
+
+static int BLOCKS remove_at(int parent, const char *name, int depth)
+{
+        struct dirent *e;
+        DIR *dir;
+        int fd, r = 0;
+
+        if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno != EISDIR && errno != EPERM)
+                return -1;
+        if (depth == 0) {
+                errno = ELOOP;
+                return -1;
+        }
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        dir = fd >= 0 ? fdopendir(fd) : NULL;
+        if (!dir) {
+                closep(&fd);
+                return -1;
+        }
+        while (r == 0 && (e = readdir(dir)))
+                if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+                        r = remove_at(fd, e->d_name, depth - 1);
+        if (r < 0) {
+                int saved = errno;
+
+                closedir(dir);
+                errno = saved;
+                return -1;
+        }
+        closedir(dir);
+        return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+int remove_tree(const char *path, struct error *err)
+{
+        if (remove_at(AT_FDCWD, path, TREE_DEPTH_MAX) < 0)
+                return error_system(err, errno, "removing %s", path);
+        return 0;
+}
+
+static int do_remove(void *arg, const bool *given_up, struct error *err)
+{
+        struct work *w = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        return remove_tree(w->path, err);
+}
+
+int file_remove_tree(struct tpool *p, const char *path, struct deadline by, struct error *err)
+{
+        struct work *w = work_new(path);
+        const struct file_call c = { "remove files", path, do_remove, w, work_free, NULL, NULL };
+
+        return file_call(p, &c, by, err);
+}
