@@ -24,7 +24,7 @@ enum patch_category {
                                   ... on sockets; getaddrinfo (in tpool) */
         PATCH_SELECT = 1 << 1, /* poll ppoll select */
         PATCH_TIME = 1 << 2,   /* sleep usleep nanosleep clock_nanosleep */
-        PATCH_THREAD = 1 << 3, /* pthread_create join detach self setname_np: green threads */
+        PATCH_THREAD = 1 << 3, /* pthread_create join detach self setname_np cancel setcancelstate */
         PATCH_OS = 1 << 4,     /* read, write on pipes and other pollable descriptors */
         PATCH_ALL = PATCH_SOCKET | PATCH_SELECT | PATCH_TIME | PATCH_THREAD | PATCH_OS,
 };

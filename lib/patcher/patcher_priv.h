@@ -59,7 +59,9 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags, __
         X(pthread_join, PATCH_THREAD)          \
         X(pthread_detach, PATCH_THREAD)        \
         X(pthread_self, PATCH_THREAD)          \
-        X(pthread_setname_np, PATCH_THREAD)
+        X(pthread_setname_np, PATCH_THREAD)    \
+        X(pthread_cancel, PATCH_THREAD)        \
+        X(pthread_setcancelstate, PATCH_THREAD)
 
 #define PATCHED_ENUM(name, category) PATCHED_##name,
 enum patched_name { PATCHED_SYMBOLS(PATCHED_ENUM) PATCHED_COUNT };

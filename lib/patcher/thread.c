@@ -7,6 +7,9 @@
  * with them. Only threads that were made here have such a handle: elsewhere pthread_self() stays the hub
  * thread's own. Attributes other than the detach state do not apply; thread-local storage is the native
  * thread's, so shared.
+ *
+ * pthread_cancel() is green_cancel(): nothing is unwound, but every wait fails with ECANCELED from then on.
+ * While pthread_setcancelstate() has disabled that, the thread is in a shield.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -31,6 +34,7 @@ struct record {
         void *(*fn)(void *);
         void *arg, *result;
         bool detached, joining;
+        bool shielded; /* it has disabled its cancellation */
         struct green_event ended;
 };
 
@@ -90,6 +94,8 @@ static int run(void *arg, struct error *err)
 
         assert_green();
         r->result = r->fn(r->arg);
+        if (r->shielded)
+                green_shield_end();
         list_remove(&r->by_green);
         green_unref(take_ptr(&r->green));
         if (r->detached)
@@ -135,21 +141,31 @@ int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn
         return create(ret, attr, fn, arg);
 }
 
-pthread_t __wrap_pthread_self(void)
+/* Of the green thread that runs now; NULL when it was not made here. */
+static struct record *HUB_ONLY find_self(void)
 {
-        struct green *self;
+        struct green *self = green_self();
 
-        if (patcher_in_scope(PATCH_THREAD) && made.ready) {
-                assert_on_hub();
-                self = green_self();
+        if (made.ready) {
                 list_for_each (node, green_bucket(self)) {
                         struct record *r = CONTAINER_OF(node, struct record, by_green);
 
                         if (r->green == self)
-                                return r->handle;
+                                return r;
                 }
         }
-        return ORIGINAL(pthread_self)();
+        return NULL;
+}
+
+pthread_t __wrap_pthread_self(void)
+{
+        struct record *r = NULL;
+
+        if (patcher_in_scope(PATCH_THREAD)) {
+                assert_on_hub();
+                r = find_self();
+        }
+        return r ? r->handle : ORIGINAL(pthread_self)();
 }
 
 static int YIELDS join(struct record *r, void **result)
@@ -232,5 +248,43 @@ int __wrap_pthread_setname_np(pthread_t t, const char *name)
                 return ESRCH;
         assert_on_hub();
         green_rename(r->green, name);
+        return 0;
+}
+
+int __wrap_pthread_cancel(pthread_t t)
+{
+        struct record *r;
+
+        if (!is_green(t))
+                return ORIGINAL(pthread_cancel)(t);
+        r = find(t);
+        if (!r || !r->green)
+                return ESRCH;
+        assert_on_hub();
+        green_cancel(r->green);
+        return 0;
+}
+
+int __wrap_pthread_setcancelstate(int state, int *old)
+{
+        struct record *r = NULL;
+        bool shield = state == PTHREAD_CANCEL_DISABLE;
+
+        if (patcher_in_scope(PATCH_THREAD)) {
+                assert_on_hub();
+                r = find_self();
+        }
+        if (!r)
+                return ORIGINAL(pthread_setcancelstate)(state, old);
+        assert_on_hub();
+        if (!shield && state != PTHREAD_CANCEL_ENABLE)
+                return EINVAL;
+        if (old)
+                *old = r->shielded ? PTHREAD_CANCEL_DISABLE : PTHREAD_CANCEL_ENABLE;
+        if (shield && !r->shielded)
+                green_shield_begin();
+        if (!shield && r->shielded)
+                green_shield_end();
+        r->shielded = shield;
         return 0;
 }

@@ -47,16 +47,23 @@ static int sleep_for(const struct timespec *ts, int64_t *left)
         return -1;
 }
 
-unsigned __wrap_sleep(unsigned seconds)
+static unsigned __attribute__((noinline)) sleep_seconds(unsigned seconds)
 {
         struct timespec ts = { .tv_sec = seconds };
         int64_t left;
 
-        if (!patcher_in_scope(PATCH_TIME))
-                return ORIGINAL(sleep)(seconds);
         if (sleep_for(&ts, &left) == 0)
                 return 0;
         return left ? (unsigned)((left + NS_PER_S - 1) / NS_PER_S) : 1; /* 0 would say that it slept */
+}
+
+/*
+ * Without locals of its own: a native thread that is cancelled here leaves the frame without returning, and
+ * ASan would take what surrounds a local for damage of the stack.
+ */
+unsigned __wrap_sleep(unsigned seconds)
+{
+        return patcher_in_scope(PATCH_TIME) ? sleep_seconds(seconds) : ORIGINAL(sleep)(seconds);
 }
 
 int __wrap_usleep(useconds_t us)

@@ -206,6 +206,60 @@ GREEN_TEST(join_refuses_what_cannot_end)
         ck_assert_int_eq((intptr_t)self, EDEADLK);
 }
 
+static _Atomic int steps[3];
+
+static __attribute__((noinline)) int set_cancel_state(int state)
+{
+        int old;
+
+        return pthread_setcancelstate(state, &old) == 0 ? old : -1;
+}
+
+/* The same source for both kinds: cancelled in its last sleep only (where ASan wants no locals). */
+static void *sleeps_uncancelled_first(void *arg)
+{
+        steps[0] = set_cancel_state(PTHREAD_CANCEL_DISABLE) == PTHREAD_CANCEL_ENABLE;
+        usleep(50000);
+        steps[1] = 1;
+        steps[2] = set_cancel_state(PTHREAD_CANCEL_ENABLE) == PTHREAD_CANCEL_DISABLE;
+        if (sleep(1000) > 0 && errno == ECANCELED) /* green: returns; native: does not come back */
+                return PTHREAD_CANCELED;
+        return arg;
+}
+
+static void cancel_one(void)
+{
+        void *result = NULL;
+        pthread_t t;
+
+        ck_assert_int_eq(pthread_create(&t, NULL, sleeps_uncancelled_first, NULL), 0);
+        while (!steps[0])
+                usleep(100);
+        ck_assert_int_eq(pthread_cancel(t), 0);
+        ck_assert_int_eq(pthread_join(t, &result), 0);
+        ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+        ck_assert(steps[1] && steps[2]);
+}
+
+GREEN_TEST(a_cancelled_green_thread_leaves_its_sleep)
+{
+        pthread_t t;
+
+        patch(PATCH_ALL);
+        cancel_one();
+        ck_assert_int_le(clock_fake_elapsed_ms(), 100);
+        pthread_create(&t, NULL, give_back, NULL);
+        sleep(1);
+        ck_assert_int_eq(pthread_cancel(t), ESRCH); /* has ended */
+        ck_assert_int_eq(pthread_join(t, NULL), 0);
+}
+
+GREEN_TEST_REAL(a_cancelled_native_thread_leaves_its_sleep)
+{
+        patch(PATCH_ALL & ~(unsigned)PATCH_THREAD);
+        cancel_one();
+}
+
 struct joiner {
         pthread_t target;
         int r;
@@ -350,5 +404,6 @@ GREEN_SUITE("patcher-thread", with_thread_patching_a_thread_is_green, without_th
             on_another_native_thread_it_is_native_too, joining_a_native_thread_lets_others_run,
             join_works_before_and_after_the_end_but_once, detached_ones_clean_up_after_themselves,
             join_refuses_what_cannot_end, a_cancelled_join_leaves_the_thread_joinable,
+            a_cancelled_green_thread_leaves_its_sleep, a_cancelled_native_thread_leaves_its_sleep,
             names_show_in_the_list_of_green_threads, no_room_for_a_thread_is_eagain,
             the_end_of_the_hub_cancels_it)
