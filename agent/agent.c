@@ -24,6 +24,7 @@
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
 #include "notify.h"
+#include "patcher/patcher.h"
 #include "process.h"
 #include "process/execute.h"
 #include "report.h"
@@ -103,6 +104,7 @@ static int YIELDS heart_start(struct agent *a, struct error *err)
                 .interval_s = (unsigned)a->conf->heartbeat_interval,
         };
 
+        execute_set_root_helper(a->conf->rootwrap_command); /* a native heartbeat may use it at any time */
         if (!*a->conf->heartbeat_file_path) {
                 log_info("no heartbeat file: heartbeat_file_path is empty");
                 return 0;
@@ -118,17 +120,19 @@ static void YIELDS heart_stop(struct agent *a)
 
 static int YIELDS workers_start(struct agent *a, struct error *err)
 {
-        execute_set_root_helper(a->conf->rootwrap_command);
         if (lockutils_set_lock_path(a->conf->oslo_concurrency.lock_path, err) < 0)
                 return -1;
         a->tpool = tpool_new("tpool", (unsigned)a->conf->hub.tpool_workers, err);
+        patcher_use_tpool(a->tpool); /* getaddrinfo() goes there */
         return a->tpool ? 0 : -1;
 }
 
 static void YIELDS workers_stop(struct agent *a)
 {
-        unsigned left = tpool_close(take_ptr(&a->tpool), deadline_in_s(STOP_S));
+        unsigned left;
 
+        patcher_use_tpool(NULL);
+        left = tpool_close(take_ptr(&a->tpool), deadline_in_s(STOP_S));
         if (left > 0)
                 log_warning("%u blocking calls did not return; leaving them behind", left);
 }
