@@ -9,18 +9,18 @@
 
 enum error_code {
         ERR_NONE = 0,
-        ERR_SYSTEM,    /* a system call failed; `sys` is its errno */
-        ERR_TIMEOUT,   /* the deadline passed */
-        ERR_CANCELLED, /* the green thread, or its group, is being closed */
-        ERR_CLOSED,    /* the other end, or the object itself, was closed */
-        ERR_BUSY,      /* someone else has it: retrying later may help */
-        ERR_LIMIT,     /* a named bound was reached */
-        ERR_INVALID,   /* the input is wrong: retrying does not help */
-        ERR_NOT_FOUND, /* what was named does not exist */
-        ERR_PROTOCOL,  /* the peer broke the protocol */
-        ERR_EXIT,      /* a subprocess ended with a failure; `sys` is its exit status */
-        ERR_DB,        /* the database refused the statement; `sys` is its error number */
-        ERR_DB_LOST,   /* the connection to the database was lost; `sys` as above */
+        ERR_SYSTEM,      /* a system call failed; `sys` is its errno */
+        ERR_TIMEOUT,     /* the deadline passed */
+        ERR_CANCELLED,   /* the green thread, or its group, is being closed */
+        ERR_CLOSED,      /* the other end, or the object itself, was closed */
+        ERR_BUSY,        /* someone else has it: retrying later may help */
+        ERR_LIMIT,       /* a named bound was reached */
+        ERR_INVALID,     /* the input is wrong: retrying does not help */
+        ERR_NOT_FOUND,   /* what was named does not exist */
+        ERR_PROTOCOL,    /* the peer broke the protocol */
+        ERR_EXIT,        /* a subprocess ended with a failure; `sys` is its exit status */
+        ERR_DB,          /* the database refused the statement; `sys` is its error number */
+        ERR_DB_LOST,     /* the connection to the database was lost; `sys` as above */
         ERR_UNSUPPORTED, /* not available in this build or configuration */
         ERR_APP = 1000,  /* from here on the codes belong to the application */
 };
@@ -28,8 +28,8 @@ enum error_code {
 #define ERROR_TEXT_MAX 512
 
 struct error {
-        int code;  /* enum error_code, or the application's */
-        int sys;   /* errno, exit status or a server's error number; 0 if none */
+        int code; /* enum error_code, or the application's */
+        int sys;  /* errno, exit status or a server's error number; 0 if none */
         char text[ERROR_TEXT_MAX];
 };
 

@@ -11,9 +11,9 @@ struct list {
         struct list *next, *prev;
 };
 
-#define LIST_INIT(name)                                                                                      \
-        {                                                                                                    \
-                &(name), &(name)                                                                             \
+#define LIST_INIT(name)          \
+        {                        \
+                &(name), &(name) \
         }
 
 static inline void list_init(struct list *l)
@@ -58,6 +58,6 @@ static inline struct list *list_pop(struct list *head)
 }
 
 #define list_for_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
-#define list_for_each_safe(pos, head)                                                                        \
-        for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                        \
+#define list_for_each_safe(pos, head)                                                 \
+        for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
              pos = pos##_next, pos##_next = pos->next)

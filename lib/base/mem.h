@@ -24,12 +24,12 @@ char *xvasprintf(const char *fmt, va_list ap);
 #define NEW(type) ((type *)xcalloc(1, sizeof(type)))
 
 /* Hands over: returns what was there and leaves NULL behind. */
-#define take_ptr(pp)                                                                                         \
-        ({                                                                                                   \
-                __typeof__(pp) take_pp_ = (pp);                                                              \
-                __typeof__(*take_pp_) take_p_ = *take_pp_;                                                   \
-                *take_pp_ = NULL;                                                                            \
-                take_p_;                                                                                     \
+#define take_ptr(pp)                                       \
+        ({                                                 \
+                __typeof__(pp) take_pp_ = (pp);            \
+                __typeof__(*take_pp_) take_p_ = *take_pp_; \
+                *take_pp_ = NULL;                          \
+                take_p_;                                   \
         })
 
 /* Frees *p and stores the copy of s (which may be NULL) there. */

@@ -10,11 +10,11 @@
 void *original_symbol(const char *name); /* aborts when libc has no such name */
 
 /* patcher_original(sleep)(1): the unpatched function, with its own type. */
-#define patcher_original(name)                                                                               \
-        ({                                                                                                   \
-                static __typeof__(&name) original_##name;                                                    \
-                if (!__atomic_load_n(&original_##name, __ATOMIC_RELAXED))                                    \
-                        __atomic_store_n(&original_##name, (__typeof__(&name))original_symbol(#name),        \
-                                         __ATOMIC_RELAXED);                                                  \
-                __atomic_load_n(&original_##name, __ATOMIC_RELAXED);                                         \
+#define patcher_original(name)                                                                        \
+        ({                                                                                            \
+                static __typeof__(&name) original_##name;                                             \
+                if (!__atomic_load_n(&original_##name, __ATOMIC_RELAXED))                             \
+                        __atomic_store_n(&original_##name, (__typeof__(&name))original_symbol(#name), \
+                                         __ATOMIC_RELAXED);                                           \
+                __atomic_load_n(&original_##name, __ATOMIC_RELAXED);                                  \
         })

@@ -13,6 +13,6 @@ void strbuf_add(struct strbuf *b, const void *data, size_t len);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap);
-void strbuf_truncate(struct strbuf *b, size_t len); /* keeps the memory */
+void strbuf_truncate(struct strbuf *b, size_t len);   /* keeps the memory */
 char *strbuf_take(struct strbuf *b, size_t *ret_len); /* caller frees; never NULL; b is empty after */
 void strbuf_free(struct strbuf *b);                   /* also CLEANUP(strbuf_free) */

@@ -37,9 +37,9 @@ END_TEST
 
 START_TEST(copies)
 {
-        CLEANUP(freep)
-        char *a = xstrndup("hello", 3),
-             *b = xmemdup("a\0b", 3), *c = xasprintf("%d-%s", 4, "x");
+        CLEANUP(freep) char *a = xstrndup("hello", 3);
+        CLEANUP(freep) char *b = xmemdup("a\0b", 3);
+        CLEANUP(freep) char *c = xasprintf("%d-%s", 4, "x");
 
         ck_assert_ptr_null(xstrdup(NULL));
         ck_assert_str_eq(a, "hel");
