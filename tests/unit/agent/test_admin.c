@@ -1,0 +1,484 @@
+/*
+ * tests/unit/agent/test_admin.c: what compute-agentctl is told, over a real socket, by an agent whose parts
+ * are in memory: the hypervisor is the fake one, the rows and the manager are at the end of this file.
+ */
+#include "rpc/admin.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "green/lockutils.h"
+#include "green_test.h"
+#include "messaging/rpc_client.h"
+#include "native/stall_watcher.h"
+#include "native/tpool.h"
+#include "virt/fake.h"
+
+#define UUID_A "4f1c2e6a-0000-4000-8000-00000000000a"
+#define UUID_B "4f1c2e6a-0000-4000-8000-00000000000b"
+
+struct world {
+        char dir[32];
+        struct conf conf;
+        struct store store;
+        struct admin_sources sources;
+        struct rpc_endpoint endpoints[2];
+        struct rpc_client *client;
+        unsigned reports;
+        int rows_fail; /* code that reading the rows ends with */
+};
+static struct world w;
+
+/* ---- the fixture ---- */
+
+static int count_report(const struct admin_sources *from, struct error *err)
+{
+        (void)from, (void)err;
+        w.reports++;
+        return 0;
+}
+
+static void fill_conf(void)
+{
+        w.conf = (struct conf){
+                .host = xstrdup("node-1"),
+                .instance_name_template = xstrdup("instance-%08x"),
+                .heartbeat_file_path = xstrdup(w.dir),
+                .heartbeat_file_name = xstrdup("beat"),
+                .heartbeat_interval = 10,
+                .log_file = xstrdup(""),
+                .libvirt.connection_uri = xstrdup("test:///default"),
+                .hub.stall_threshold_ms = 100,
+        };
+}
+
+static void YIELDS start(void)
+{
+        struct rpc_server_options opt = { .endpoints = w.endpoints, .target.topic = "compute" };
+        struct admin_sources *s = &w.sources;
+        struct error err = {};
+        char url[64];
+
+        snprintf(w.dir, sizeof(w.dir), "/tmp/agent-admin-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(w.dir));
+        fill_conf();
+        snprintf(url, sizeof(url), "unix:%s/rpc", w.dir);
+        s->conf = &w.conf;
+        s->store = &w.store;
+        s->ready = true;
+        s->started_ns = clock_now_ns();
+        s->driver = virt_fake_new();
+        ck_assert_ok(s->driver->ops->start(s->driver, &err), err);
+        s->tpool = tpool_new("workers", 2, &err);
+        s->transport = opt.transport = transport_new(url, &err);
+        w.endpoints[0] = admin_endpoint;
+        w.endpoints[0].app = s;
+        s->rpc = rpc_server_new(&opt, &err);
+        ck_assert_ok(rpc_server_start(s->rpc, &err), err);
+        w.client = rpc_client_connect(url + strlen("unix:"), deadline_in_s(5), &err);
+        ck_assert_msg(w.client != NULL, "%s", err.text);
+}
+
+static void YIELDS finish(void)
+{
+        struct admin_sources *s = &w.sources;
+        char path[64];
+
+        rpc_client_free(w.client);
+        rpc_server_free(s->rpc);
+        transport_free(s->transport);
+        s->driver->ops->stop(s->driver);
+        ck_assert_uint_eq(tpool_close(s->tpool, deadline_in_s(5)), 0);
+        snprintf(path, sizeof(path), "%s/beat", w.dir);
+        unlink(path);
+        ck_assert_int_eq(rmdir(w.dir), 0);
+        free(w.conf.host);
+        free(w.conf.instance_name_template);
+        free(w.conf.heartbeat_file_path);
+        free(w.conf.heartbeat_file_name);
+        free(w.conf.log_file);
+        free(w.conf.libvirt.connection_uri);
+}
+
+static int YIELDS call(const char *method, const char *args, struct jval **ret, struct error *err)
+{
+        struct jval CLEANUP(jval_unrefp) *a = jval_parse(args, strlen(args), err);
+
+        ck_assert_msg(a != NULL, "%s", err->text);
+        return rpc_client_call(w.client, "admin", "1.0", method, a, NULL, deadline_in_s(30), ret, err);
+}
+
+static struct jval *YIELDS ask(const char *method)
+{
+        struct jval *answer = NULL;
+        struct error err = {};
+
+        ck_assert_ok(call(method, "{}", &answer, &err), err);
+        return answer;
+}
+
+static const char *text_at(const struct jval *list, size_t i, const char *key)
+{
+        return jval_get_text(jval_at(list, i), key, "(none)");
+}
+
+static const struct jval *find(const struct jval *list, const char *key, const char *value)
+{
+        for (size_t i = 0; i < jval_len(list); i++) {
+                if (strcmp(text_at(list, i, key), value) == 0)
+                        return jval_at(list, i);
+        }
+        return NULL;
+}
+
+static void beat(double age_s)
+{
+        char path[64];
+        struct timespec now, times[2];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/beat", w.dir);
+        f = fopen(path, "we");
+        ck_assert_ptr_nonnull(f);
+        fclose(f);
+        clock_gettime(CLOCK_REALTIME, &now);
+        times[0] = times[1] = (struct timespec){ now.tv_sec - (time_t)age_s, now.tv_nsec };
+        ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* ---- what is told ---- */
+
+GREEN_TEST_REAL(status_tells_of_the_whole)
+{
+        struct jval CLEANUP(jval_unrefp) *s = NULL;
+
+        start();
+        beat(3);
+        s = ask("status");
+        ck_assert_str_eq(jval_get_text(s, "version", ""), AGENT_VERSION);
+        ck_assert_str_eq(jval_get_text(s, "host", ""), "node-1");
+        ck_assert_int_eq(jval_get_int(s, "pid", 0), getpid());
+        ck_assert(jval_get_bool(s, "started", false) && !jval_get_bool(s, "draining", true));
+        ck_assert(jval_get_bool(s, "hypervisor_ok", false));
+        ck_assert(!jval_get_bool(s, "database_ok", true));
+        ck_assert(jval_get_bool(s, "transport_ok", false));
+        ck_assert_int_eq(jval_get_int(s, "running_rpc", 0), 1); /* this very call */
+        ck_assert_double_ge(jval_real(jval_get(s, "heartbeat_age_s"), -1), 3);
+        ck_assert(jval_is_null(jval_get(s, "instances_total"))); /* no database: not known, and no error */
+        ck_assert_uint_eq(jval_len(jval_get(s, "running")), 0);
+        finish();
+}
+
+GREEN_TEST_REAL(instances_are_shown_beside_what_the_hypervisor_says)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *list;
+
+        start();
+        virt_fake_add_guest(w.sources.driver, UUID_A, "instance-00000001", POWER_PAUSED);
+        answer = ask("instances");
+        list = jval_get(answer, "instances");
+        ck_assert_uint_eq(jval_len(list), 2);
+        ck_assert_str_eq(text_at(list, 0, "uuid"), UUID_A);
+        ck_assert_str_eq(text_at(list, 0, "name"), "instance-00000001");
+        ck_assert_str_eq(text_at(list, 0, "display_name"), "web");
+        ck_assert_str_eq(text_at(list, 0, "vm_state"), "active");
+        ck_assert_str_eq(text_at(list, 0, "power_state"), "running");
+        ck_assert_str_eq(text_at(list, 0, "hypervisor_state"), "paused");
+        ck_assert(jval_is_null(jval_get(jval_at(list, 0), "task_state")));
+        ck_assert_str_eq(text_at(list, 1, "hypervisor_state"), "absent");
+        ck_assert_str_eq(text_at(list, 1, "task_state"), "deleting");
+        finish();
+}
+
+GREEN_TEST_REAL(instances_are_shown_without_the_hypervisor)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *list;
+
+        start();
+        virt_fake_set_connected(w.sources.driver, false);
+        answer = ask("instances");
+        list = jval_get(answer, "instances");
+        ck_assert_uint_eq(jval_len(list), 2);
+        ck_assert(jval_is_null(jval_get(jval_at(list, 0), "hypervisor_state")));
+        finish();
+}
+
+GREEN_TEST_REAL(instances_without_rows_are_an_error)
+{
+        struct jval *answer = NULL;
+        struct error err;
+
+        start();
+        w.rows_fail = ERR_DB_LOST;
+        ck_assert_fails(call("instances", "{}", &answer, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "reading the instances: no database") != NULL, "%s", err.text);
+        w.sources.store = NULL;
+        ck_assert_fails(call("instances", "{}", &answer, &err), err, ERR_APP);
+        finish();
+}
+
+GREEN_TEST_REAL(threads_of_both_kinds_are_listed)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *mine;
+
+        start();
+        answer = ask("threads");
+        mine = find(jval_get(answer, "green"), "name", "rpc threads");
+        ck_assert_ptr_nonnull(mine);
+        ck_assert_str_eq(jval_get_text(mine, "state", ""), "running");
+        ck_assert_ptr_nonnull(find(jval_get(answer, "green"), "name", "main"));
+        ck_assert_uint_ge(jval_len(jval_get(answer, "native")), 1);
+        ck_assert_int_eq(jval_get_int(jval_at(jval_get(answer, "native"), 0), "tid", 0), getpid());
+        ck_assert_str_eq(text_at(jval_get(answer, "native"), 0, "state"), "running");
+        finish();
+}
+
+GREEN_TEST_REAL(pools_workers_queues_and_locks_are_listed)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *rpc, *lock;
+        struct error err = {};
+        struct named_lock *held;
+
+        start();
+        held = lockutils_acquire("compute_resources", deadline_in_s(1), &err);
+        answer = ask("pools");
+        rpc = find(jval_get(answer, "pools"), "name", "rpc workers");
+        ck_assert_int_eq(jval_get_int(rpc, "size", 0), 64);
+        ck_assert_int_eq(jval_get_int(rpc, "running", 0), 1);
+        ck_assert_ptr_nonnull(find(jval_get(answer, "tpools"), "name", "workers"));
+        ck_assert_ptr_nonnull(find(jval_get(answer, "tpools"), "name", w.sources.driver->ops->name));
+        ck_assert_uint_eq(jval_len(jval_get(answer, "queues")), 1);
+        lock = find(jval_get(answer, "locks"), "name", "compute_resources");
+        ck_assert_str_eq(jval_get_text(lock, "owner", ""), "main");
+        lockutils_release(held);
+        finish();
+}
+
+/* ---- health ---- */
+
+static void YIELDS expect_health(const char *verdict, const char *check, const char *of_check)
+{
+        struct jval CLEANUP(jval_unrefp) *h = ask("health");
+        const struct jval *one = jval_get(jval_get(h, "checks"), check);
+
+        ck_assert_msg(strcmp(jval_get_text(h, "status", ""), verdict) == 0, "%s",
+                      jval_get_text(h, "status", ""));
+        ck_assert_str_eq(jval_get_text(one, "status", "(none)"), of_check);
+        ck_assert(!one || strlen(jval_get_text(one, "output", "")) > 0);
+}
+
+GREEN_TEST_REAL(what_others_have_to_mend_warns_and_never_fails)
+{
+        start();
+        beat(0);
+        expect_health("warn", "database", "warn");
+        expect_health("warn", "hypervisor", "pass");
+        virt_fake_set_connected(w.sources.driver, false);
+        expect_health("warn", "hypervisor", "warn");
+        virt_fake_set_connected(w.sources.driver, true);
+        expect_health("warn", "message_bus", "pass");
+        expect_health("warn", "hub", "pass");
+        expect_health("warn", "workers", "pass");
+        expect_health("warn", "service", "pass");
+        w.sources.draining = true;
+        expect_health("warn", "service", "warn");
+        finish();
+}
+
+GREEN_TEST_REAL(a_late_heartbeat_fails)
+{
+        start();
+        beat(32);
+        expect_health("fail", "heartbeat", "fail");
+        beat(30);
+        expect_health("warn", "heartbeat", "pass");
+        finish();
+}
+
+GREEN_TEST_REAL(stalls_are_counted_and_do_not_fail)
+{
+        struct jval CLEANUP(jval_unrefp) *h = NULL;
+        const struct jval *hub;
+
+        start();
+        w.sources.watcher = (struct stall_watcher *)&w; /* only handed through */
+        h = ask("health");
+        hub = jval_get(jval_get(h, "checks"), "hub");
+        ck_assert_int_eq(jval_get_int(hub, "observed", 0), 7);
+        ck_assert_str_eq(jval_get_text(hub, "status", ""), "pass");
+        finish();
+}
+
+GREEN_TEST_REAL(a_missing_heartbeat_file_warns)
+{
+        start();
+        expect_health("warn", "heartbeat", "warn"); /* somebody may just have deleted it */
+        w.conf.heartbeat_file_path[0] = '\0';       /* there is to be none */
+        expect_health("warn", "heartbeat", "(none)");
+        snprintf(w.conf.heartbeat_file_path, strlen(w.dir) + 1, "%s", w.dir);
+        finish();
+}
+
+/* ---- changing something ---- */
+
+GREEN_TEST_REAL(the_log_level_is_told_and_set)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct error err = {};
+
+        start();
+        log_set_level(LOG_INFO);
+        answer = ask("log-level");
+        ck_assert_str_eq(jval_get_text(answer, "level", ""), log_level_name(LOG_INFO));
+        jval_unref(take_ptr(&answer));
+        ck_assert_ok(call("log-level", "{\"level\":\"error\"}", &answer, &err), err);
+        ck_assert_int_eq(log_get_level(), LOG_ERROR);
+        jval_unref(take_ptr(&answer));
+        ck_assert_fails(call("log-level", "{\"level\":\"loud\"}", &answer, &err), err, ERR_APP);
+        ck_assert_str_eq(err.text,
+                         "TypeError: level: \"loud\" is none of debug, info, warning, error, critical");
+        ck_assert_fails(call("log-level", "{\"level\":7}", &answer, &err), err, ERR_APP);
+        ck_assert_str_eq(err.text, "TypeError: level: expected text, got integer");
+        ck_assert_fails(call("log-level", "{\"volume\":7}", &answer, &err), err, ERR_APP);
+        ck_assert_int_eq(log_get_level(), LOG_ERROR);
+        finish();
+}
+
+static volatile sig_atomic_t terms;
+
+static void on_term(int sig)
+{
+        (void)sig;
+        terms++;
+}
+
+GREEN_TEST_REAL(draining_is_a_signal_to_ourselves)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+
+        start();
+        signal(SIGTERM, on_term);
+        answer = ask("drain");
+        ck_assert_int_eq(jval_get_int(answer, "pid", 0), getpid());
+        ck_assert_int_eq(terms, 1);
+        finish();
+}
+
+GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct error err;
+
+        start();
+        ck_assert_fails(call("report", "{}", &answer, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "SIGUSR2") != NULL, "%s", err.text);
+        w.sources.write_report = count_report;
+        answer = ask("report");
+        ck_assert_uint_eq(w.reports, 1);
+        ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "standard error");
+        finish();
+}
+
+/* ---- who may ---- */
+
+static int YIELDS as_uid(unsigned uid, const char *method, struct error *err)
+{
+        const struct rpc_request request = { .method = (char *)method };
+        struct rpc_call c = { .request = &request, .peer_uid = uid, .app = &w.sources };
+        const struct rpc_method *m = admin_methods;
+        int r;
+
+        while (strcmp(m->name, method) != 0)
+                m++;
+        r = m->fn(&c, err);
+        jval_unref(c.result);
+        return r;
+}
+
+GREEN_TEST_REAL(other_users_may_look_but_not_change)
+{
+        static const char *const looks[] = { "status", "instances", "threads", "pools", "health" };
+        static const char *const changes[] = { "drain", "report" };
+        struct error err;
+
+        start();
+        signal(SIGTERM, on_term);
+        w.sources.write_report = count_report;
+        for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+                ck_assert_int_eq(as_uid(12345, looks[i], &err), 0);
+                ck_assert_fails(as_uid((unsigned)-1, looks[i], &err), err, ERR_INVALID); /* the message bus */
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+                ck_assert_fails(as_uid(12345, changes[i], &err), err, ERR_INVALID);
+                ck_assert_fails(as_uid((unsigned)-1, changes[i], &err), err, ERR_INVALID);
+                ck_assert_int_eq(as_uid(0, changes[i], &err), 0);
+        }
+        ck_assert_int_eq(terms, 1);
+        ck_assert_uint_eq(w.reports, 1);
+        finish();
+}
+
+/* ---- in place of the database, the manager and the stall watcher ---- */
+
+static struct instance *row(const char *uuid, int64_t id, const char *name)
+{
+        struct instance *i = instance_new();
+
+        memcpy(i->uuid, uuid, sizeof(i->uuid));
+        i->id = id;
+        i->display_name = xstrdup(name);
+        i->vm_state = VM_ACTIVE;
+        i->power_state = POWER_RUNNING;
+        return i;
+}
+
+int store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by, struct error *err)
+{
+        (void)s, (void)by;
+        if (w.rows_fail)
+                return error_set(err, w.rows_fail, "no database");
+        ret->items = xcalloc(2, sizeof(*ret->items));
+        ret->items[0] = row(UUID_A, 1, "web");
+        ret->items[1] = row(UUID_B, 2, "db");
+        ret->items[1]->task_state = TASK_DELETING;
+        ret->n = 2;
+        return 0;
+}
+
+void instance_list_free(struct instance_list *l)
+{
+        for (unsigned i = 0; i < l->n; i++)
+                instance_free(l->items[i]);
+        free(l->items);
+}
+
+void compute_manager_foreach_running(struct compute_manager *m,
+                                     void (*fn)(const struct compute_running *r, void *arg), void *arg)
+{
+        (void)m, (void)fn, (void)arg;
+}
+
+unsigned long stall_watcher_count(const struct stall_watcher *watcher)
+{
+        (void)watcher;
+        return 7;
+}
+
+GREEN_SUITE("admin", status_tells_of_the_whole, instances_are_shown_beside_what_the_hypervisor_says,
+            instances_are_shown_without_the_hypervisor, instances_without_rows_are_an_error,
+            threads_of_both_kinds_are_listed, pools_workers_queues_and_locks_are_listed,
+            what_others_have_to_mend_warns_and_never_fails, a_late_heartbeat_fails,
+            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
+            other_users_may_look_but_not_change)
