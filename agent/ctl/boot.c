@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "ctl/base64.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
 #include "ctl/primitive.h"
@@ -83,7 +83,7 @@ static enum ctl_exit check_sizes(struct boot *b)
 
 static enum ctl_exit read_user_data(struct boot *b)
 {
-        unsigned char data[USER_DATA_MAX];
+        char data[USER_DATA_MAX];
         size_t n;
         FILE *f;
 
