@@ -276,6 +276,11 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
         a->endpoints[n].app = &a->admin;
 }
 
+static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
+{
+        log_error("%s %s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)", err->text);
+}
+
 static int YIELDS rpc_start(struct agent *a, struct error *err)
 {
         struct rpc_server_options opt = {
@@ -285,6 +290,7 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
                 .endpoints = a->endpoints,
                 .workers = (unsigned)a->conf->executor_thread_pool_size,
                 .describe_failure = rpc_describe_failure,
+                .on_failure = log_failed_request,
         };
 
         opt.transport = a->transport = transport_new(a->conf->transport_url, err);

@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sysexits.h>
 
 #define LOG_MODULE "agent"
 #include "agent.h"
@@ -30,11 +29,11 @@ static int start_log(const struct options *opt, const struct conf *conf, struct 
 {
         const char *file = opt->log_file ? opt->log_file : conf->log_file;
         struct log_options log = { .level = LOG_INFO, .file = *file ? file : NULL };
-        const char *level = opt->log_level ? opt->log_level : conf->debug ? "debug" : conf->log_level;
 
-        if (!log_level_parse(level, &log.level))
-                return error_set(err, ERR_INVALID,
-                                 "log level \"%s\" is none of debug, info, warning, error, critical", level);
+        if (opt->has_log_level)
+                log.level = opt->log_level;
+        else
+                log_level_parse(conf->debug ? "debug" : conf->log_level, &log.level);
         return log_start(&log, err);
 }
 
@@ -59,6 +58,8 @@ static int run(const struct options *opt, const struct conf *conf)
         if (process_prepare(conf, &err) < 0 || start_log(opt, conf, &err) < 0)
                 return give_up(EXIT_FAILURE, &err);
         say_what_is_patched(opt->debug);
+        if (*conf->notes)
+                log_warning("configuration:\n%s", conf->notes);
         r = hub_run(agent_main, &agent, &hub, &err);
         if (r < 0)
                 log_critical("giving up: %s", err.text);
@@ -66,31 +67,48 @@ static int run(const struct options *opt, const struct conf *conf)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* The command line, then patching: nothing before could block. -1: go on; else the exit status. */
+static int read_options(struct options *opt, int argc, char **argv)
+{
+        CLEANUP(strbuf_free) struct strbuf out = {};
+        struct error err;
+
+        switch (options_parse(opt, argc, argv, &out)) {
+        case OPTIONS_GO:
+                break;
+        case OPTIONS_DONE:
+                fputs(out.data, stdout);
+                return EXIT_SUCCESS;
+        case OPTIONS_WRONG:
+                fputs(out.data, stderr);
+                return EXIT_USAGE;
+        }
+        if (monkey_patch(opt->debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) < 0)
+                return give_up(EXIT_FAILURE, &err);
+        return -1;
+}
+
 int main(int argc, char **argv)
 {
         struct options opt;
         CLEANUP(strbuf_free) struct strbuf text = {};
         struct conf *conf;
-        struct error err = {};
-        int status = options_parse(&opt, argc, argv);
+        int status = read_options(&opt, argc, argv);
 
         if (status >= 0)
-                return status; /* --help, --version, or a mistake: said already */
-        if (monkey_patch(opt.debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) < 0)
-                return give_up(EXIT_FAILURE, &err);
+                return status;
         jval_init();
         conf = conf_load(opt.config_file, &text);
         if (!conf) {
-                fprintf(stderr, "%s", text.data);
-                return EX_CONFIG;
+                fputs(text.data, stderr);
+                return EXIT_CONF;
         }
+        status = EXIT_SUCCESS;
         if (opt.check_config) {
-                printf("%s: no mistakes found\n", conf->path);
-                status = EXIT_SUCCESS;
+                printf("%s%s: no mistakes found\n", conf->notes, conf->path);
         } else if (opt.dump_config) {
                 conf_dump(conf, &text);
                 fputs(text.data, stdout);
-                status = EXIT_SUCCESS;
         } else {
                 status = run(&opt, conf);
         }
