@@ -278,7 +278,8 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
 
 static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
 {
-        log_error("%s %s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)", err->text);
+        log_error("%s %s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)",
+                  err->text);
 }
 
 static int YIELDS rpc_start(struct agent *a, struct error *err)
@@ -531,6 +532,7 @@ int agent_main(void *arg, struct error *err)
         log_set_context_fn(green_format_log_context);
         a.admin.options = opt->options;
         a.admin.started_ns = clock_now_ns();
+        a.admin.write_report = report_write;
         fill_admin(&a);
         if (notify_watchdog_start(err) < 0)
                 return -1;

@@ -83,7 +83,8 @@ static int read_options(struct options *opt, int argc, char **argv)
                 fputs(out.data, stderr);
                 return EXIT_USAGE;
         }
-        if (monkey_patch(opt->debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) < 0)
+        if (monkey_patch(opt->debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) <
+            0)
                 return give_up(EXIT_FAILURE, &err);
         return -1;
 }
