@@ -7,6 +7,7 @@
  */
 #include "agent.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define LOG_MODULE "report"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "green/lockutils.h"
