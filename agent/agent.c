@@ -520,27 +520,17 @@ static int watch_impatience(void *arg, struct error *err)
         return -1;
 }
 
-int agent_main(void *arg, struct error *err)
+static int YIELDS live(struct agent *a, struct error *err)
 {
-        const struct agent_options *opt = arg;
-        struct agent a = { .conf = opt->conf, .options = opt->options };
         struct start_watch watch = { .main = green_self() };
         struct green_group *group = green_group_new("life");
         struct error ignored;
         int r;
 
-        assert_green();
-        log_set_context_fn(green_format_log_context);
-        a.admin.options = opt->options;
-        a.admin.started_ns = clock_now_ns();
-        a.admin.write_report = report_write;
-        fill_admin(&a);
-        if (notify_watchdog_start(err) < 0)
-                return -1;
-        watch.starter = green_spawn_ref(NULL, "start", start_parts, &a, err);
+        watch.starter = green_spawn_ref(NULL, "start", start_parts, a, err);
         if (!watch.starter || green_spawn(group, "start watch", watch_start, &watch, err) < 0)
                 return -1;
-        r = serve(&a, err);
+        r = serve(a, err);
         green_shield_begin();
         green_group_close(group);
         notify_stopping();
@@ -552,14 +542,30 @@ int agent_main(void *arg, struct error *err)
                 green_join(watch.starter, deadline_never(), NULL, &ignored);
         } else {
                 log_info("asked to stop: draining");
-                a.admin.draining = true;
+                a->admin.draining = true;
                 if (green_spawn(NULL, "impatience", watch_impatience, NULL, err) == 0)
-                        r = drain(&a, err);
+                        r = drain(a, err);
         }
-        a.admin.ready = false;
-        stop_parts(&a);
+        a->admin.ready = false;
+        stop_parts(a);
         green_unref(watch.starter);
         green_shield_end();
         log_info("stopped");
         return r;
+}
+
+int agent_main(void *arg, struct error *err)
+{
+        const struct agent_options *opt = arg;
+        struct agent a = { .conf = opt->conf, .options = opt->options };
+
+        assert_green();
+        log_set_context_fn(green_format_log_context);
+        a.admin.options = opt->options;
+        a.admin.started_ns = clock_now_ns();
+        a.admin.write_report = report_write;
+        fill_admin(&a);
+        if (notify_watchdog_start(err) < 0)
+                return -1;
+        return live(&a, err);
 }
