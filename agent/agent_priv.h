@@ -1,0 +1,40 @@
+/*
+ * agent/agent_priv.h: the daemon's parts, shared by parts.c (starting, stopping) and agent.c (its life).
+ */
+#pragma once
+
+#include "agent.h"
+#include "green/green.h"
+#include "messaging/rpc_server.h"
+#include "rpc/admin.h"
+#include "rpc/methods.h"
+#include "store/store.h"
+#include "virt/driver.h"
+
+struct agent {
+        const struct conf *conf;
+        const struct options *options;
+        unsigned started; /* how many of parts[] */
+        bool draining;
+        struct stall_watcher *watcher;
+        struct heartbeat *heartbeat;
+        struct tpool *tpool;
+        struct db_pool *db;
+        struct store store;
+        struct virt_driver *driver;
+        struct image_source *images;
+        struct disk_store *disks;
+        struct compute_manager *manager;
+        struct transport *transport;
+        struct rpc_server *rpc;
+        struct agent_methods methods;
+        struct admin_sources admin;
+        struct rpc_endpoint endpoints[8];
+};
+
+enum { STOP_S = 5 }; /* what a part gets for stopping beyond the graceful timeout */
+
+/* Starts what was not started yet; fails with the part's own error, ERR_CANCELLED when asked to stop. */
+int YIELDS parts_start(struct agent *a, struct error *err);
+/* Stops what was started, also half way, in reverse order. */
+void YIELDS parts_stop(struct agent *a);

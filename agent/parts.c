@@ -1,0 +1,355 @@
+/*
+ * agent/parts.c: the ordered table of the daemon's parts: started downwards, stopped upwards.
+ *
+ * A part that needs somebody else (database, hypervisor) tries until he is there: a late peer is no error.
+ */
+#include "agent_priv.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define LOG_MODULE "agent"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "compute/manager.h"
+#include "green/lockutils.h"
+#include "heartbeat.h"
+#include "images/disks.h"
+#include "mysql/mysql_pool.h"
+#include "native/stall_watcher.h"
+#include "native/tpool.h"
+#include "notify.h"
+#include "patcher/patcher.h"
+#include "process/execute.h"
+
+/* How long a single attempt may take before it is given up and tried again. */
+enum { ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
+
+/*
+ * Tries until it works: a late database or hypervisor is not an error of ours. Fails only when it was
+ * cancelled, or with ERR_INVALID: that does not mend itself.
+ */
+static int YIELDS until_it_works(struct agent *a, const char *what,
+                                 int (*attempt)(struct agent *a, struct deadline by, struct error *err),
+                                 struct error *err)
+{
+        int64_t pause = FIRST_PAUSE_S;
+
+        for (;;) {
+                notify_status("waiting for %s", what);
+                if (attempt(a, deadline_in_s(ATTEMPT_S), err) == 0)
+                        return 0;
+                if (err->code == ERR_CANCELLED || err->code == ERR_INVALID)
+                        return -1;
+                log_warning("%s: %s; trying again in %" PRId64 " s", what, err->text, pause);
+                notify_extend_timeout((double)(pause + ATTEMPT_S));
+                if (green_sleep((double)pause, err) < 0)
+                        return -1;
+                pause = pause * 2 < LAST_PAUSE_S ? pause * 2 : LAST_PAUSE_S;
+        }
+}
+
+/* ---- the parts, in the order of the table below ---- */
+
+static int YIELDS watcher_start(struct agent *a, struct error *err)
+{
+        struct stall_options opt = { .threshold_ms = (unsigned)a->conf->hub.stall_threshold_ms };
+
+        a->watcher = stall_watcher_start(&opt, err);
+        return a->watcher ? 0 : -1;
+}
+
+static void YIELDS watcher_stop(struct agent *a)
+{
+        stall_watcher_stop(take_ptr(&a->watcher));
+}
+
+static int YIELDS heart_start(struct agent *a, struct error *err)
+{
+        struct heartbeat_options opt = {
+                .path = a->conf->heartbeat_file_path,
+                .file_name = a->conf->heartbeat_file_name,
+                .interval_s = (unsigned)a->conf->heartbeat_interval,
+        };
+
+        execute_set_root_helper(a->conf->rootwrap_command); /* a native heartbeat may use it at any time */
+        if (!*a->conf->heartbeat_file_path) {
+                log_info("no heartbeat file: heartbeat_file_path is empty");
+                return 0;
+        }
+        a->heartbeat = heartbeat_start(&opt, err);
+        return a->heartbeat ? 0 : -1;
+}
+
+static void YIELDS heart_stop(struct agent *a)
+{
+        heartbeat_stop(take_ptr(&a->heartbeat));
+}
+
+static int YIELDS workers_start(struct agent *a, struct error *err)
+{
+        if (lockutils_set_lock_path(a->conf->oslo_concurrency.lock_path, err) < 0)
+                return -1;
+        a->tpool = tpool_new("tpool", (unsigned)a->conf->hub.tpool_workers, err);
+        patcher_use_tpool(a->tpool); /* getaddrinfo() goes there */
+        return a->tpool ? 0 : -1;
+}
+
+static void YIELDS workers_stop(struct agent *a)
+{
+        unsigned left;
+
+        patcher_use_tpool(NULL);
+        left = tpool_close(take_ptr(&a->tpool), deadline_in_s(STOP_S));
+        if (left > 0)
+                log_warning("%u blocking calls did not return; leaving them behind", left);
+}
+
+static int YIELDS reach_database(struct agent *a, struct deadline by, struct error *err)
+{
+        return store_check_schema(&a->store, by, err);
+}
+
+static int YIELDS database_start(struct agent *a, struct error *err)
+{
+        struct db_options opt = {
+                .url = a->conf->database.connection,
+                .max_pool_size = (unsigned)a->conf->database.max_pool_size,
+                .max_overflow = (unsigned)a->conf->database.max_overflow,
+                .recycle_s = (unsigned)a->conf->database.connection_recycle_time,
+                .sql_mode = a->conf->database.mysql_sql_mode,
+                .tpool = a->tpool,
+        };
+
+        a->db = db_pool_new(&opt, err);
+        if (!a->db)
+                return error_while(err, "[database] connection");
+        a->store = (struct store){ .db = a->db, .host = a->conf->host };
+        return until_it_works(a, "database", reach_database, err);
+}
+
+static void YIELDS database_stop(struct agent *a)
+{
+        db_pool_close(take_ptr(&a->db));
+}
+
+static int YIELDS images_start(struct agent *a, struct error *err)
+{
+        struct disk_store_options opt = {
+                .instances_path = a->conf->instances_path,
+                .cache_name = a->conf->image_cache.subdirectory_name,
+                .mkisofs_cmd = a->conf->mkisofs_cmd,
+                .force_raw_images = a->conf->force_raw_images,
+                .use_cow_images = a->conf->use_cow_images,
+                .max_concurrent_ops = (unsigned)a->conf->compute.max_concurrent_disk_ops,
+                .tpool = a->tpool,
+        };
+
+        image_source_set_tpool(a->tpool);
+        a->images = image_source_local_new(a->conf->images.local_path, err);
+        if (!a->images)
+                return -1;
+        opt.images = a->images;
+        a->disks = disk_store_new(&opt, err);
+        return a->disks ? 0 : -1;
+}
+
+static void YIELDS images_stop(struct agent *a)
+{
+        disk_store_free(take_ptr(&a->disks));
+        if (a->images)
+                a->images->ops->free(take_ptr(&a->images));
+}
+
+static int YIELDS reach_hypervisor(struct agent *a, struct deadline by, struct error *err)
+{
+        return a->driver->ops->wait_connected(a->driver, by, err);
+}
+
+/* The manager is made before events flow, so that none is missed. */
+static int YIELDS virt_start(struct agent *a, struct error *err)
+{
+        const struct conf *c = a->conf;
+        struct virt_options opt = {
+                .connection_uri = c->libvirt.connection_uri,
+                .virt_type = c->libvirt.virt_type,
+                .cpu_mode = c->libvirt.cpu_mode,
+                .vnc_listen = c->vnc.enabled ? c->vnc.server_listen : NULL,
+                .machine = *c->libvirt.hw_machine_type ? c->libvirt.hw_machine_type : NULL,
+                .mem_stats_period_s = (unsigned)c->libvirt.mem_stats_period_seconds,
+                .rng_dev_path = c->libvirt.rng_dev_path,
+                .call_timeout_s = (double)c->libvirt.call_timeout,
+        };
+        struct compute_options manager = {
+                .conf = c, .store = &a->store, .images = a->images, .disks = a->disks
+        };
+
+        manager.driver = a->driver = virt_libvirt_new(&opt, err);
+        if (!a->driver)
+                return -1;
+        a->manager = compute_manager_new(&manager, err);
+        if (!a->manager)
+                return -1;
+        a->driver->on_event = compute_on_virt_event;
+        a->driver->on_event_arg = a->manager;
+        if (a->driver->ops->start(a->driver, err) < 0)
+                return -1;
+        return until_it_works(a, "hypervisor", reach_hypervisor, err);
+}
+
+static void YIELDS virt_stop(struct agent *a)
+{
+        compute_manager_free(take_ptr(&a->manager));
+        if (a->driver)
+                a->driver->ops->stop(take_ptr(&a->driver));
+}
+
+static void show_progress(unsigned done, unsigned total, void *arg)
+{
+        notify_status("recovering %u/%u", done, total);
+        notify_extend_timeout(ATTEMPT_S * 2);
+}
+
+static int YIELDS recover(struct agent *a, struct deadline by, struct error *err)
+{
+        return compute_init_host(a->manager, show_progress, a, deadline_never(), err);
+}
+
+static int YIELDS recovery_start(struct agent *a, struct error *err)
+{
+        return until_it_works(a, "recovery of instances", recover, err);
+}
+
+static int YIELDS ensure_and_audit(struct agent *a, struct deadline by, struct error *err)
+{
+        if (compute_service_ensure(a->manager, by, err) < 0)
+                return -1;
+        return compute_audit(a->manager, by, err);
+}
+
+static int YIELDS audit_start(struct agent *a, struct error *err)
+{
+        return until_it_works(a, "first audit of resources", ensure_and_audit, err);
+}
+
+static void HUB_ONLY collect_endpoints(struct agent *a)
+{
+        unsigned n = 0;
+
+        for (const struct rpc_endpoint *e = agent_endpoints; e->methods; e++) {
+                a->endpoints[n] = *e;
+                a->endpoints[n++].app = &a->methods;
+        }
+        a->endpoints[n] = admin_endpoint;
+        a->endpoints[n].app = &a->admin;
+}
+
+static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
+{
+        log_error("%s %s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)",
+                  err->text);
+}
+
+static int YIELDS rpc_start(struct agent *a, struct error *err)
+{
+        struct rpc_server_options opt = {
+                .target = { .exchange = a->conf->control_exchange,
+                            .topic = "compute",
+                            .server = a->conf->host },
+                .endpoints = a->endpoints,
+                .workers = (unsigned)a->conf->executor_thread_pool_size,
+                .describe_failure = rpc_describe_failure,
+                .on_failure = log_failed_request,
+        };
+
+        opt.transport = a->transport = transport_new(a->conf->transport_url, err);
+        if (!a->transport)
+                return error_while(err, "transport_url");
+        a->methods = (struct agent_methods){
+                .manager = a->manager,
+                .transport = a->transport,
+                .control_exchange = a->conf->control_exchange,
+                .timeout_s = (double)a->conf->rpc_response_timeout,
+                .long_timeout_s = (double)a->conf->long_rpc_timeout,
+        };
+        collect_endpoints(a);
+        a->rpc = rpc_server_new(&opt, err);
+        if (!a->rpc)
+                return -1;
+        a->admin.rpc = a->rpc;
+        a->admin.transport = a->transport;
+        return rpc_server_start(a->rpc, err);
+}
+
+static void YIELDS rpc_stop(struct agent *a)
+{
+        rpc_server_free(take_ptr(&a->rpc));
+        transport_free(take_ptr(&a->transport));
+}
+
+static int YIELDS periodic_start_all(struct agent *a, struct error *err)
+{
+        return compute_start_periodic(a->manager, err);
+}
+
+static void YIELDS periodic_stop_all(struct agent *a)
+{
+        compute_stop_periodic(a->manager);
+}
+
+static const struct part {
+        const char *name;
+        int (*start)(struct agent *a, struct error *err);
+        void (*stop)(struct agent *a); /* also after a start that failed half way */
+} parts[] = {
+        { "stall watcher", watcher_start, watcher_stop },
+        { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
+        { "workers", workers_start, workers_stop },
+        { "database", database_start, database_stop },
+        { "images", images_start, images_stop },
+        { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
+        { "recovery", recovery_start, NULL },
+        { "audit", audit_start, NULL },
+        { "rpc", rpc_start, rpc_stop }, /* no call reaches a half-started daemon */
+        { "periodic tasks", periodic_start_all, periodic_stop_all },
+};
+
+static void HUB_ONLY fill_admin(struct agent *a)
+{
+        a->admin.conf = a->conf;
+        a->admin.store = &a->store;
+        a->admin.db = a->db;
+        a->admin.driver = a->driver;
+        a->admin.manager = a->manager;
+        a->admin.tpool = a->tpool;
+        a->admin.watcher = a->watcher;
+        a->admin.heartbeat = a->heartbeat;
+        a->admin.images = a->images;
+        a->admin.disks = a->disks;
+}
+
+int parts_start(struct agent *a, struct error *err)
+{
+        while (a->started < ARRAY_SIZE(parts)) {
+                const struct part *p = &parts[a->started++];
+
+                log_debug("starting: %s", p->name);
+                if (p->start(a, err) < 0)
+                        return error_while(err, "starting the %s", p->name);
+                fill_admin(a);
+        }
+        return 0;
+}
+
+void parts_stop(struct agent *a)
+{
+        while (a->started > 0) {
+                const struct part *p = &parts[--a->started];
+
+                if (p->stop) {
+                        log_debug("stopping: %s", p->name);
+                        p->stop(a);
+                }
+        }
+}
