@@ -125,6 +125,349 @@ GREEN_TEST_REAL(a_guest_boots_prints_and_obeys_its_power_button)
         ck_assert_int_eq(info.power_state, POWER_SHUTDOWN);
         ck_assert_int_eq(info.id, -1);
         remove_guest(&r, &g);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+/* The whole life of a guest, and that each step of it is told once. */
+GREEN_TEST_REAL(pause_suspend_reboot_and_start_again)
+{
+        struct deadline by = deadline_in_s(90);
+        struct error err = {};
+        struct guest_info first, now;
+        struct test_guest g;
+        struct rig r = {};
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 2);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
+        first = info_of(&r, g.uuid);
+
+        ck_assert_ok(r.d->ops->pause(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_PAUSED, g.uuid);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_PAUSED);
+        ck_assert_ok(r.d->ops->unpause(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_RESUMED, g.uuid);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+
+        ck_assert_ok(r.d->ops->suspend(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STOPPED, g.uuid);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_SHUTDOWN);
+        ck_assert_ok(r.d->ops->start_domain(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+        ck_assert_ok(r.d->ops->start_domain(r.d, g.uuid, by, &err), err); /* runs already */
+        ck_assert_ok(wait_console(&g, "GUEST tick", by, &err), err);      /* it went on, it did not boot */
+
+        ck_assert_ok(r.d->ops->hard_reboot(r.d, &g.spec, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STOPPED, g.uuid);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        now = info_of(&r, g.uuid);
+        ck_assert_int_eq(now.power_state, POWER_RUNNING);
+        ck_assert_int_ne(now.id, first.id);
+        ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
+
+        ck_assert_ok(r.d->ops->power_off(r.d, g.uuid, by, &err), err);
+        ck_assert_ok(r.d->ops->power_off(r.d, g.uuid, by, &err), err);
+        ck_assert_ok(r.d->ops->start_domain(r.d, g.uuid, by, &err), err);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+        remove_guest(&r, &g);
+        ck_assert_ok(r.d->ops->undefine(r.d, g.uuid, by, &err), err); /* absent is success */
+        ck_assert_ok(r.d->ops->power_off(r.d, g.uuid, by, &err), err);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+GREEN_TEST_REAL(a_killed_qemu_is_told_at_once)
+{
+        struct deadline by = deadline_in_s(60);
+        struct error err = {};
+        struct test_guest g;
+        struct rig r = {};
+        int64_t killed_ns;
+        pid_t pid;
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 3);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        pid = qemu_pid(r.root, &g);
+        ck_assert_int_gt(pid, 1);
+        killed_ns = clock_now_ns();
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        expect_event(&r, VIRT_EVENT_STOPPED, g.uuid);
+        ck_assert_int_lt(clock_now_ns() - killed_ns, 2 * NS_PER_S); /* by the event: nothing here polls */
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_SHUTDOWN);
+        ck_assert_ok(r.d->ops->undefine(r.d, g.uuid, by, &err), err);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+GREEN_TEST_REAL(a_spawn_that_fails_leaves_nothing)
+{
+        struct deadline by = deadline_in_s(60);
+        struct error err = {};
+        struct guest_list list;
+        struct test_guest g;
+        struct rig r = {};
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 4);
+        ck_assert_int_eq(unlink(g.disk.path), 0);
+        ck_assert_fails(r.d->ops->spawn(r.d, &g.spec, by, &err), err, NOVA_LIBVIRT_ERROR);
+        ck_assert_msg(strstr(err.text, "disk") != NULL, "%s", err.text);
+        ck_assert_int_gt(err.sys, 0);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_NOSTATE);
+        ck_assert_ok(r.d->ops->list(r.d, &list, by, &err), err);
+        ck_assert_uint_eq(list.n, 0);
+        guest_list_free(&list);
+        ck_assert_fails(r.d->ops->start_domain(r.d, g.uuid, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        ck_assert_fails(r.d->ops->pause(r.d, g.uuid, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+/* A process that spawns a guest and is killed: what an agent that dies leaves behind. */
+struct owner {
+        pid_t pid;
+        int pipe[2];
+};
+
+static int own_and_wait(void *arg, struct error *unused)
+{
+        struct test_guest *g = arg;
+        struct error err = {};
+        struct rig r = {};
+
+        assert_green();
+        (void)unused;
+        rig_open_uri(&r, getenv("OWNED_URI"), 0);
+        rig_connect(&r);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g->spec, deadline_in_s(60), &err), err);
+        return green_sleep(3600, &err);
+}
+
+static void owner_start(struct owner *o, const char *uri, struct test_guest *g, const char *root)
+{
+        ck_assert_int_eq(setenv("OWNED_URI", uri, 1), 0);
+        o->pid = fork();
+        ck_assert_int_ge(o->pid, 0);
+        if (o->pid == 0) {
+                struct error err = {};
+
+                hub_run(own_and_wait, g, NULL, &err);
+                _exit(1);
+        }
+        /* Until the guest itself runs: a kill in the middle of its start is another matter. */
+        for (int i = 0; i < 6000 && !console_holds(g, "GUEST up"); i++)
+                usleep(10000);
+        ck_assert_int_gt(qemu_pid(root, g), 0);
+}
+
+static void owner_kill(struct owner *o)
+{
+        int status;
+
+        ck_assert_int_eq(kill(o->pid, SIGKILL), 0);
+        ck_assert_int_eq(waitpid(o->pid, &status, 0), o->pid);
+}
+
+static int adopt(void *arg, struct error *unused)
+{
+        struct test_guest *g = arg;
+        struct deadline by = deadline_in_s(60);
+        struct error err = {};
+        struct rig r = {};
+        struct guest_info info;
+        pid_t pid = qemu_pid(getenv("OWNED_ROOT"), g);
+
+        assert_green();
+        (void)unused;
+        rig_open_uri(&r, getenv("OWNED_URI"), 0);
+        rig_connect(&r);
+        info = info_of(&r, g->uuid);
+        ck_assert_int_eq(info.power_state, POWER_RUNNING);
+        ck_assert_int_eq(kill(pid, 0), 0);
+        ck_assert_int_eq(qemu_pid(getenv("OWNED_ROOT"), g), pid);
+        expect_event(&r, VIRT_EVENT_RESYNC, NULL); /* 2 s after the open */
+        ck_assert_ok(wait_console(g, "GUEST up", by, &err), err);
+        ck_assert_ok(r.d->ops->shutdown(r.d, g->uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STOPPED, g->uuid);
+        ck_assert_ok(r.d->ops->undefine(r.d, g->uuid, by, &err), err);
+        rig_close(&r);
+        return 0;
+}
+
+START_TEST(guests_outlive_their_owner_and_are_adopted_by_the_next)
+{
+        CLEANUP(freep) char *root = NULL, *uri = virt_env_embed(&root);
+        struct owner o;
+        struct test_guest g;
+        struct error err = {};
+
+        ck_assert_int_eq(setenv("OWNED_ROOT", root, 1), 0);
+        test_guest_init(&g, root, 5);
+        owner_start(&o, uri, &g, root);
+        owner_kill(&o);
+        ck_assert_ok(hub_run(adopt, &g, NULL, &err), err);
+        test_guest_free(&g);
+}
+END_TEST
+
+static int wait_for_owner(void *arg, struct error *unused)
+{
+        struct owner *o = arg;
+        struct error err = {};
+        struct virt_status status;
+        struct rig r = {};
+
+        assert_green();
+        (void)unused;
+        rig_open_uri(&r, getenv("OWNED_URI"), 0);
+        ck_assert_fails(r.d->ops->wait_connected(r.d, deadline_in_s(1.5), &err), err, ERR_TIMEOUT);
+        r.d->ops->get_status(r.d, &status);
+        ck_assert(!status.connected);
+        ck_assert_ptr_nonnull(strstr(status.last_error, "another process"));
+        ck_assert(status.event_gap_s > 1);
+        owner_kill(o);
+        rig_connect(&r); /* by itself */
+        r.d->ops->get_status(r.d, &status);
+        ck_assert(status.connected && status.event_gap_s == 0);
+        rig_close(&r);
+        return 0;
+}
+
+START_TEST(a_second_opener_waits_until_the_first_is_gone)
+{
+        CLEANUP(freep) char *root = NULL, *uri = virt_env_embed(&root);
+        struct owner o;
+        struct test_guest g;
+        struct error err = {};
+
+        test_guest_init(&g, root, 6);
+        owner_start(&o, uri, &g, root);
+        ck_assert_ok(hub_run(wait_for_owner, &o, NULL, &err), err);
+        test_guest_free(&g);
+}
+END_TEST
+
+/* As it looks when the owner is killed in the few milliseconds before QEMU has a process. */
+GREEN_TEST_REAL(status_files_without_a_process_are_removed_before_the_open)
+{
+        static const char status[] = "<domstatus state='paused' reason='starting up' pid='0'>\n"
+                                     "<domain type='qemu' id='1'><name>instance-00000007</name></domain>\n"
+                                     "</domstatus>\n";
+        CLEANUP(freep) char *run = NULL, *qemu = NULL, *file = NULL;
+        struct error err = {};
+        struct guest_list list;
+        struct rig r = {};
+        FILE *f;
+
+        r.uri = virt_env_embed(&r.root);
+        run = xasprintf("%s/run", r.root);
+        qemu = xasprintf("%s/run/qemu", r.root);
+        file = xasprintf("%s/run/qemu/instance-00000007.xml", r.root);
+        ck_assert_int_eq(mkdir(run, 0755) | mkdir(qemu, 0755), 0);
+        f = fopen(file, "w");
+        ck_assert_ptr_nonnull(f);
+        fputs(status, f);
+        ck_assert_int_eq(fclose(f), 0);
+        rig_open_uri(&r, r.uri, 0);
+        rig_connect(&r);
+        ck_assert_int_eq(access(file, F_OK), -1);
+        ck_assert_ok(r.d->ops->list(r.d, &list, deadline_in_s(10), &err), err);
+        ck_assert_uint_eq(list.n, 0);
+        guest_list_free(&list);
+        rig_close(&r);
+}
+
+/* libvirt's own test driver: no processes, and it takes what real ones take. */
+GREEN_TEST_REAL(the_test_driver_of_libvirt_works_too)
+{
+        struct deadline by = deadline_in_s(30);
+        struct host_info host;
+        struct error err = {};
+        struct guest_list list;
+        struct test_guest g;
+        struct rig r = {};
+        char *path;
+
+        r.root = xasprintf("%s/none", virt_env_dir());
+        ck_assert_int_eq(mkdir(r.root, 0755), 0);
+        rig_open_uri(&r, "test:///default", 0);
+        rig_connect(&r);
+        ck_assert_ok(r.d->ops->get_host_info(r.d, &host, by, &err), err);
+        ck_assert_str_eq(host.hypervisor_type, "TEST");
+        ck_assert_int_gt(host.vcpus, 0);
+        ck_assert_int_eq(host.memory_mb, 3145728 / 1024);
+        ck_assert_ptr_nonnull(strstr(host.supported_instances, "\"test\",\"hvm\""));
+        ck_assert_ptr_nonnull(strstr(host.cpu_info, "\"arch\":\"i686\""));
+        host_info_free(&host);
+        ck_assert_ok(r.d->ops->list(r.d, &list, by, &err), err);
+        ck_assert_uint_eq(list.n, 1);
+        ck_assert_str_eq(list.items[0].name, "test");
+        ck_assert_int_eq(list.items[0].power_state, POWER_RUNNING);
+        guest_list_free(&list);
+
+        test_guest_init(&g, r.root, 8);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        ck_assert_ok(r.d->ops->pause(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_PAUSED, g.uuid);
+        ck_assert_ok(r.d->ops->unpause(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_RESUMED, g.uuid);
+        ck_assert_ok(r.d->ops->shutdown(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STOPPED, g.uuid);
+        ck_assert_ok(r.d->ops->hard_reboot(r.d, &g.spec, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
+        ck_assert_ok(r.d->ops->console_path(r.d, g.uuid, &path, by, &err), err);
+        ck_assert_str_eq(path, g.spec.console_log);
+        free(path);
+        remove_guest(&r, &g);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+/* The kernel's own sum over NUMA nodes, which can be less than /proc/meminfo says inside a container. */
+static int64_t memory_by_nodes_mb(void)
+{
+        int64_t kib = 0;
+
+        for (int node = 0;; node++) {
+                CLEANUP(freep) char *path = xasprintf("/sys/devices/system/node/node%d/meminfo", node);
+                FILE *f = fopen(path, "r");
+                long long total = 0;
+
+                if (!f)
+                        return kib / 1024;
+                ck_assert_int_eq(fscanf(f, "Node %*d MemTotal: %lld kB", &total), 1);
+                fclose(f);
+                kib += total;
+        }
+}
+
+GREEN_TEST_REAL(the_host_is_described_as_nova_does)
+{
+        struct deadline by = deadline_in_s(30);
+        struct error err = {};
+        struct host_info host;
+        struct rig r = {};
+        char name[256];
+
+        rig_open_embed(&r);
+        ck_assert_ok(r.d->ops->get_host_info(r.d, &host, by, &err), err);
+        ck_assert_int_eq(gethostname(name, sizeof(name)), 0);
+        ck_assert_int_eq(strncmp(host.hostname, name, strcspn(name, ".")), 0);
+        ck_assert_str_eq(host.hypervisor_type, "QEMU");
+        ck_assert_int_ge(host.hypervisor_version, 7000000);
+        ck_assert_int_ge(host.libvirt_version, 9000000);
+        ck_assert_int_eq(host.vcpus, sysconf(_SC_NPROCESSORS_ONLN));
+        ck_assert_int_eq(host.memory_mb, memory_by_nodes_mb());
+        ck_assert_ptr_nonnull(strstr(host.supported_instances, "[\"x86_64\",\"qemu\",\"hvm\"]"));
+        ck_assert_ptr_nonnull(strstr(host.cpu_info, "\"features\":[\""));
+        host_info_free(&host);
         rig_close(&r);
 }
 
@@ -132,6 +475,14 @@ static int run_suite(void)
 {
         const TTest *const tests[] = {
                 a_guest_boots_prints_and_obeys_its_power_button,
+                pause_suspend_reboot_and_start_again,
+                a_killed_qemu_is_told_at_once,
+                a_spawn_that_fails_leaves_nothing,
+                guests_outlive_their_owner_and_are_adopted_by_the_next,
+                a_second_opener_waits_until_the_first_is_gone,
+                status_files_without_a_process_are_removed_before_the_open,
+                the_test_driver_of_libvirt_works_too,
+                the_host_is_described_as_nova_does,
         };
         Suite *suite = suite_create("virt");
         TCase *tcase = tcase_create("virt");

@@ -218,6 +218,13 @@ void test_guest_init(struct test_guest *g, const char *root, unsigned number)
         close(fd);
 }
 
+void test_guest_free(struct test_guest *g)
+{
+        free(g->disk.path);
+        free(g->spec.name);
+        free(g->spec.console_log);
+}
+
 void console_clear(const struct test_guest *g)
 {
         ck_assert_int_eq(truncate(g->spec.console_log, 0), 0);
@@ -236,9 +243,14 @@ static bool file_holds(const char *path, const char *text)
         return memmem(buf, n, text, strlen(text)) != NULL;
 }
 
+bool console_holds(const struct test_guest *g, const char *text)
+{
+        return file_holds(g->spec.console_log, text);
+}
+
 int wait_console(const struct test_guest *g, const char *text, struct deadline by, struct error *err)
 {
-        while (!file_holds(g->spec.console_log, text)) {
+        while (!console_holds(g, text)) {
                 if (deadline_passed(by))
                         return error_set(err, ERR_TIMEOUT, "the guest never said \"%s\"", text);
                 if (green_sleep(0.02, err) < 0)

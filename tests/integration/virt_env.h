@@ -44,6 +44,8 @@ struct test_guest {
 };
 /* A folder below root with a copy of the image and a console log; number makes uuid and name. */
 void test_guest_init(struct test_guest *g, const char *root, unsigned number);
+void test_guest_free(struct test_guest *g);
+bool console_holds(const struct test_guest *g, const char *text);
 /* Waits until the console log holds the text. */
 int YIELDS wait_console(const struct test_guest *g, const char *text, struct deadline by, struct error *err);
 void console_clear(const struct test_guest *g);

@@ -99,8 +99,14 @@ static int BLOCKS open_and_register(struct open_job *job, struct error *err)
         if (job->embed_root && embed_prepare(job->embed_root, err) < 0)
                 return -1;
         conn = virConnectOpenAuth(job->uri, &auth, 0);
-        if (!conn)
-                return vir_error(err, "opening %s", job->uri);
+        if (!conn) {
+                vir_error(err, "opening %s", job->uri);
+                if (job->embed_root)
+                        embed_failed(err);
+                return -1;
+        }
+        if (job->embed_root)
+                embed_opened();
         virConnectSetKeepAlive(conn, (int)job->keepalive_interval_s,
                                job->keepalive_count); /* local: not needed */
         if (events_register(conn, job->source, err) < 0) {

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -156,12 +158,103 @@ static void remove_half_started(const char *root)
         closedir(dir);
 }
 
-int embed_prepare(const char *root, struct error *err)
+/* ---- one owner ---- */
+
+/* Of the process; opens are made one at a time (connection.c). */
+static struct {
+        pthread_mutex_t lock;
+        int lock_fd; /* of the folder that is ours; held until the process ends */
+        bool opened;
+        struct error failed;
+} driver = { .lock = PTHREAD_MUTEX_INITIALIZER, .lock_fd = -1 };
+
+/* Between agents: a lock of our own, so that of two that start at once only one goes on to the open. */
+static int take_folder(const char *root, struct error *err)
 {
+        CLEANUP(freep) char *path = xasprintf("%s/compute-agent.lock", root);
+        struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        CLEANUP(closep) int fd = -1;
+
+        if (driver.lock_fd >= 0)
+                return 0;
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return error_system(err, errno, "opening %s", path);
+        if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+                if (errno == EAGAIN || errno == EACCES)
+                        return error_set(err, ERR_BUSY, "another process has the embedded driver of %s open",
+                                         root);
+                return error_system(err, errno, "locking %s", path);
+        }
+        driver.lock_fd = fd;
+        fd = -1;
+        return 0;
+}
+
+/*
+ * Between us and anybody else: libvirt's own lock. It is one of the process, which closing any descriptor of
+ * the file gives up: so this may only be called before the driver was opened here.
+ */
+static int check_libvirts_lock(const char *root, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("%s/run/qemu/driver.pid", root);
+        CLEANUP(closep) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        struct flock probe = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : error_system(err, errno, "opening %s", path);
+        if (fcntl(fd, F_GETLK, &probe) < 0)
+                return error_system(err, errno, "looking at the lock of %s", path);
+        if (probe.l_type != F_UNLCK)
+                return error_set(err, ERR_BUSY,
+                                 "another process (pid %ld) has the embedded driver of %s open",
+                                 (long)probe.l_pid, root);
+        return 0;
+}
+
+static int BLOCKS prepare_locked(const char *root, struct error *err)
+{
+        if (driver.opened)
+                return 0;
+        if (driver.failed.code) {
+                *err = driver.failed;
+                return -1;
+        }
         if (root[0] != '/')
                 return error_set(err, ERR_INVALID, "root of the embedded driver must be absolute: %s", root);
-        if (ensure_qemu_conf(root, err) < 0)
+        if (ensure_qemu_conf(root, err) < 0 || take_folder(root, err) < 0 ||
+            check_libvirts_lock(root, err) < 0)
                 return -1;
         remove_half_started(root);
         return 0;
+}
+
+int embed_prepare(const char *root, struct error *err)
+{
+        int r;
+
+        pthread_mutex_lock(&driver.lock);
+        r = prepare_locked(root, err);
+        pthread_mutex_unlock(&driver.lock);
+        return r;
+}
+
+void embed_opened(void)
+{
+        pthread_mutex_lock(&driver.lock);
+        driver.opened = true;
+        pthread_mutex_unlock(&driver.lock);
+}
+
+void embed_failed(struct error *err)
+{
+        pthread_mutex_lock(&driver.lock);
+        if (!driver.opened) {
+                error_while(
+                        err,
+                        "restart the agent when this is cured, as the embedded driver starts only once in "
+                        "a process");
+                driver.failed = *err;
+        }
+        pthread_mutex_unlock(&driver.lock);
 }

@@ -152,15 +152,21 @@ static int BLOCKS last_code(void)
         return e ? e->code : 0;
 }
 
+/* A driver that has no nvram or no checkpoints does not know their flags either. */
 static int BLOCKS undefine_domain(virDomainPtr dom)
 {
-        unsigned flags = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                         VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-        int r = virDomainUndefineFlags(dom, flags | VIR_DOMAIN_UNDEFINE_NVRAM);
+        static const unsigned flags[] = {
+                VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                        VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM,
+                VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA,
+        };
+        int r = -1;
 
-        /* A driver that has no nvram does not know the word either. */
-        if (r < 0 && last_code() == VIR_ERR_INVALID_ARG)
-                r = virDomainUndefineFlags(dom, flags);
+        for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+                r = virDomainUndefineFlags(dom, flags[i]);
+                if (r == 0 || last_code() != VIR_ERR_INVALID_ARG)
+                        break;
+        }
         return r;
 }
 
