@@ -566,30 +566,6 @@ GREEN_TEST(a_context_of_wrong_types_is_refused_and_a_missing_one_made_up)
         compute_fixture_stop(&f);
 }
 
-START_TEST(base64)
-{
-        static const struct {
-                const char *text, *data;
-        } cases[] = { { "", "" },        { "YQ==", "a" },          { "YWI=", "ab" },
-                      { "YWJj", "abc" }, { "YW\nJj\r\n ", "abc" }, { "YQ", NULL },
-                      { "YQ=", NULL },   { "Y===", NULL },         { "=QYY", NULL },
-                      { "YW=J", NULL },  { "Y*Jj", NULL },         { "YQ==YQ==", NULL } };
-
-        for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
-                size_t len = 0;
-                char *data = base64_decode(cases[c].text, &len);
-
-                if (cases[c].data) {
-                        ck_assert_msg(data && strcmp(data, cases[c].data) == 0, "case %zu", c);
-                        ck_assert_uint_eq(len, strlen(cases[c].data));
-                } else {
-                        ck_assert_msg(!data, "case %zu: %s", c, data);
-                }
-                free(data);
-        }
-}
-END_TEST
-
 /* ---- failures ---- */
 
 START_TEST(failures_are_what_nova_api_rebuilds)
@@ -641,5 +617,5 @@ GREEN_SUITE("rpc-methods", a_captured_build_builds, a_captured_build_that_fails_
             captured_requests_without_rows_are_refused_too, no_captured_method_is_unknown,
             bad_requests_name_what_is_wrong_and_touch_nothing,
             an_older_minor_version_and_unknown_fields_are_fine,
-            a_context_of_wrong_types_is_refused_and_a_missing_one_made_up, base64,
+            a_context_of_wrong_types_is_refused_and_a_missing_one_made_up,
             failures_are_what_nova_api_rebuilds)
