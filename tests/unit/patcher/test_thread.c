@@ -96,25 +96,38 @@ GREEN_TEST_REAL(on_another_native_thread_it_is_native_too)
         ck_assert(!green);
 }
 
-static void *native_nap(void *arg)
+static int gate[2];
+
+/* A native thread that ends only when a green one has let it. */
+static void *waits_at_the_gate(void *arg)
 {
-        usleep(30000);
-        return arg;
+        char c;
+
+        return read(gate[0], &c, 1) == 1 ? arg : NULL;
+}
+
+static int opens_the_gate(void *arg, struct error *err)
+{
+        assert_green();
+        for (int i = 0; i < 5; i++)
+                green_yield();
+        return write(gate[1], "x", 1) == 1 ? 0 : error_system(err, errno, "write");
 }
 
 GREEN_TEST_REAL(joining_a_native_thread_lets_others_run)
 {
-        static int ticks; /* outlives the test: the ticker ends after it */
-        int before;
         pthread_t t;
+        void *result;
 
         patch(PATCH_ALL);
-        spawn("ticker", ticker, &ticks);
-        ck_assert_int_eq(patcher_original(pthread_create)(&t, NULL, native_nap, NULL), 0);
-        before = ticks;
-        ck_assert_int_eq(pthread_join(t, NULL), 0);
-        ck_assert_int_gt(ticks, before);
+        ck_assert_int_eq(pipe(gate), 0);
+        ck_assert_int_eq(patcher_original(pthread_create)(&t, NULL, waits_at_the_gate, gate), 0);
+        spawn("opener", opens_the_gate, NULL);
+        ck_assert_int_eq(pthread_join(t, &result), 0);
+        ck_assert_ptr_eq(result, gate);
         ck_assert_int_eq(pthread_setname_np(pthread_self(), "hub"), 0); /* main's handle is the native one */
+        close(gate[0]);
+        close(gate[1]);
 }
 
 static void *give_back(void *arg)
