@@ -56,6 +56,12 @@ bool hub_is_idle(const struct hub *hub);
 /* Any thread, async-signal-safe: name of the green thread that runs now. Valid until the next switch. */
 const char *hub_current_name(const struct hub *hub);
 
+/*
+ * Gives this native thread a stack for handlers with SA_ONSTACK, as long as it lives; does nothing if it has
+ * one. Handlers on the hub thread need it: a green thread's stack is small and may be nearly used up.
+ */
+int HUB_ONLY hub_use_signal_stack(struct error *err);
+
 struct hub_stats {
         unsigned long turns, switches, spawned, timers_fired, polls;
         unsigned threads, threads_max, ready, stacks_cached;

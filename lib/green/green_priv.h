@@ -88,8 +88,9 @@ struct hub {
         unsigned max_threads;
         unsigned long next_id;
         struct hub_stats stats;
-        volatile unsigned long progress; /* written here only, sampled by the stall watcher */
-        volatile bool idle;
+        /* Written here only, sampled by the stall watcher's thread, as is `current`: by atomic accesses. */
+        unsigned long progress;
+        bool idle;
 };
 
 extern __thread struct hub *the_hub;

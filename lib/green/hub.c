@@ -71,17 +71,17 @@ struct hub *hub_self(void)
 
 unsigned long hub_progress(const struct hub *hub)
 {
-        return hub->progress;
+        return __atomic_load_n(&hub->progress, __ATOMIC_RELAXED);
 }
 
 bool hub_is_idle(const struct hub *hub)
 {
-        return hub->idle;
+        return __atomic_load_n(&hub->idle, __ATOMIC_RELAXED);
 }
 
 const char *hub_current_name(const struct hub *hub)
 {
-        return hub->current->name;
+        return __atomic_load_n(&hub->current, __ATOMIC_ACQUIRE)->name;
 }
 
 void hub_get_stats(struct hub_stats *ret)
@@ -96,6 +96,11 @@ void hub_get_stats(struct hub_stats *ret)
 unsigned long green_switches(void)
 {
         return the_hub->stats.switches;
+}
+
+static void HUB_ONLY note_progress(struct hub *h)
+{
+        __atomic_store_n(&h->progress, h->progress + 1, __ATOMIC_RELAXED); /* one writer */
 }
 
 /* ---- switching ---- */
@@ -128,7 +133,7 @@ static void HUB_ONLY leave_for(struct hub *h, struct green *to)
 {
         struct green *self = h->current;
 
-        h->current = to;
+        __atomic_store_n(&h->current, to, __ATOMIC_RELEASE);
 #ifdef WITH_ASAN
         {
                 size_t size =
@@ -155,7 +160,7 @@ static void HUB_ONLY switch_to(struct hub *h, struct green *to)
         to->state = G_RUNNING;
         to->switches++;
         h->stats.switches++;
-        h->progress++;
+        note_progress(h);
         leave_for(h, to);
         while (__builtin_expect(h->backtrace.target == self, 0)) {
                 struct green *asker = h->backtrace.asker;
@@ -210,7 +215,7 @@ static void HUB_ONLY poll_hub(struct hub *h, bool block)
 {
         h->since_poll = 0;
         h->stats.polls++;
-        h->progress++;
+        note_progress(h);
         hub_fd_poll(h, 0);
         h->now_ns = clock_now_ns();
         fire_timers(h);
@@ -224,10 +229,10 @@ static void HUB_ONLY poll_hub(struct hub *h, bool block)
                 if (ahead > 0)
                         clock_fake_advance(ahead);
         } else {
-                h->idle = true;
+                __atomic_store_n(&h->idle, true, __ATOMIC_RELAXED);
                 hub_fd_poll(h, poll_timeout_ms(h));
-                h->idle = false;
-                h->progress++;
+                __atomic_store_n(&h->idle, false, __ATOMIC_RELAXED);
+                note_progress(h);
                 h->stats.polls++;
         }
         h->now_ns = clock_now_ns();
@@ -301,7 +306,7 @@ enum wake hub_park(struct hub *h, const struct wait_info *what, struct deadline 
                 self->state = G_RUNNING;
                 self->switches++;
                 h->stats.switches++;
-                h->progress++;
+                note_progress(h);
         } else {
                 switch_to(h, next);
         }
@@ -343,7 +348,7 @@ void green_yield(void)
         if (++h->since_poll >= POLL_INTERVAL)
                 poll_hub(h, false);
         else
-                h->progress++;
+                note_progress(h);
         if (h->n_ready == 0)
                 return;
         hub_make_ready(self);
