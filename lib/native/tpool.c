@@ -19,7 +19,6 @@
 #include "native/tpool_priv.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,43 +26,25 @@
 
 #include "base/mem.h"
 #include "base/original.h"
+#include "native/native_thread.h"
 
 enum { WORKERS_MAX = 4096 };
 
 /* ---- on the hub ---- */
-
-/*
- * Workers take no signals: those are the business of the hub's thread. The ones that a fault of the thread
- * itself raises stay open, or a crash in a library would end the process without a word.
- */
-static void worker_signals(sigset_t *set)
-{
-        static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
-
-        sigfillset(set);
-        for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-                sigdelset(set, faults[i]);
-}
 
 /* Holding the lock while the thread is made is no matter: it begins by taking it. */
 static int HUB_ONLY start_worker_locked(struct tpool *p, struct error *err)
 {
         static atomic_uint last_id; /* over all pools: thread "tpool-7" is worker 7 */
         struct worker *w = NEW(struct worker);
-        pthread_attr_t attr;
-        sigset_t signals;
         int r;
 
         w->pool = p;
         w->id = atomic_fetch_add(&last_id, 1) + 1;
         list_init(&w->idle);
         pthread_cond_init(&w->wake, NULL);
-        worker_signals(&signals);
-        pthread_attr_init(&attr);
-        pthread_attr_setsigmask_np(&attr, &signals);
         atomic_fetch_add(&p->refs, 1);
-        r = patcher_original(pthread_create)(&w->thread, &attr, tpool_worker_main, w);
-        pthread_attr_destroy(&attr);
+        r = native_thread_start(&w->thread, tpool_worker_main, w);
         if (r) {
                 atomic_fetch_sub(&p->refs, 1);
                 tpool_worker_free(w);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "base/original.h"
+#include "native/native_thread.h"
 
 void tpool_unref(struct tpool *p)
 {
@@ -131,7 +131,7 @@ void *tpool_worker_main(void *arg)
 
         assert_on_worker();
         snprintf(thread_name, sizeof(thread_name), "tpool-%u", w->id);
-        patcher_original(pthread_setname_np)(patcher_original(pthread_self)(), thread_name);
+        native_thread_set_name(thread_name);
 
         pthread_mutex_lock(&p->lock);
         while ((st = next_locked(w)))
