@@ -1,0 +1,341 @@
+/*
+ * lib/native/stall_watcher.c: sampling the hub's progress from outside.
+ *
+ * The watcher looks twice per threshold whether the hub's counter moved or the hub sleeps in epoll. If
+ * neither for longer than the threshold, it asks the hub's thread by a signal where it is: only that thread
+ * can walk its own stack. The handler answers into memory that was there before, and only if the hub has
+ * still not moved, so nobody is blamed for the stall of another. A thread that does not answer (stuck in the
+ * kernel) is reported without frames.
+ *
+ * Time in which the watcher did not run either does not count: then the whole process, or the machine, stood
+ * still.
+ */
+#include "native/stall_watcher.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "base/list.h"
+#define LOG_MODULE "hub"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/original.h"
+#include "base/strbuf.h"
+#include "native/native_thread.h"
+
+enum {
+        DEFAULT_THRESHOLD_MS = 100,
+        ANSWER_MS = 200,
+        OWN_FRAMES_MAX = 8, /* the handler's own, before those of the interrupted code */
+};
+
+enum asking { NOT_ASKED, ASKED, ANSWERING, ANSWERED };
+
+struct stall_watcher {
+        const struct hub *hub;
+        pthread_t hub_thread, thread;
+        int64_t threshold_ns;
+        struct stall_options opt;
+        atomic_ulong count;
+
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool stop;
+
+        /* From the watcher to the handler and back. */
+        _Atomic enum asking asking;
+        unsigned long stuck_at; /* the progress that is asked about */
+        bool moved;             /* the answer: not stuck any more */
+        struct stall_report report;
+        sem_t answered;
+};
+
+static __thread struct stall_watcher *watched_by; /* of the hub's thread */
+
+static int64_t now_ns(void) /* never the fake clock */
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static struct timespec at(int64_t ns)
+{
+        return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+}
+
+/* ---- on the hub's thread, in the signal handler ---- */
+
+static void *interrupted_at(const void *context)
+{
+#if defined(__x86_64__)
+        return (void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+        return (void *)((const ucontext_t *)context)->uc_mcontext.pc;
+#else
+        return NULL;
+#endif
+}
+
+static void answer(struct stall_watcher *w, const void *context)
+{
+        void *frames[OWN_FRAMES_MAX + ARRAY_SIZE(w->report.frames)], *here = interrupted_at(context);
+        int n = backtrace(frames, ARRAY_SIZE(frames)), first = 0;
+
+        while (first < n && first < OWN_FRAMES_MAX && frames[first] != here)
+                first++;
+        if (first == n || first == OWN_FRAMES_MAX)
+                first = 0; /* better too many than none */
+        n -= first;
+        if (n > (int)ARRAY_SIZE(w->report.frames))
+                n = ARRAY_SIZE(w->report.frames);
+        memcpy(w->report.frames, frames + first, (size_t)n * sizeof(frames[0]));
+        w->report.nframes = n;
+        strncpy(w->report.green, hub_current_name(w->hub), sizeof(w->report.green) - 1);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+        struct stall_watcher *w = watched_by;
+        enum asking expected = ASKED;
+        int saved_errno = errno;
+
+        if (w && atomic_compare_exchange_strong(&w->asking, &expected, ANSWERING)) {
+                w->moved = hub_progress(w->hub) != w->stuck_at;
+                if (!w->moved)
+                        answer(w, context);
+                atomic_store(&w->asking, ANSWERED);
+                sem_post(&w->answered);
+        }
+        errno = saved_errno;
+}
+
+/* ---- on the watcher's thread ---- */
+
+/* False when it is time to end. */
+static bool nap(struct stall_watcher *w, int64_t ns)
+{
+        struct timespec until = at(now_ns() + ns);
+        int r = 0;
+        bool stop;
+
+        pthread_mutex_lock(&w->lock);
+        while (!w->stop && r == 0)
+                r = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+        stop = w->stop;
+        pthread_mutex_unlock(&w->lock);
+        return !stop;
+}
+
+/* False: not until then; NULL is for ever. */
+static bool wait_for_answer(struct stall_watcher *w, const struct timespec *until)
+{
+        int r;
+
+        do
+                r = until ? sem_clockwait(&w->answered, CLOCK_MONOTONIC, until) : sem_wait(&w->answered);
+        while (r < 0 && errno == EINTR);
+        return r == 0;
+}
+
+/* Asks the hub's thread to fill the report, but for its time. False: the hub moves again. */
+static bool interrogate(struct stall_watcher *w, unsigned long stuck_at)
+{
+        struct timespec until = at(now_ns() + ANSWER_MS * NS_PER_MS);
+        enum asking expected = ASKED;
+
+        w->report = (struct stall_report){};
+        w->stuck_at = stuck_at;
+        w->moved = false;
+        atomic_store(&w->asking, ASKED);
+        if (pthread_kill(w->hub_thread, SIGRTMIN + 6) != 0 || !wait_for_answer(w, &until)) {
+                if (atomic_compare_exchange_strong(&w->asking, &expected, NOT_ASKED)) {
+                        strncpy(w->report.green, hub_current_name(w->hub), sizeof(w->report.green) - 1);
+                        return hub_progress(w->hub) == stuck_at;
+                }
+                wait_for_answer(w, NULL); /* late, but at it: each answer is waited for, exactly once */
+        }
+        atomic_exchange(&w->asking, NOT_ASKED); /* not a store: what comes next reads the answer */
+        return !w->moved;
+}
+
+struct sampling {
+        unsigned long progress;
+        int64_t since_ns, last_ns; /* since when it stands; when it was looked at last */
+        int64_t over_ns;           /* when a reported stall was over; 0: not yet */
+        bool reported;
+};
+
+/* True while the hub has not moved since the last time. */
+static bool look(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
+{
+        int64_t now = now_ns(), asleep = now - s->last_ns - 2 * tick_ns;
+        unsigned long progress = hub_progress(w->hub);
+
+        s->last_ns = now;
+        if (asleep > 0)
+                s->since_ns += asleep;
+        if (progress == s->progress && !hub_is_idle(w->hub))
+                return true;
+        if (s->reported && !s->over_ns)
+                s->over_ns = now;
+        s->progress = progress;
+        return false;
+}
+
+static void log_stall(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
+{
+        CLEANUP(strbuf_free) struct strbuf text = {};
+        char frame[256];
+
+        for (int i = 0; i < w->report.nframes; i++) {
+                symbolise(w->report.frames[i], frame, sizeof(frame));
+                strbuf_addf(&text, "%s%s", i ? " < " : ": ", frame);
+                if (!s->over_ns) /* that was slow: the stall may be over */
+                        look(w, s, tick_ns);
+        }
+        log_warning("green thread %s has held the hub for %.3f s%s", w->report.green, w->report.seconds,
+                    w->report.nframes ? text.data : ", and does not say where");
+}
+
+static void tell(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
+{
+        if (w->opt.report)
+                w->opt.report(&w->report, w->opt.arg);
+        else if (w->report.over)
+                log_warning("the hub turns again: green thread %s had held it for %.3f s", w->report.green,
+                            w->report.seconds);
+        else
+                log_stall(w, s, tick_ns);
+}
+
+static void sample(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
+{
+        bool stands = look(w, s, tick_ns);
+
+        if (s->over_ns) {
+                w->report.over = true;
+                w->report.seconds = (double)(s->over_ns - s->since_ns) / (double)NS_PER_S;
+                tell(w, s, tick_ns);
+                s->reported = false;
+                s->over_ns = 0;
+                stands = false;
+        }
+        if (!stands) {
+                s->since_ns = s->last_ns;
+                return;
+        }
+        if (s->reported || s->last_ns - s->since_ns < w->threshold_ns || !interrogate(w, s->progress))
+                return;
+        w->report.seconds = (double)(now_ns() - s->since_ns) / (double)NS_PER_S;
+        s->reported = true;
+        atomic_fetch_add(&w->count, 1);
+        tell(w, s, tick_ns);
+        s->last_ns = now_ns(); /* this took time, but not because somebody stopped us */
+}
+
+static void *watch(void *arg)
+{
+        struct stall_watcher *w = arg;
+        int64_t tick_ns = w->threshold_ns / 2;
+        struct sampling s = { .progress = hub_progress(w->hub), .since_ns = now_ns() };
+
+        assert_on_worker();
+        native_thread_set_name("stall-watcher");
+        s.last_ns = s.since_ns;
+        while (nap(w, tick_ns))
+                sample(w, &s, tick_ns);
+        return NULL;
+}
+
+/* ---- starting and stopping, on the hub's thread ---- */
+
+static void HUB_ONLY watcher_free(struct stall_watcher *w)
+{
+        pthread_mutex_destroy(&w->lock);
+        pthread_cond_destroy(&w->changed);
+        sem_destroy(&w->answered);
+        free(w);
+}
+
+static struct stall_watcher *HUB_ONLY watcher_new(const struct stall_options *opt)
+{
+        struct stall_watcher *w = NEW(struct stall_watcher);
+        pthread_condattr_t monotonic;
+
+        if (opt)
+                w->opt = *opt;
+        w->threshold_ns = (w->opt.threshold_ms ? w->opt.threshold_ms : DEFAULT_THRESHOLD_MS) * NS_PER_MS;
+        w->hub = hub_self();
+        w->hub_thread = patcher_original(pthread_self)();
+        pthread_mutex_init(&w->lock, NULL);
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&w->changed, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+        sem_init(&w->answered, 0, 0);
+        return w;
+}
+
+struct stall_watcher *stall_watcher_start(const struct stall_options *opt, struct error *err)
+{
+        struct sigaction action = { .sa_sigaction = on_signal,
+                                    .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK };
+        struct stall_watcher *w;
+        void *frame;
+        int r;
+
+        if (watched_by) {
+                error_set(err, ERR_BUSY, "stall watcher: this hub is watched already");
+                return NULL;
+        }
+        if (hub_use_signal_stack(err) < 0) {
+                error_while(err, "stall watcher");
+                return NULL;
+        }
+        backtrace(&frame, 1); /* loads libgcc: not for the first time in the handler */
+        sigemptyset(&action.sa_mask);
+        /* Stays for ever: after stopping a late signal must find a handler, or it would end the process. */
+        if (sigaction(SIGRTMIN + 6, &action, NULL) < 0) {
+                error_system(err, errno, "stall watcher: signal handler");
+                return NULL;
+        }
+        w = watcher_new(opt);
+        watched_by = w;
+        r = native_thread_start(&w->thread, watch, w);
+        if (r) {
+                watched_by = NULL;
+                watcher_free(w);
+                error_system(err, r, "stall watcher: starting its thread");
+                return NULL;
+        }
+        return w;
+}
+
+void stall_watcher_stop(struct stall_watcher *w)
+{
+        if (!w)
+                return;
+        pthread_mutex_lock(&w->lock);
+        w->stop = true;
+        pthread_cond_signal(&w->changed);
+        pthread_mutex_unlock(&w->lock);
+        patcher_original(pthread_join)(w->thread, NULL);
+        watched_by = NULL;
+        watcher_free(w);
+}
+
+unsigned long stall_watcher_count(const struct stall_watcher *w)
+{
+        return atomic_load(&w->count);
+}

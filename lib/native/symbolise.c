@@ -1,0 +1,119 @@
+/*
+ * lib/native/symbolise.c: from an address of this process to function, file and line, by libdw.
+ *
+ * What libdw has learnt about the loaded files is kept, because reading debug information is slow, and thrown
+ * away when a library came or went since. Debug information is looked for in the files themselves and below
+ * /usr/lib/debug by build id; never on the network, which libdw's standard search may do. Where there is
+ * none, the symbol tables still give the function, of static ones too as long as the file was not stripped.
+ */
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "native/stall_watcher.h"
+
+static pthread_mutex_t lock =
+        PTHREAD_MUTEX_INITIALIZER; /* over all that follows; libdw has none of its own */
+static Dwfl *dwfl;
+static unsigned long long loads; /* how often libraries had come and gone when dwfl was made */
+
+static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *module_name, GElf_Addr base,
+                          const char *file_name, const char *debuglink_file, GElf_Word debuglink_crc,
+                          char **ret_debuginfo_file_name)
+{
+        return dwfl_build_id_find_debuginfo(mod, userdata, module_name, base, file_name, debuglink_file,
+                                            debuglink_crc, ret_debuginfo_file_name);
+}
+
+static int note_loads(struct dl_phdr_info *info, size_t size, void *arg)
+{
+        *(unsigned long long *)arg = info->dlpi_adds + info->dlpi_subs;
+        return 1; /* the same in each */
+}
+
+static void refresh_locked(void)
+{
+        static const Dwfl_Callbacks callbacks = {
+                .find_elf = dwfl_linux_proc_find_elf,
+                .find_debuginfo = find_debuginfo,
+        };
+        unsigned long long now = 0;
+
+        dl_iterate_phdr(note_loads, &now);
+        if (dwfl && loads == now)
+                return;
+        if (dwfl)
+                dwfl_end(dwfl);
+        loads = now;
+        dwfl = dwfl_begin(&callbacks);
+        if (dwfl && (dwfl_linux_proc_report(dwfl, getpid()) != 0 || dwfl_report_end(dwfl, NULL, NULL) != 0)) {
+                dwfl_end(dwfl); /* no /proc */
+                dwfl = NULL;
+        }
+}
+
+static const char *last_part(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+/* The source line of an address; NULL when it is not known. */
+static const char *find_line(Dwfl_Module *mod, GElf_Addr addr, int *ret_number)
+{
+        Dwfl_Line *line = dwfl_module_getsrc(mod, addr);
+        Dwarf_Die *unit = NULL;
+        Dwarf_Addr bias;
+
+        if (line)
+                return dwfl_lineinfo(line, NULL, ret_number, NULL, NULL, NULL);
+        /* clang leaves out the table from addresses to units that this uses: ask each unit. */
+        while ((unit = dwfl_module_nextcu(mod, unit, &bias))) {
+                Dwarf_Line *found =
+                        dwarf_haspc(unit, addr - bias) > 0 ? dwarf_getsrc_die(unit, addr - bias) : NULL;
+
+                if (found && dwarf_lineno(found, ret_number) == 0)
+                        return dwarf_linesrc(found, NULL, NULL);
+        }
+        return NULL;
+}
+
+static void symbolise_locked(GElf_Addr addr, char *buf, size_t size)
+{
+        Dwfl_Module *mod = dwfl ? dwfl_addrmodule(dwfl, addr) : NULL;
+        const char *function, *file, *module;
+        GElf_Off offset = 0;
+        GElf_Sym sym;
+        int number = 0;
+
+        if (!mod) {
+                snprintf(buf, size, "0x%llx", (unsigned long long)addr);
+                return;
+        }
+        module = dwfl_module_info(mod, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+        function = dwfl_module_addrinfo(mod, addr, &offset, &sym, NULL, NULL, NULL);
+        /* A return address is that of the instruction after the call, which may be of the next line. */
+        file = find_line(mod, offset ? addr - 1 : addr, &number);
+        if (!function && !file)
+                snprintf(buf, size, "0x%llx (%s)", (unsigned long long)addr,
+                         last_part(module ? module : "?"));
+        else if (file)
+                snprintf(buf, size, "%s+0x%llx (%s:%d)", function ? function : "?",
+                         (unsigned long long)offset, last_part(file), number);
+        else
+                snprintf(buf, size, "%s+0x%llx (%s)", function, (unsigned long long)offset,
+                         last_part(module ? module : "?"));
+}
+
+void symbolise(void *address, char *buf, size_t size)
+{
+        pthread_mutex_lock(&lock);
+        refresh_locked();
+        symbolise_locked((GElf_Addr)(uintptr_t)address, buf, size);
+        pthread_mutex_unlock(&lock);
+}
