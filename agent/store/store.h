@@ -47,26 +47,33 @@ enum { WITH_DELETED = 1 }; /* flags of reads */
 int YIELDS store_instance_get(struct store *s, const char *uuid, unsigned flags, struct instance **ret,
                               struct deadline by, struct error *err);
 /*
- * One UPDATE of the named columns from i, compare-and-set on task_state. On a lost one: NOVA_INSTANCE_NOT_FOUND,
- * NOVA_UNEXPECTED_DELETING_TASK_STATE or NOVA_UNEXPECTED_TASK_STATE (text has expected and actual).
+ * One UPDATE of the named columns from i, compare-and-set on task_state. On a lost one:
+ * NOVA_INSTANCE_NOT_FOUND, NOVA_UNEXPECTED_DELETING_TASK_STATE or NOVA_UNEXPECTED_TASK_STATE (text has
+ * expected and actual).
  */
 int YIELDS store_instance_save(struct store *s, const struct instance *i, unsigned columns,
                                struct task_expect expect, struct deadline by, struct error *err);
-/* Instances of this host (host NULL: s->host), deleted=0, in pages inside. Frees with instance_list_free. */
+/* Instances of this host, deleted=0, in pages inside, in the order of their ids. Free with
+ * instance_list_free(). */
 struct instance_list {
         struct instance **items;
         unsigned n;
 };
 void instance_list_free(struct instance_list *l);
-int YIELDS store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by, struct error *err);
+int YIELDS store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by,
+                                   struct error *err);
 /* Of these uuids those whose row is soft-deleted (deleted = id): for cleanup of running deleted instances. */
 int YIELDS store_instances_deleted_among(struct store *s, const char *const *uuids, unsigned n,
                                          struct instance_list *ret, struct deadline by, struct error *err);
-int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by, struct error *err);
+/* All rows of 5.7. ERR_BUSY: i has no host, but by now the row has one. */
+int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
+                                      struct error *err);
 
-/* One row per new instance in all tables conductor would fill (nova-contract 3.4): for compute-agentctl boot. */
+/* One row per new instance in all tables conductor would fill (nova-contract 3.4): for compute-agentctl boot.
+ */
 struct new_instance {
-        const char *display_name, *image_ref, *user_data /* base64 or NULL */, *user_id, *project_id, *request_id;
+        const char *display_name, *image_ref, *user_data /* base64 or NULL */, *user_id, *project_id,
+                *request_id;
         const char *image_disk_format, *image_container_format;
         int64_t memory_mb, vcpus, root_gb, image_min_disk, image_min_ram;
         bool config_drive;
@@ -74,25 +81,29 @@ struct new_instance {
 int YIELDS store_instance_create(struct store *s, const struct new_instance *n, struct instance **ret,
                                  struct deadline by, struct error *err);
 
-int YIELDS store_block_devices(struct store *s, const char *uuid, struct block_devices *ret, struct deadline by, struct error *err);
+int YIELDS store_block_devices(struct store *s, const char *uuid, struct block_devices *ret,
+                               struct deadline by, struct error *err);
 /* device_name, disk_bus, device_type of one row. */
-int YIELDS store_block_device_save(struct store *s, const struct block_device *b, struct deadline by, struct error *err);
+int YIELDS store_block_device_save(struct store *s, const struct block_device *b, struct deadline by,
+                                   struct error *err);
 /* instance_extra.vcpu_model and numa_topology (NULL clears). */
-int YIELDS store_instance_extra_save(struct store *s, const char *uuid, const char *vcpu_model, struct deadline by, struct error *err);
+int YIELDS store_instance_extra_save(struct store *s, const char *uuid, const char *vcpu_model,
+                                     struct deadline by, struct error *err);
 
 /* ---- actions, events, faults (5.5, 5.6) ---- */
 
 /* The rows nova-api makes before the cast: for compute-agentctl and for the agent's own stop in 7.7. */
-int YIELDS store_action_start(struct store *s, const char *uuid, const char *action, const struct request_context *ctx,
-                              struct deadline by, struct error *err);
+int YIELDS store_action_start(struct store *s, const char *uuid, const char *action,
+                              const struct request_context *ctx, struct deadline by, struct error *err);
 /* NOVA_INSTANCE_ACTION_NOT_FOUND: then the method's body must not run. */
-int YIELDS store_event_start(struct store *s, const char *uuid, const char *event, const struct request_context *ctx,
-                             struct deadline by, struct error *err);
+int YIELDS store_event_start(struct store *s, const char *uuid, const char *event,
+                             const struct request_context *ctx, struct deadline by, struct error *err);
 /* failure NULL: Success; else Error with details and traceback. */
-int YIELDS store_event_finish(struct store *s, const char *uuid, const char *event, const struct request_context *ctx,
-                              const char *failure, const char *traceback, struct deadline by, struct error *err);
-int YIELDS store_fault_add(struct store *s, const char *uuid, int code, const char *message, const char *details,
-                           struct deadline by, struct error *err);
+int YIELDS store_event_finish(struct store *s, const char *uuid, const char *event,
+                              const struct request_context *ctx, const char *failure, const char *traceback,
+                              struct deadline by, struct error *err);
+int YIELDS store_fault_add(struct store *s, const char *uuid, int code, const char *message,
+                           const char *details, struct deadline by, struct error *err);
 
 /* ---- services, compute_nodes (4.1, 4.4, 4.6) ---- */
 
@@ -106,21 +117,29 @@ void service_row_free(struct service_row *r);
 #define SERVICE_BINARY  "nova-compute"
 #define SERVICE_TOPIC   "compute"
 /* Reads the row of this host, creating it (enabled or not) or raising its version. */
-int YIELDS store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by, struct error *err);
-/* report_count, last_seen_up, version; re-reads disabled and forced_down into r. NOVA... ERR_NOT_FOUND: row gone. */
-int YIELDS store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err);
-int YIELDS store_service_min_version(struct store *s, int64_t *ret, struct deadline by, struct error *err); /* 0: none */
+int YIELDS store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by,
+                                struct error *err);
+/* report_count, last_seen_up, version; re-reads disabled and forced_down into r. NOVA... ERR_NOT_FOUND: row
+ * gone. */
+int YIELDS store_service_report(struct store *s, struct service_row *r, struct deadline by,
+                                struct error *err);
+int YIELDS store_service_min_version(struct store *s, int64_t *ret, struct deadline by,
+                                     struct error *err); /* 0: none */
 
 struct compute_node_row {
         int64_t id;
         char uuid[UUID_LEN + 1];
         int64_t vcpus, memory_mb, local_gb, vcpus_used, memory_mb_used, local_gb_used;
-        int64_t hypervisor_version, free_ram_mb, free_disk_gb, current_workload, running_vms, disk_available_least;
-        char *hypervisor_type, *hypervisor_hostname, *cpu_info, *host_ip, *supported_instances, *stats, *numa_topology, *pci_stats, *metrics;
+        int64_t hypervisor_version, free_ram_mb, free_disk_gb, current_workload, running_vms,
+                disk_available_least;
+        char *hypervisor_type, *hypervisor_hostname, *cpu_info, *host_ip, *supported_instances, *stats,
+                *numa_topology, *pci_stats, *metrics;
         double cpu_allocation_ratio, ram_allocation_ratio, disk_allocation_ratio;
 };
 void compute_node_row_free(struct compute_node_row *r);
 /* By (host, hypervisor_hostname): ERR_NOT_FOUND. */
-int YIELDS store_compute_node_get(struct store *s, const char *hypervisor_hostname, struct compute_node_row *ret, struct deadline by, struct error *err);
+int YIELDS store_compute_node_get(struct store *s, const char *hypervisor_hostname,
+                                  struct compute_node_row *ret, struct deadline by, struct error *err);
 /* id 0: INSERT (uuid is made, mapped=0), filling id and uuid; else UPDATE. */
-int YIELDS store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by, struct error *err);
+int YIELDS store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by,
+                                   struct error *err);

@@ -1,0 +1,323 @@
+/* agent/store against a real database: the rows of a host: its service, its node, all its instances */
+#include "store_fixture.h"
+
+/* ---- services ---- */
+
+STORE_TEST(a_service_is_made_once_and_found_again)
+{
+        struct service_row a = {}, b = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, true, &a, soon(), &err), err);
+        ck_assert_sql(desk,
+                      "SELECT CONCAT_WS('|', host, `binary`, topic, report_count, disabled, "
+                      "COALESCE(disabled_reason, 'none'), "
+                      "COALESCE(last_seen_up, 'none'), forced_down, version, deleted, LENGTH(uuid), "
+                      "updated_at IS NULL) FROM services",
+                      "lab-compute|nova-compute|compute|0|0|none|none|0|64|0|36|1");
+        ck_assert_int_eq(a.version, 64);
+        ck_assert(!a.disabled && !a.forced_down);
+        ck_assert_ok(store_service_ensure(&desk->store, false, &b, soon(), &err), err);
+        ck_assert_int_eq(a.id, b.id);
+        ck_assert_str_eq(a.uuid, b.uuid);
+        ck_assert(!b.disabled);
+        service_row_free(&a);
+        service_row_free(&b);
+}
+
+STORE_TEST(a_new_service_may_start_disabled)
+{
+        struct service_row a = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, false, &a, soon(), &err), err);
+        ck_assert(a.disabled);
+        ck_assert_str_eq(a.disabled_reason, "New compute service disabled due to config option.");
+        service_row_free(&a);
+}
+
+STORE_TEST(an_older_service_is_raised_and_a_younger_cell_refused)
+{
+        struct service_row a = {};
+        struct error err = {};
+        int64_t oldest = -1;
+
+        ck_assert_ok(store_service_min_version(&desk->store, &oldest, soon(), &err), err);
+        ck_assert_int_eq(oldest, 0);
+        run(desk->here.pool, "INSERT INTO services (host, `binary`, topic, report_count, disabled, deleted, "
+                             "version, forced_down) VALUES "
+                             "('lab-compute', 'nova-compute', 'compute', 17, 1, 0, 61, 0), "
+                             "('lab-compute', 'nova-compute', 'compute', 3, 0, 8, 20, 0), "
+                             "('down', 'nova-compute', 'compute', 3, 0, 0, 30, 1), "
+                             "('other', 'nova-conductor', 'conductor', 3, 0, 0, 40, 0)");
+        ck_assert_ok(store_service_min_version(&desk->store, &oldest, soon(), &err), err);
+        ck_assert_int_eq(oldest, 61);
+        ck_assert_ok(store_service_ensure(&desk->store, true, &a, soon(), &err), err);
+        ck_assert_int_eq(a.report_count, 17);
+        ck_assert_int_eq(a.version, 64);
+        ck_assert(a.disabled);
+        service_row_free(&a);
+        ck_assert_sql(desk, "SELECT version FROM services WHERE host = 'lab-compute' AND deleted = 0", "64");
+
+        run(desk->here.pool, "UPDATE services SET version = 66 WHERE deleted = 0");
+        ck_assert_fails(store_service_ensure(&desk->store, true, &a, soon(), &err), err, ERR_INVALID);
+        ck_assert_ptr_nonnull(strstr(err.text, "66"));
+        ck_assert_sql(desk, "SELECT version FROM services WHERE host = 'lab-compute' AND deleted = 0", "66");
+}
+
+struct ensurer {
+        struct store *store;
+        int64_t id;
+};
+
+static int ensure(void *arg, struct error *err)
+{
+        struct ensurer *e = arg;
+        struct service_row r = {};
+
+        assert_green();
+        if (store_service_ensure(e->store, true, &r, soon(), err) < 0)
+                return -1;
+        e->id = r.id;
+        service_row_free(&r);
+        return 0;
+}
+
+STORE_TEST(who_comes_second_takes_the_row_of_the_first)
+{
+        struct ensurer e[10];
+        struct green_group *g = green_group_new("ensurers");
+        struct error err = {};
+
+        for (size_t n = 0; n < ARRAY_SIZE(e); n++) {
+                e[n] = (struct ensurer){ &desk->store, 0 };
+                ck_assert_ok(green_spawn(g, "ensurer", ensure, &e[n], &err), err);
+        }
+        ck_assert_ok(green_group_wait(g, soon(), &err), err);
+        green_group_close(g);
+        for (size_t n = 0; n < ARRAY_SIZE(e); n++) {
+                ck_assert_int_gt(e[n].id, 0);
+                ck_assert_int_eq(e[n].id, e[0].id);
+        }
+        ck_assert_sql(desk, "SELECT COUNT(*) FROM services", "1");
+}
+
+STORE_TEST(a_report_counts_up_and_reads_what_an_operator_wants)
+{
+        struct service_row r = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, true, &r, soon(), &err), err);
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        ck_assert_int_eq(r.report_count, 2);
+        ck_assert_sql(desk,
+                      "SELECT CONCAT_WS('|', report_count, version, last_seen_up = updated_at) FROM services",
+                      "2|64|1");
+        run(desk->here.pool,
+            "UPDATE services SET disabled = 1, disabled_reason = 'new disk', forced_down = 1");
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        ck_assert(r.disabled && r.forced_down);
+        ck_assert_str_eq(r.disabled_reason, "new disk");
+        run(desk->here.pool, "UPDATE services SET disabled = 0, disabled_reason = NULL");
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        ck_assert(!r.disabled && !r.disabled_reason);
+        run(desk->here.pool, "UPDATE services SET deleted = id");
+        ck_assert_fails(store_service_report(&desk->store, &r, soon(), &err), err, ERR_NOT_FOUND);
+        ck_assert_int_eq(r.report_count, 4);
+        service_row_free(&r);
+}
+
+/* ---- compute_nodes ---- */
+
+static struct compute_node_row node_named(const char *name)
+{
+        return (struct compute_node_row){
+                .vcpus = 2,
+                .memory_mb = 8538,
+                .local_gb = 251,
+                .memory_mb_used = 512,
+                .hypervisor_version = 7002022,
+                .free_ram_mb = -12,
+                .disk_available_least = -1,
+                .hypervisor_type = xstrdup("QEMU"),
+                .hypervisor_hostname = xstrdup(name),
+                .cpu_info = xstrdup("{\"arch\": \"x86_64\"}"),
+                .host_ip = xstrdup("127.0.0.1"),
+                .supported_instances = xstrdup("[[\"x86_64\", \"kvm\", \"hvm\"]]"),
+                .stats = xstrdup("{\"failed_builds\": \"0\"}"),
+                .metrics = xstrdup("[]"),
+                .cpu_allocation_ratio = 16.0,
+                .ram_allocation_ratio = 1.5,
+                .disk_allocation_ratio = 1.0,
+        };
+}
+
+STORE_TEST(a_node_is_made_changed_and_read_again)
+{
+        struct compute_node_row r = node_named("vm"), got = {};
+        struct error err = {};
+
+        ck_assert_fails(store_compute_node_get(&desk->store, "vm", &got, soon(), &err), err, ERR_NOT_FOUND);
+        ck_assert_ok(store_compute_node_save(&desk->store, &r, soon(), &err), err);
+        ck_assert_int_gt(r.id, 0);
+        ck_assert(uuid_is(r.uuid));
+        ck_assert_sql(desk,
+                      "SELECT CONCAT_WS('|', host, mapped, deleted, COALESCE(service_id, 'none'), "
+                      "COALESCE(extra_resources, 'none'), "
+                      "updated_at IS NULL, cpu_allocation_ratio, ram_allocation_ratio) FROM compute_nodes",
+                      "lab-compute|0|0|none|none|1|16|1.5");
+        r.vcpus_used = 2;
+        r.running_vms = 2;
+        replace_str(&r.numa_topology, "{}");
+        ck_assert_ok(store_compute_node_save(&desk->store, &r, soon(), &err), err);
+        ck_assert_sql(desk, "SELECT COUNT(*) FROM compute_nodes WHERE updated_at IS NOT NULL", "1");
+        ck_assert_ok(store_compute_node_get(&desk->store, "vm", &got, soon(), &err), err);
+        ck_assert_int_eq(got.id, r.id);
+        ck_assert_str_eq(got.uuid, r.uuid);
+        ck_assert_int_eq(got.vcpus_used, 2);
+        ck_assert_int_eq(got.free_ram_mb, -12);
+        ck_assert_int_eq(got.disk_available_least, -1);
+        ck_assert_str_eq(got.numa_topology, "{}");
+        ck_assert_ptr_null(got.pci_stats);
+        ck_assert(got.ram_allocation_ratio == 1.5);
+        compute_node_row_free(&got);
+        run(desk->here.pool, "UPDATE compute_nodes SET deleted = id");
+        ck_assert_fails(store_compute_node_save(&desk->store, &r, soon(), &err), err, ERR_NOT_FOUND);
+        compute_node_row_free(&r);
+}
+
+STORE_TEST(a_node_that_is_there_already_is_taken_over)
+{
+        struct compute_node_row a = node_named("vm"), b = node_named("vm");
+        struct error err = {};
+
+        ck_assert_ok(store_compute_node_save(&desk->store, &a, soon(), &err), err);
+        b.running_vms = 5;
+        ck_assert_ok(store_compute_node_save(&desk->store, &b, soon(), &err), err);
+        ck_assert_int_eq(a.id, b.id);
+        ck_assert_str_eq(a.uuid, b.uuid);
+        ck_assert_sql(desk, "SELECT running_vms FROM compute_nodes", "5");
+        compute_node_row_free(&a);
+        compute_node_row_free(&b);
+}
+
+/* ---- all instances of a host ---- */
+
+#define MANY 3001 /* several pages, and the last one not full */
+
+/* Made in the database itself: one by one would take long. */
+static void YIELDS make_many(struct desk *desk)
+{
+        struct db_conn *c = borrowed(desk->here.pool);
+        struct error err = {};
+
+        ck_assert_ok(db_script(c,
+                               "INSERT INTO instances (uuid, host, display_name, vm_state, memory_mb, vcpus, "
+                               "deleted, power_state) "
+                               "SELECT UUID(), IF(seq % 10 = 0, 'other', 'lab-compute'), CONCAT('guest-', "
+                               "seq), 'active', 64, 1, 0, 1 "
+                               "FROM seq_1_to_3334;"
+                               "UPDATE instances SET deleted = id WHERE display_name = 'guest-7';"
+                               "INSERT INTO instance_extra (instance_uuid, flavor, deleted) SELECT uuid, "
+                               "CONCAT('{\"cur\": {\"nova_object.data\": {\"id\": 1, \"name\": \"lab.tiny\", "
+                               "\"memory_mb\": ', 1000 + id, "
+                               "', \"vcpus\": 2, \"root_gb\": 3, \"ephemeral_gb\": 0, \"swap\": 5, "
+                               "\"flavorid\": \"1\"}}}'), 0 FROM instances;"
+                               "INSERT INTO instance_system_metadata (instance_uuid, `key`, value, deleted) "
+                               "SELECT uuid, 'image_name', "
+                               "display_name, 0 FROM instances;"
+                               "INSERT INTO instance_system_metadata (instance_uuid, `key`, value, deleted) "
+                               "SELECT uuid, 'second', 'x', 0 "
+                               "FROM instances",
+                               soon(), &err),
+                     err);
+        db_pool_put(c);
+}
+
+STORE_TEST(thousands_of_instances_are_read_in_pages)
+{
+        struct instance_list l = {};
+        struct error err = {};
+
+        make_many(desk);
+        ck_assert_ok(store_instances_of_host(&desk->store, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, MANY - 1); /* a tenth is elsewhere, one is deleted */
+        for (unsigned n = 0; n < l.n; n++) {
+                const struct instance *i = l.items[n];
+
+                ck_assert(n == 0 || l.items[n - 1]->id < i->id);
+                ck_assert_str_eq(i->host, "lab-compute");
+                ck_assert(!i->deleted);
+                ck_assert_int_eq(i->flavor.memory_mb, 1000 + i->id);
+                ck_assert_int_eq(i->flavor.swap_mb, 5);
+                ck_assert_str_eq(i->flavor.name, "lab.tiny");
+                ck_assert_uint_eq(i->n_system_metadata, 2);
+                ck_assert_str_eq(instance_system_meta(i, "image_name"), i->display_name);
+        }
+        instance_list_free(&l);
+        ck_assert_ptr_null(l.items);
+}
+
+STORE_TEST(a_host_without_instances_has_an_empty_list)
+{
+        struct instance_list l = {};
+        struct error err = {};
+
+        ck_assert_ok(store_instances_of_host(&desk->store, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 0);
+        instance_list_free(&l);
+}
+
+STORE_TEST(deleted_ones_are_found_among_many_uuids)
+{
+        const char *uuids[250];
+        struct instance_list all = {}, l = {};
+        struct error err = {};
+
+        make_many(desk);
+        ck_assert_ok(store_instances_of_host(&desk->store, &all, soon(), &err), err);
+        for (size_t n = 0; n < ARRAY_SIZE(uuids); n++)
+                uuids[n] = all.items[n * 10]->uuid;
+        ck_assert_ok(store_instances_deleted_among(&desk->store, uuids, ARRAY_SIZE(uuids), &l, soon(), &err),
+                     err);
+        ck_assert_uint_eq(l.n, 0);
+        for (size_t n = 0; n < ARRAY_SIZE(uuids); n += 50)
+                ck_assert_ok(store_instance_soft_delete(&desk->store, all.items[n * 10], soon(), &err), err);
+        ck_assert_ok(store_instances_deleted_among(&desk->store, uuids, ARRAY_SIZE(uuids), &l, soon(), &err),
+                     err);
+        ck_assert_uint_eq(l.n, 5);
+        for (unsigned n = 0; n < l.n; n++) {
+                ck_assert_str_eq(l.items[n]->uuid, uuids[n * 50]);
+                ck_assert(l.items[n]->deleted);
+                ck_assert_str_eq(l.items[n]->flavor.name, "lab.tiny");
+        }
+        instance_list_free(&l);
+        ck_assert_ok(store_instances_deleted_among(&desk->store, uuids, 0, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 0);
+        instance_list_free(&all);
+}
+
+/* ---- the server goes away ---- */
+
+STORE_TEST(a_store_lives_through_a_restart_of_the_server)
+{
+        struct instance *i = new_instance_named(&desk->store, "survivor");
+        struct error err = {};
+
+        server("kill");
+        server("start");
+        i->vm_state = VM_ACTIVE;
+        i->task_state = TASK_NONE;
+        ck_assert_ok(store_instance_save(&desk->store, i, COL_STATES, EXPECT(TASK_SCHEDULING), soon(), &err),
+                     err);
+        ck_assert_sql(desk, "SELECT vm_state FROM instances", "active");
+        instance_free(i);
+}
+
+GREEN_SUITE("store-host", a_service_is_made_once_and_found_again, a_new_service_may_start_disabled,
+            an_older_service_is_raised_and_a_younger_cell_refused,
+            who_comes_second_takes_the_row_of_the_first, a_report_counts_up_and_reads_what_an_operator_wants,
+            a_node_is_made_changed_and_read_again, a_node_that_is_there_already_is_taken_over,
+            thousands_of_instances_are_read_in_pages, a_host_without_instances_has_an_empty_list,
+            deleted_ones_are_found_among_many_uuids, a_store_lives_through_a_restart_of_the_server)
