@@ -23,14 +23,14 @@
 #include "patcher/patcher.h"
 #include "process/execute.h"
 
-/* How long a single attempt may take before it is given up and tried again. */
-enum { ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
+/* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
+enum { REACH_S = 5, ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
 
 /*
  * Tries until it works: a late database or hypervisor is not an error of ours. Fails only when it was
  * cancelled, or with ERR_INVALID: that does not mend itself.
  */
-static int YIELDS until_it_works(struct agent *a, const char *what,
+static int YIELDS until_it_works(struct agent *a, const char *what, int64_t attempt_s,
                                  int (*attempt)(struct agent *a, struct deadline by, struct error *err),
                                  struct error *err)
 {
@@ -38,12 +38,12 @@ static int YIELDS until_it_works(struct agent *a, const char *what,
 
         for (;;) {
                 notify_status("waiting for %s", what);
-                if (attempt(a, deadline_in_s(ATTEMPT_S), err) == 0)
+                if (attempt(a, deadline_in_s(attempt_s), err) == 0)
                         return 0;
                 if (err->code == ERR_CANCELLED || err->code == ERR_INVALID)
                         return -1;
                 log_warning("%s: %s; trying again in %" PRId64 " s", what, err->text, pause);
-                notify_extend_timeout((double)(pause + ATTEMPT_S));
+                notify_extend_timeout((double)(pause + attempt_s));
                 if (green_sleep((double)pause, err) < 0)
                         return -1;
                 pause = pause * 2 < LAST_PAUSE_S ? pause * 2 : LAST_PAUSE_S;
@@ -126,7 +126,7 @@ static int YIELDS database_start(struct agent *a, struct error *err)
         if (!a->db)
                 return error_while(err, "[database] connection");
         a->store = (struct store){ .db = a->db, .host = a->conf->host };
-        return until_it_works(a, "database", reach_database, err);
+        return until_it_works(a, "database", REACH_S, reach_database, err);
 }
 
 static void YIELDS database_stop(struct agent *a)
@@ -195,7 +195,7 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
         a->driver->on_event_arg = a->manager;
         if (a->driver->ops->start(a->driver, err) < 0)
                 return -1;
-        return until_it_works(a, "hypervisor", reach_hypervisor, err);
+        return until_it_works(a, "hypervisor", REACH_S, reach_hypervisor, err);
 }
 
 static void YIELDS virt_stop(struct agent *a)
@@ -218,7 +218,7 @@ static int YIELDS recover(struct agent *a, struct deadline by, struct error *err
 
 static int YIELDS recovery_start(struct agent *a, struct error *err)
 {
-        return until_it_works(a, "recovery of instances", recover, err);
+        return until_it_works(a, "recovery of instances", ATTEMPT_S, recover, err);
 }
 
 static int YIELDS ensure_and_audit(struct agent *a, struct deadline by, struct error *err)
@@ -230,7 +230,7 @@ static int YIELDS ensure_and_audit(struct agent *a, struct deadline by, struct e
 
 static int YIELDS audit_start(struct agent *a, struct error *err)
 {
-        return until_it_works(a, "first audit of resources", ensure_and_audit, err);
+        return until_it_works(a, "first audit of resources", ATTEMPT_S, ensure_and_audit, err);
 }
 
 static void HUB_ONLY collect_endpoints(struct agent *a)

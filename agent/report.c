@@ -22,6 +22,7 @@
 #include "json/json.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
+#include "options.h"
 
 enum { FRAMES_MAX = 32, WRITE_S = 30 };
 
@@ -169,12 +170,13 @@ static const struct tpool_ops report_ops = { "report", run_report, drop_report }
 /* log_dir as oslo.reports has it: beside the log file; without one it goes to stderr. */
 static char *report_path(const struct admin_sources *from)
 {
-        const char *slash = strrchr(from->conf->log_file, '/');
+        const char *log = from->options->log_file ? from->options->log_file : from->conf->log_file;
+        const char *slash = strrchr(log, '/');
 
         if (!slash)
                 return NULL;
-        return xasprintf("%.*s/compute-agent_report_%lld.%d", (int)(slash - from->conf->log_file),
-                         from->conf->log_file, (long long)clock_wall_us(), (int)getpid());
+        return xasprintf("%.*s/compute-agent_report_%lld.%d", (int)(slash - log), log,
+                         (long long)clock_wall_us(), (int)getpid());
 }
 
 int report_write(const struct admin_sources *from, struct error *err)
