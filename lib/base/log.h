@@ -53,5 +53,5 @@ const char *log_level_name(enum log_level level);
  * context of the current green thread ("[req-... user project] [instance: uuid] ", or "" ) into buf.
  */
 void log_set_context_fn(void (*fn)(char *buf, size_t size));
-/* For tests: lines go to fn instead (called with the ring's lock held, complete line, no newline). */
+/* For tests: lines go to fn instead (one at a time, complete line, no newline; fn must not log). */
 void log_set_capture(void (*fn)(enum log_level level, const char *line, void *arg), void *arg);
