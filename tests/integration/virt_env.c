@@ -104,6 +104,24 @@ int virt_env_main(int (*run_suite)(void))
         return result;
 }
 
+int virt_env_suite(const char *name, const struct TTest *const *tests, size_t n)
+{
+        Suite *suite = suite_create(name);
+        TCase *tcase = tcase_create(name);
+        SRunner *runner;
+        int failed;
+
+        tcase_set_timeout(tcase, 120);
+        for (size_t i = 0; i < n; i++)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 const char *virt_env_dir(void)
 {
         return dir;

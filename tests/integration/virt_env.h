@@ -15,6 +15,8 @@
 
 /* For main(): make the folder and the guest's image, run, clean up. Returns the exit status. */
 int virt_env_main(int (*run_suite)(void));
+struct TTest;
+int virt_env_suite(const char *name, const struct TTest *const *tests, size_t n);
 const char *virt_env_dir(void);   /* the program's own folder below /tmp */
 const char *virt_env_guest(void); /* the tiny guest's raw image */
 

@@ -22,7 +22,7 @@
 #include "virt/libvirt/xmlutil.h"
 
 enum { OPENS_MAX = 2, RETRY_FIRST_MS = 200, RETRY_LAST_MS = 5000, SAY_AGAIN_S = 60 };
-static const double RESYNC_AFTER_OPEN_S = 2, CHECK_EVERY_S = 10, CLOSE_TIMEOUT_S = 10;
+static const double RESYNC_AFTER_OPEN_S = 2, CHECK_EVERY_S = 10, CLOSE_TIMEOUT_S = 5;
 
 struct connection {
         struct connection_options opt;
