@@ -6,39 +6,13 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "compute_conf.h"
 #include "green_test.h"
-
-#define HOST "host-1"
 
 void compute_fixture_defaults(struct compute_fixture *f)
 {
         *f = (struct compute_fixture){};
-        f->conf = (struct conf){
-                .host = HOST,
-                .my_ip = "127.0.0.1",
-                .instance_name_template = "instance-%08x",
-                .rpc_response_timeout = 60,
-                .long_rpc_timeout = 1800,
-                .report_interval = 10,
-                .periodic_enable = true,
-                .enable_new_services = true,
-                .reserved_host_memory_mb = 512,
-                .initial_cpu_allocation_ratio = 16.0,
-                .initial_ram_allocation_ratio = 1.5,
-                .initial_disk_allocation_ratio = 1.0,
-                .max_concurrent_builds = 10,
-                .shutdown_timeout = 60,
-                .sync_power_state_interval = 600,
-                .sync_power_state_pool_size = 1000,
-                .update_resources_interval = 0,
-                .running_deleted_instance_poll_interval = 1800,
-                .running_deleted_instance_action = "reap",
-                .compute = { .shutdown_retry_interval = 10,
-                             .max_disk_devices_to_attach = -1,
-                             .consecutive_build_service_disable_threshold = 10 },
-                .libvirt = { .cpu_mode = "none", .hw_machine_type = "", .wait_soft_reboot_seconds = 120 },
-                .workarounds = { .handle_virt_lifecycle_events = true },
-        };
+        f->conf = compute_conf();
 }
 
 void compute_fixture_make(struct compute_fixture *f)

@@ -1,0 +1,37 @@
+/* tests/support/compute_conf.h: settings of a small host, for tests of compute/. Literals: nothing to free.
+ */
+#pragma once
+
+#include "conf.h"
+
+static inline struct conf compute_conf(void)
+{
+        return (struct conf){
+                .host = (char *)"host-1",
+                .my_ip = (char *)"127.0.0.1",
+                .instance_name_template = (char *)"instance-%08x",
+                .rpc_response_timeout = 60,
+                .long_rpc_timeout = 1800,
+                .report_interval = 10,
+                .periodic_enable = true,
+                .enable_new_services = true,
+                .reserved_host_memory_mb = 512,
+                .initial_cpu_allocation_ratio = 16.0,
+                .initial_ram_allocation_ratio = 1.5,
+                .initial_disk_allocation_ratio = 1.0,
+                .max_concurrent_builds = 10,
+                .shutdown_timeout = 60,
+                .sync_power_state_interval = 600,
+                .sync_power_state_pool_size = 1000,
+                .update_resources_interval = 0,
+                .running_deleted_instance_poll_interval = 1800,
+                .running_deleted_instance_action = (char *)"reap",
+                .compute = { .shutdown_retry_interval = 10,
+                             .max_disk_devices_to_attach = -1,
+                             .consecutive_build_service_disable_threshold = 10 },
+                .libvirt = { .cpu_mode = (char *)"none",
+                             .hw_machine_type = (char *)"",
+                             .wait_soft_reboot_seconds = 120 },
+                .workarounds = { .handle_virt_lifecycle_events = true },
+        };
+}
