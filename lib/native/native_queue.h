@@ -13,12 +13,13 @@
 
 struct native_queue;
 
-/* capacity is rounded up to a power of two. Made and freed on the hub, when no producer is left. */
+/* capacity is rounded up to a power of two, at least 2. Made and freed on the hub, when no producer is left.
+ */
 struct native_queue *HUB_ONLY native_queue_new(const char *name, size_t item_size, size_t capacity,
                                                struct error *err);
 void HUB_ONLY native_queue_free(struct native_queue *q); /* NULL allowed */
 
-/* Any thread but the hub too; false: it was full and is now overflowed. */
+/* Any thread, the hub too. False: it was full and is now overflowed, or it was closed. */
 bool native_queue_push(struct native_queue *q, const void *item);
 
 /*

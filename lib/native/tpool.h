@@ -23,7 +23,7 @@ struct tpool_ops {
 
 struct tpool_job { /* embed as a member; fill ops and what, leave the rest zero */
         const struct tpool_ops *ops;
-        char what[64];        /* detail for the inventory: "instance-00000001" */
+        char what[64];             /* detail for the inventory: "instance-00000001" */
         struct tpool_state *state; /* the pool's */
 };
 
@@ -43,19 +43,21 @@ void tpool_job_done(struct tpool_job *job);
  * The short form for calls that share no memory with the caller beyond a copied argument block: fn runs on a
  * worker with a private copy of arg (size bytes); on success the copy is copied back to arg.
  */
-int YIELDS tpool_execute(struct tpool *p, const char *name, int (*fn)(void *arg, struct error *err), void *arg,
-                         size_t size, struct deadline by, struct error *err);
+int YIELDS tpool_execute(struct tpool *p, const char *name, int (*fn)(void *arg, struct error *err),
+                         void *arg, size_t size, struct deadline by, struct error *err);
 
 struct tpool_worker_info {
-        unsigned id;
+        unsigned id;       /* its native thread is called "tpool-<id>" */
         const char *doing; /* ops->name, or NULL when idle */
         char what[64];
-        double since_s;
+        double since_s; /* doing that, or idle */
         bool hung;
 };
 struct tpool_info {
         const char *name;
-        unsigned workers, busy, hung, queued;
+        unsigned workers;    /* native threads, the hung ones too */
+        unsigned busy, hung; /* with a job; those of them whose caller has given up */
+        unsigned queued;     /* jobs that wait for a worker */
         unsigned long done, timeouts;
 };
 void HUB_ONLY tpool_get_info(struct tpool *p, struct tpool_info *ret);

@@ -490,6 +490,60 @@ GREEN_TEST_REAL(closing_works_for_the_cancelled_too)
         ck_assert_uint_eq(closing.left, 0);
 }
 
+struct keeper {
+        struct tpool *p;
+        int call_code;
+        unsigned left;
+        bool done;
+};
+
+static int keep_until_cancelled(void *arg, struct error *err)
+{
+        struct keeper *k = arg;
+        struct job *job = job_new(1, NULL);
+        struct error call_err = {};
+
+        assert_green();
+        green_sleep_until(deadline_never(), err);
+        for (int i = 0; i < 3; i++)
+                green_yield(); /* now the pool's own green thread has ended too */
+        green_shield_begin();
+        if (tpool_call(k->p, &job->base, deadline_in_s(30), &call_err) < 0)
+                k->call_code = call_err.code;
+        tpool_job_done(&job->base);
+        k->left = tpool_close(k->p, deadline_in_s(30));
+        green_shield_end();
+        k->done = true;
+        return 0;
+}
+
+static int leave_the_pool_to_its_keeper(void *arg, struct error *err)
+{
+        struct keeper *k = arg;
+        struct job *job = job_new(1, NULL);
+
+        assert_green();
+        k->p = pool_of(2);
+        ck_assert_ok(tpool_call(k->p, &job->base, deadline_in_s(30), err), *err);
+        tpool_job_done(&job->base);
+        ck_assert_ok(green_spawn(NULL, "keeper", keep_until_cancelled, k, err), *err);
+        green_yield();
+        return 0;
+}
+
+START_TEST(a_pool_can_be_closed_while_the_hub_goes_down)
+{
+        struct keeper k = { .left = 99 };
+        struct error err = {};
+
+        ck_assert_ok(hub_run(leave_the_pool_to_its_keeper, &k, NULL, &err), err);
+        ck_assert(k.done);
+        ck_assert_int_eq(k.call_code, ERR_CLOSED); /* nobody would have told it of the result */
+        ck_assert_uint_eq(k.left, 0);
+        ck_assert_uint_eq(atomic_load(&drops), 2);
+}
+END_TEST
+
 struct blob {
         int in, out;
         char text[100];
@@ -660,6 +714,6 @@ GREEN_SUITE("tpool", a_call_brings_back_what_the_job_left, the_error_of_the_job_
             a_job_that_was_not_begun_in_time_is_dropped_unrun, a_deadline_in_the_past_starts_nothing,
             a_cancelled_caller_leaves_its_job_alone, a_cancelled_caller_starts_nothing_outside_of_a_shield,
             closing_waits_for_what_runs_and_gives_back_what_waits, closing_leaves_hung_workers_behind,
-            closing_works_for_the_cancelled_too, the_short_form_copies_in_and_back,
-            workers_have_names_and_take_no_signals, nonsense_is_refused, every_job_is_dropped_once_in_a_crowd,
-            a_closed_pool_leaves_no_thread_and_no_descriptor)
+            closing_works_for_the_cancelled_too, a_pool_can_be_closed_while_the_hub_goes_down,
+            the_short_form_copies_in_and_back, workers_have_names_and_take_no_signals, nonsense_is_refused,
+            every_job_is_dropped_once_in_a_crowd, a_closed_pool_leaves_no_thread_and_no_descriptor)
