@@ -40,7 +40,8 @@ check()
 }
 
 # build NAME [OPTION...]: builds the tree in $builds/NAME, with $CC. A directory that was made from other options,
-# another compiler or another meson, or that cannot be brought up to date, is thrown away first.
+# another compiler or another meson, or that cannot be brought up to date, is thrown away first. $TARGETS: only
+# these, else everything.
 build()
 {
         local dir=$builds/$1 label="build $1" log made_from
@@ -58,7 +59,7 @@ build()
                 fi
                 printf '%s\n' "$made_from" >"$dir/made-from"
         fi
-        if ! nice ninja -C "$dir" -k 5 >"$log" 2>&1; then
+        if ! nice ninja -C "$dir" -k 5 ${TARGETS:-} >"$log" 2>&1; then
                 grep -E -A 6 '(error|warning):|^FAILED|undefined reference' "$log" | head -n 60
                 failed "$label" "does not build"
                 return 1
