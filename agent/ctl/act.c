@@ -288,6 +288,7 @@ enum ctl_exit ctl_resume(struct ctl *c)
 /* No host has it: a build that failed before it got one. nova-api then removes the rows itself. */
 static enum ctl_exit YIELDS delete_rows(struct ctl *c, struct instance *i, const struct request_context *ctx)
 {
+        const struct ctl_outcome gone = { .gone = true };
         struct error err;
 
         i->vm_state = VM_DELETED;
@@ -298,8 +299,7 @@ static enum ctl_exit YIELDS delete_rows(struct ctl *c, struct instance *i, const
             store_instance_save(&c->store, i, COL_STATES | COL_TERMINATED_AT, EXPECT_ANY, c->by, &err) < 0 ||
             store_instance_soft_delete(&c->store, i, c->by, &err) < 0)
                 return ctl_error(&err, "delete");
-        if (!c->json)
-                puts("no host has this instance: its rows were deleted");
+        ctl_tell_outcome(c, i, ctx, &gone); /* without --wait too: it is over */
         return CTL_OK;
 }
 

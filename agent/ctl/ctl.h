@@ -95,6 +95,8 @@ enum ctl_exit YIELDS ctl_watch(struct ctl *c, const struct instance *i, const st
 /* Without wait: says that it was requested. With: watches, says how it ended. */
 enum ctl_exit YIELDS ctl_conclude(struct ctl *c, const struct instance *i, const struct request_context *ctx,
                                   bool wait);
+void ctl_tell_outcome(const struct ctl *c, const struct instance *i, const struct request_context *ctx,
+                      const struct ctl_outcome *how);
 /* Name of the compute node of this host, for build requests. Caller frees. */
 enum ctl_exit YIELDS ctl_node_name(struct ctl *c, char **ret);
 

@@ -228,7 +228,8 @@ enum ctl_exit ctl_watch(struct ctl *c, const struct instance *i, const struct re
 
                 if (r > 0)
                         break;
-                if (r < 0 && err.code != ERR_DB_LOST) /* a database that went away may come back */
+                /* A database that went away may come back; one that is slow has until the deadline. */
+                if (r < 0 && err.code != ERR_DB_LOST && err.code != ERR_TIMEOUT)
                         return ctl_error(&err, "following instance %s", i->uuid);
                 if (deadline_passed(c->by))
                         return ctl_complain(
@@ -268,8 +269,8 @@ static void tell_request(const struct ctl *c, const struct instance *i, const st
         print_field("request", ctx->request_id);
 }
 
-static void tell_outcome(const struct ctl *c, const struct instance *i, const struct request_context *ctx,
-                         const struct ctl_outcome *how)
+void ctl_tell_outcome(const struct ctl *c, const struct instance *i, const struct request_context *ctx,
+                      const struct ctl_outcome *how)
 {
         struct jval CLEANUP(jval_unrefp) *o = request_value(i, ctx);
         const char *state = how->gone ? "deleted" : vm_state_name(how->vm_state);
@@ -306,7 +307,7 @@ enum ctl_exit ctl_conclude(struct ctl *c, const struct instance *i, const struct
         status = ctl_watch(c, i, ctx, &how);
         if (status != CTL_OK)
                 return status;
-        tell_outcome(c, i, ctx, &how);
+        ctl_tell_outcome(c, i, ctx, &how);
         if (how.failed)
                 status = ctl_complain(CTL_FAILED, "%s failed: %s", c->command->name,
                                       how.reason ? how.reason : "see the agent's log");

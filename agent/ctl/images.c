@@ -2,8 +2,10 @@
  */
 #include "images/image_source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "ctl/ctl.h"
@@ -111,6 +113,9 @@ enum ctl_exit ctl_image_import(struct ctl *c)
         ctl_may_take_long(c);
         if ((status = ctl_need_conf(c)) != CTL_OK || (status = ctl_need_tpool(c)) != CTL_OK)
                 return status;
+        if (mkdir(c->conf->state_path, 0755) < 0 && errno != EEXIST)
+                return ctl_complain(CTL_FAILED, "making the directory %s: %s", c->conf->state_path,
+                                    strerror(errno));
         base = strrchr(words[0], '/');
         what.file = words[0];
         what.name = what.name ? what.name : base ? base + 1 : words[0];

@@ -137,6 +137,13 @@ static void add_cell(const struct table *t, unsigned column, const char *text, u
                 strbuf_addf(out, "%*s", (right ? 0 : pad) + GAP, "");
 }
 
+static void end_line(struct strbuf *out)
+{
+        while (out->len && out->data[out->len - 1] == ' ')
+                strbuf_truncate(out, out->len - 1);
+        strbuf_adds(out, "\n");
+}
+
 void table_format(struct table *t, bool colours, struct strbuf *out)
 {
         unsigned widths[TABLE_COLUMNS_MAX] = {};
@@ -149,16 +156,16 @@ void table_format(struct table *t, bool colours, struct strbuf *out)
                 widths[c] = w > widths[c] ? w : widths[c];
         }
         for (unsigned c = 0; c < t->n_columns; c++)
-                add_cell(t, c, title(t, c), widths[c], colours ? BOLD : NULL, out);
+                add_cell(t, c, title(t, c), widths[c], colours && *title(t, c) ? BOLD : NULL, out);
         for (unsigned i = 0; i < t->n_cells; i++) {
                 unsigned c = i % t->n_columns;
                 bool state = colours && t->headers[c][0] == '!';
 
                 if (c == 0)
-                        strbuf_adds(out, "\n");
+                        end_line(out);
                 add_cell(t, c, t->cells[i], widths[c], state ? colour_of(t->cells[i]) : NULL, out);
         }
-        strbuf_adds(out, "\n");
+        end_line(out);
 }
 
 void table_print(struct table *t, const char *when_empty)

@@ -112,6 +112,10 @@ static void print_status(const struct jval *s)
                 print_field("heartbeat", "no file");
         else
                 print_fieldf("heartbeat", "%.1f s ago", number(s, "heartbeat_age_s"));
+        if (jval_is_null(jval_get(s, "last_report_age_s")))
+                print_field("reported", "not yet");
+        else
+                print_fieldf("reported", "%.1f s ago", number(s, "last_report_age_s"));
         if (jval_is_null(jval_get(s, "instances_total")))
                 print_field("instances", "not known: the database does not answer");
         else
@@ -120,6 +124,10 @@ static void print_status(const struct jval *s)
                 "requests", "%lld running, %lld waiting, %lld received, %lld failed",
                 (long long)jval_get_int(s, "running_rpc", 0), (long long)jval_get_int(s, "queued_rpc", 0),
                 (long long)jval_get_int(s, "received_rpc", 0), (long long)jval_get_int(s, "failed_rpc", 0));
+        print_fieldf("work", "%lld builds, %lld of them failed; %lld other actions, %lld of them failed",
+                     (long long)jval_get_int(s, "builds", 0), (long long)jval_get_int(s, "builds_failed", 0),
+                     (long long)jval_get_int(s, "actions", 0),
+                     (long long)jval_get_int(s, "actions_failed", 0));
         print_running(jval_get(s, "running"));
 }
 

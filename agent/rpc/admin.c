@@ -71,6 +71,25 @@ static void add_running(const struct compute_running *r, void *arg)
         jval_push(arg, one);
 }
 
+static void HUB_ONLY add_work(struct jval *to, const struct admin_sources *s)
+{
+        struct jval *running = jval_new_array();
+        struct compute_stats stats = {};
+        double reported = -1;
+
+        if (s->manager) {
+                compute_get_stats(s->manager, &stats);
+                reported = compute_last_report_age(s->manager);
+                compute_manager_foreach_running(s->manager, add_running, running);
+        }
+        jval_set(to, "last_report_age_s", reported < 0 ? jval_new_null() : jval_new_real(reported));
+        jval_set_int(to, "builds", (int64_t)stats.builds);
+        jval_set_int(to, "builds_failed", (int64_t)stats.builds_failed);
+        jval_set_int(to, "actions", (int64_t)stats.actions);
+        jval_set_int(to, "actions_failed", (int64_t)stats.actions_failed);
+        jval_set(to, "running", running);
+}
+
 static void HUB_ONLY add_rpc(struct jval *to, const struct admin_sources *s)
 {
         struct rpc_server_stats stats = {};
@@ -129,7 +148,7 @@ static struct jval *YIELDS count_instances(const struct admin_sources *s)
 
 struct jval *admin_status(const struct admin_sources *s)
 {
-        struct jval *to = jval_new_object(), *running = jval_new_array();
+        struct jval *to = jval_new_object();
         double age = admin_heartbeat_age_s(s->conf);
 
         jval_set_text(to, "version", AGENT_VERSION);
@@ -145,9 +164,7 @@ struct jval *admin_status(const struct admin_sources *s)
         add_rpc(to, s);
         jval_set(to, "heartbeat_age_s", age < 0 ? jval_new_null() : jval_new_real(age));
         jval_set(to, "instances_total", count_instances(s));
-        if (s->manager)
-                compute_manager_foreach_running(s->manager, add_running, running);
-        jval_set(to, "running", running);
+        add_work(to, s);
         return to;
 }
 

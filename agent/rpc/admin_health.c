@@ -114,6 +114,21 @@ static void HUB_ONLY check_workers(struct health *h, const struct admin_sources 
         check(h, "workers", hung ? WARN : PASS, jval_new_int(hung), text);
 }
 
+/* Does the cloud believe that we are up? (nova-contract 4.4) */
+static void HUB_ONLY check_report(struct health *h, const struct admin_sources *s)
+{
+        double age = s->manager ? compute_last_report_age(s->manager) : -1;
+        bool late = age < 0 || age > (double)s->conf->service_down_time;
+        char text[128];
+
+        if (age < 0)
+                snprintf(text, sizeof(text), "the services row was not written yet");
+        else
+                snprintf(text, sizeof(text), "the services row was written %.1f s ago; down after %lld s",
+                         age, (long long)s->conf->service_down_time);
+        check(h, "report_state", late ? WARN : PASS, age < 0 ? jval_new_null() : jval_new_real(age), text);
+}
+
 static void check_service(struct health *h, const struct admin_sources *s)
 {
         check(h, "service", s->ready && !s->draining ? PASS : WARN, jval_new_bool(s->ready),
@@ -134,6 +149,7 @@ struct jval *admin_health(const struct admin_sources *s)
         check_hypervisor(&h, s);
         check_workers(&h, s);
         check_heartbeat(&h, s);
+        check_report(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);
         return to;

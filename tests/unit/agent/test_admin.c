@@ -19,13 +19,14 @@
 #include "messaging/rpc_client.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
+#include "private_dir.h"
 #include "virt/fake.h"
 
 #define UUID_A "4f1c2e6a-0000-4000-8000-00000000000a"
 #define UUID_B "4f1c2e6a-0000-4000-8000-00000000000b"
 
 struct world {
-        char dir[32];
+        char dir[48];
         struct conf conf;
         struct store store;
         struct admin_sources sources;
@@ -53,6 +54,7 @@ static void fill_conf(void)
                 .heartbeat_file_path = xstrdup(w.dir),
                 .heartbeat_file_name = xstrdup("beat"),
                 .heartbeat_interval = 10,
+                .service_down_time = 60,
                 .log_file = xstrdup(""),
                 .libvirt.connection_uri = xstrdup("test:///default"),
                 .hub.stall_threshold_ms = 100,
@@ -64,9 +66,9 @@ static void YIELDS start(void)
         struct rpc_server_options opt = { .endpoints = w.endpoints, .target.topic = "compute" };
         struct admin_sources *s = &w.sources;
         struct error err = {};
-        char url[64];
+        char url[96];
 
-        snprintf(w.dir, sizeof(w.dir), "/tmp/agent-admin-XXXXXX");
+        snprintf(w.dir, sizeof(w.dir), "%s/XXXXXX", private_dir);
         ck_assert_ptr_nonnull(mkdtemp(w.dir));
         fill_conf();
         snprintf(url, sizeof(url), "unix:%s/rpc", w.dir);
@@ -89,16 +91,12 @@ static void YIELDS start(void)
 static void YIELDS finish(void)
 {
         struct admin_sources *s = &w.sources;
-        char path[64];
 
         rpc_client_free(w.client);
         rpc_server_free(s->rpc);
         transport_free(s->transport);
         s->driver->ops->stop(s->driver);
         ck_assert_uint_eq(tpool_close(s->tpool, deadline_in_s(5)), 0);
-        snprintf(path, sizeof(path), "%s/beat", w.dir);
-        unlink(path);
-        ck_assert_int_eq(rmdir(w.dir), 0);
         free(w.conf.host);
         free(w.conf.instance_name_template);
         free(w.conf.heartbeat_file_path);
@@ -140,7 +138,7 @@ static const struct jval *find(const struct jval *list, const char *key, const c
 
 static void beat(double age_s)
 {
-        char path[64];
+        char path[96];
         struct timespec now, times[2];
         FILE *f;
 
@@ -173,6 +171,19 @@ GREEN_TEST_REAL(status_tells_of_the_whole)
         ck_assert_double_ge(jval_real(jval_get(s, "heartbeat_age_s"), -1), 3);
         ck_assert(jval_is_null(jval_get(s, "instances_total"))); /* no database: not known, and no error */
         ck_assert_uint_eq(jval_len(jval_get(s, "running")), 0);
+        finish();
+}
+
+GREEN_TEST_REAL(status_tells_what_the_manager_does)
+{
+        struct jval CLEANUP(jval_unrefp) *s = NULL;
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w; /* only handed through */
+        s = ask("status");
+        ck_assert_str_eq(text_at(jval_get(s, "running"), 0, "doing"), "spawning");
+        ck_assert_int_eq(jval_get_int(s, "builds_failed", 0), 1);
+        ck_assert_double_eq(jval_real(jval_get(s, "last_report_age_s"), 0), 61);
         finish();
 }
 
@@ -291,6 +302,11 @@ GREEN_TEST_REAL(what_others_have_to_mend_warns_and_never_fails)
         expect_health("warn", "hub", "pass");
         expect_health("warn", "workers", "pass");
         expect_health("warn", "service", "pass");
+        expect_health("warn", "report_state", "warn"); /* there is no manager */
+        w.sources.manager = (struct compute_manager *)&w;
+        expect_health("warn", "report_state", "warn");
+        w.conf.service_down_time = 62;
+        expect_health("warn", "report_state", "pass");
         w.sources.draining = true;
         expect_health("warn", "service", "warn");
         finish();
@@ -466,7 +482,26 @@ void instance_list_free(struct instance_list *l)
 void compute_manager_foreach_running(struct compute_manager *m,
                                      void (*fn)(const struct compute_running *r, void *arg), void *arg)
 {
-        (void)m, (void)fn, (void)arg;
+        const struct compute_running r = { .method = "build_and_run_instance",
+                                           .request_id = "req-1",
+                                           .uuid = UUID_A,
+                                           .doing = "spawning",
+                                           .seconds = 2 };
+
+        (void)m;
+        fn(&r, arg);
+}
+
+double compute_last_report_age(const struct compute_manager *m)
+{
+        (void)m;
+        return 61;
+}
+
+void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
+{
+        (void)m;
+        *ret = (struct compute_stats){ .builds = 3, .builds_failed = 1 };
 }
 
 unsigned long stall_watcher_count(const struct stall_watcher *watcher)
@@ -475,10 +510,10 @@ unsigned long stall_watcher_count(const struct stall_watcher *watcher)
         return 7;
 }
 
-GREEN_SUITE("admin", status_tells_of_the_whole, instances_are_shown_beside_what_the_hypervisor_says,
-            instances_are_shown_without_the_hypervisor, instances_without_rows_are_an_error,
-            threads_of_both_kinds_are_listed, pools_workers_queues_and_locks_are_listed,
-            what_others_have_to_mend_warns_and_never_fails, a_late_heartbeat_fails,
-            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
-            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
-            other_users_may_look_but_not_change)
+GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_does,
+            instances_are_shown_beside_what_the_hypervisor_says, instances_are_shown_without_the_hypervisor,
+            instances_without_rows_are_an_error, threads_of_both_kinds_are_listed,
+            pools_workers_queues_and_locks_are_listed, what_others_have_to_mend_warns_and_never_fails,
+            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
+            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
+            the_report_is_written_where_there_is_one, other_users_may_look_but_not_change)

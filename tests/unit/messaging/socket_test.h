@@ -7,7 +7,6 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,38 +19,13 @@
 #include "green_test.h"
 #include "messaging/frame.h"
 #include "messaging/transport_priv.h"
-
-static char test_dir[64];
-static pid_t test_dir_owner;
-
-__attribute__((constructor)) static void make_test_dir(void)
-{
-        snprintf(test_dir, sizeof(test_dir), "/tmp/agent-rpc-XXXXXX");
-        if (!mkdtemp(test_dir))
-                abort();
-        test_dir_owner = getpid();
-}
-
-__attribute__((destructor)) static void remove_test_dir(void)
-{
-        struct dirent *e;
-        DIR *d;
-
-        if (getpid() != test_dir_owner || !(d = opendir(test_dir)))
-                return;
-        while ((e = readdir(d))) {
-                if (unlinkat(dirfd(d), e->d_name, 0) < 0)
-                        unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-        }
-        closedir(d);
-        rmdir(test_dir);
-}
+#include "private_dir.h"
 
 static const char *test_path(const char *name)
 {
         static char path[128];
 
-        snprintf(path, sizeof(path), "%s/%s", test_dir, name);
+        snprintf(path, sizeof(path), "%s/%s", private_dir, name);
         return path;
 }
 

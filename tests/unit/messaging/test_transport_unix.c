@@ -173,7 +173,7 @@ GREEN_TEST(a_path_that_is_too_long_is_refused)
         struct error err = {};
         struct transport *t;
 
-        snprintf(url, sizeof(url), "unix:%s/%0150d", test_dir, 1);
+        snprintf(url, sizeof(url), "unix:%s/%0150d", private_dir, 1);
         t = transport_new(url, &err);
         ck_assert_fails(transport_listen(t, &target, &err), err, ERR_INVALID);
         ck_assert_msg(strstr(err.text, "longer than") != NULL, "%s", err.text);
