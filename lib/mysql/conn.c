@@ -9,7 +9,6 @@
 #include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <mysqld_error.h>
 #include <poll.h>
 #include <stdio.h>
@@ -159,7 +158,7 @@ static MYSQL *YIELDS connect_in_tpool(struct db_pool *p, struct deadline by, str
         snprintf(job->base.what, sizeof(job->base.what), "%.63s", p->peer);
         job->url = url_copy(&p->url);
         job->init_command = xstrdup(p->init_command);
-        job->timeout_s = (unsigned)ceil(p->connect_timeout_s);
+        job->timeout_s = (unsigned)p->connect_timeout_s + 1; /* the pool gives up first */
         if (tpool_call(p->tpool, &job->base, deadline_earlier(by, mine), err) == 0)
                 mysql = take_ptr(&job->mysql);
         tpool_job_done(&job->base);
