@@ -285,6 +285,7 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
 static void YIELDS rpc_stop(struct agent *a)
 {
         rpc_server_free(take_ptr(&a->rpc));
+        a->methods.transport = NULL; /* builds still run, and may want to cast */
         transport_free(take_ptr(&a->transport));
 }
 
