@@ -151,6 +151,11 @@ enum power_state guests_power(const struct guest_list *guests, const char *uuid)
 void HUB_ONLY events_init(struct compute_manager *m);
 void HUB_ONLY events_start(struct compute_manager *m); /* from now on they are acted on */
 
+/* service.c: report_state, at once and then each report_interval, in a green thread of its own. */
+int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *err);
+/* The hypervisor came or went: the next report is due now. */
+void HUB_ONLY service_connection_changed(struct compute_manager *m);
+
 /* tasks.c */
 int YIELDS tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by, struct error *err);
 int YIELDS tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err);

@@ -89,17 +89,6 @@ void compute_manager_foreach_running(struct compute_manager *m,
         }
 }
 
-int compute_service_ensure(struct compute_manager *m, struct deadline by, struct error *err)
-{
-        struct service_row row = {};
-
-        if (store_service_ensure(m->store, m->conf->enable_new_services, &row, by, err) < 0)
-                return error_while(err, "registering the service");
-        service_row_free(&m->service);
-        m->service = row;
-        return 0;
-}
-
 int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)
 {
         return tracker_audit(m->tracker, by, err);
@@ -108,18 +97,6 @@ int compute_audit(struct compute_manager *m, struct deadline by, struct error *e
 const struct tracker *compute_tracker(const struct compute_manager *m)
 {
         return m->tracker;
-}
-
-const struct service_row *compute_service(const struct compute_manager *m)
-{
-        return &m->service;
-}
-
-double compute_last_report_age(const struct compute_manager *m)
-{
-        if (m->reported_ns == 0)
-                return -1;
-        return (double)(clock_now_ns() - m->reported_ns) / (double)NS_PER_S;
 }
 
 void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)

@@ -168,7 +168,10 @@ static int pause_body(struct action *a, struct error *err)
                 return -1;
         if (a->m->driver->ops->pause(a->m->driver, a->uuid, a->by, err) < 0)
                 return error_while(err, "pausing");
-        return action_finish(a, VM_PAUSED, 0, EXPECT(TASK_PAUSING), err);
+        if (action_finish(a, VM_PAUSED, 0, EXPECT(TASK_PAUSING), err) < 0)
+                return -1;
+        log_info("paused");
+        return 0;
 }
 
 static int unpause_body(struct action *a, struct error *err)
@@ -178,7 +181,10 @@ static int unpause_body(struct action *a, struct error *err)
                 return -1;
         if (a->m->driver->ops->unpause(a->m->driver, a->uuid, a->by, err) < 0)
                 return error_while(err, "unpausing");
-        return action_finish(a, VM_ACTIVE, 0, EXPECT(TASK_UNPAUSING), err);
+        if (action_finish(a, VM_ACTIVE, 0, EXPECT(TASK_UNPAUSING), err) < 0)
+                return -1;
+        log_info("unpaused");
+        return 0;
 }
 
 int compute_pause(struct compute_manager *m, const struct compute_call *c, struct error *err)
@@ -225,7 +231,10 @@ static int suspend_body(struct action *a, struct error *err)
         a->running.doing = "saving the guest's memory";
         if (a->m->driver->ops->suspend(a->m->driver, a->uuid, a->by, err) < 0)
                 return suspend_failed(a, "suspending", err);
-        return action_finish(a, VM_SUSPENDED, COL_SYSTEM_METADATA, EXPECT(TASK_SUSPENDING), err);
+        if (action_finish(a, VM_SUSPENDED, COL_SYSTEM_METADATA, EXPECT(TASK_SUSPENDING), err) < 0)
+                return -1;
+        log_info("suspended");
+        return 0;
 }
 
 /* From its saved memory; a definition that is gone is made again, and the guest boots. */
@@ -262,7 +271,10 @@ static int resume_body(struct action *a, struct error *err)
         if (old == VM_UNKNOWN)
                 old = VM_ACTIVE;
         instance_set_system_meta(a->instance, "old_vm_state", NULL);
-        return action_finish(a, old, COL_SYSTEM_METADATA, EXPECT(TASK_RESUMING), err);
+        if (action_finish(a, old, COL_SYSTEM_METADATA, EXPECT(TASK_RESUMING), err) < 0)
+                return -1;
+        log_info("resumed");
+        return 0;
 }
 
 int compute_suspend(struct compute_manager *m, const struct compute_call *c, struct error *err)

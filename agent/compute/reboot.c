@@ -123,7 +123,9 @@ static int reboot_body(struct action *a, struct error *err)
                         return -1;
                 log_info("the instance was deleted while it rebooted");
                 *err = (struct error){};
+                return 0;
         }
+        log_info("rebooted");
         return 0;
 }
 

@@ -17,19 +17,6 @@
 
 #define JITTER 0.05
 
-/* ---- report_state ---- */
-
-static int report_state(void *arg, struct deadline by, struct error *err)
-{
-        struct compute_manager *m = arg;
-
-        assert_green();
-        if (store_service_report(m->store, &m->service, by, err) < 0)
-                return error_while(err, "reporting the service's state");
-        m->reported_ns = clock_now_ns();
-        return 0;
-}
-
 /* ---- the shared loop ---- */
 
 static int sync_power_states(void *arg, struct deadline by, struct error *err)
@@ -177,13 +164,7 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
 
 int compute_start_periodic(struct compute_manager *m, struct error *err)
 {
-        const struct periodic_task report[] = {
-                { "report_state", (double)m->conf->report_interval, 0, 0, 0, report_state },
-                {},
-        };
-
-        m->report_loop = periodic_start("report_state", report, m, err);
-        if (!m->report_loop)
+        if (service_start_reporting(m, err) < 0)
                 return -1;
         if (!m->conf->periodic_enable) {
                 log_info("periodic tasks are off: periodic_enable is false");

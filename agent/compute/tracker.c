@@ -239,6 +239,18 @@ static void note_hostname(struct tracker *t, const char *hostname)
                             hostname, t->node);
 }
 
+static int YIELDS forget_old_names(struct tracker *t, struct deadline by, struct error *err)
+{
+        uint64_t n = 0;
+
+        if (store_compute_nodes_forget_others(t->store, t->node, &n, by, err) < 0)
+                return -1;
+        if (n > 0)
+                log_warning("%" PRIu64 " compute nodes of this host under other names than %s were deleted",
+                            n, t->node);
+        return 0;
+}
+
 int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
 {
         CLEANUP(host_info_free) struct host_info host = {};
@@ -257,7 +269,7 @@ int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
         if (find_row(t, by, err) < 0 || count_instances(t, by, err) < 0)
                 return -1;
         apply_host(t, &host, &disk);
-        if (write_row(t, by, err) < 0)
+        if (write_row(t, by, err) < 0 || forget_old_names(t, by, err) < 0)
                 return -1;
         t->audited = true;
         return 0;

@@ -156,3 +156,20 @@ int store_compute_node_save(struct store *s, struct compute_node_row *r, struct 
                 return error_while(err, "saving compute node %s", r->hypervisor_hostname);
         return 0;
 }
+
+int store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname, uint64_t *ret_n,
+                                      struct deadline by, struct error *err)
+{
+        CLEANUP(query_free) struct query q = {};
+
+        query_add(&q,
+                  "UPDATE compute_nodes SET deleted = id, deleted_at = ? WHERE deleted = 0 AND host = ? AND "
+                  "hypervisor_hostname <> ?");
+        query_time(&q, clock_wall_s());
+        query_value(&q, db_text(s->host));
+        query_value(&q, db_text(hypervisor_hostname));
+        if (query_exec(s, NULL, &q, ret_n, NULL, by, err) < 0)
+                return error_while(err, "forgetting the compute nodes of host %s but %s", s->host,
+                                   hypervisor_hostname);
+        return 0;
+}

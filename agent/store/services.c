@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 
+#define REASON_MAX 255
+
 #define FIELD(column, kind, member)                                \
         {                                                          \
                 column, kind, offsetof(struct service_row, member) \
@@ -143,11 +145,27 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
         return 0;
 }
 
+static int YIELDS read_disabled(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        CLEANUP(db_result_freep) struct db_result *now = NULL;
+        struct db_value id = db_int(r->id);
+        const struct db_value *row;
+
+        if (db_pool_select(s->db, "SELECT disabled, forced_down, disabled_reason FROM services WHERE id = ?",
+                           &id, 1, &now, by, err) < 0)
+                return error_while(err, "reading whether host %s is disabled", s->host);
+        if (!db_result_rows(now))
+                return 0;
+        row = db_result_row(now, 0);
+        r->disabled = row[0].type == DB_INT && row[0].i;
+        r->forced_down = row[1].type == DB_INT && row[1].i;
+        replace_str(&r->disabled_reason, row[2].type == DB_TEXT ? row[2].s : NULL);
+        return 0;
+}
+
 int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
         CLEANUP(query_free) struct query q = {};
-        CLEANUP(db_result_freep) struct db_result *now = NULL;
-        struct db_value id = db_int(r->id);
         uint64_t matched;
 
         query_add(&q, "UPDATE services SET updated_at = ?, last_seen_up = ?, report_count = ?, version = ? "
@@ -156,22 +174,34 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
         query_time(&q, clock_wall_s());
         query_value(&q, db_int(r->report_count + 1));
         query_value(&q, db_int(SERVICE_VERSION));
-        query_value(&q, id);
+        query_value(&q, db_int(r->id));
         if (query_exec(s, NULL, &q, &matched, NULL, by, err) < 0)
                 return error_while(err, "reporting that host %s is up", s->host);
         if (!matched)
                 return error_set(err, ERR_NOT_FOUND, "the services row %lld of host %s is gone",
                                  (long long)r->id, s->host);
         r->report_count++;
-        if (db_pool_select(s->db, "SELECT disabled, forced_down, disabled_reason FROM services WHERE id = ?",
-                           &id, 1, &now, by, err) < 0)
-                return error_while(err, "reading whether host %s is disabled", s->host);
-        if (db_result_rows(now)) {
-                const struct db_value *row = db_result_row(now, 0);
+        return read_disabled(s, r, by, err);
+}
 
-                r->disabled = row[0].type == DB_INT && row[0].i;
-                r->forced_down = row[1].type == DB_INT && row[1].i;
-                replace_str(&r->disabled_reason, row[2].type == DB_TEXT ? row[2].s : NULL);
-        }
-        return 0;
+int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                         struct error *err)
+{
+        CLEANUP(freep) char *text = reason ? text_for_column(reason, REASON_MAX) : NULL;
+        CLEANUP(query_free) struct query q = {};
+
+        query_add(&q,
+                  "UPDATE services SET updated_at = ?, disabled = ?, disabled_reason = ? WHERE id = ? AND "
+                  "deleted = 0");
+        query_time(&q, clock_wall_s());
+        query_value(&q, db_int(reason != NULL));
+        query_value(&q, db_text(text));
+        query_value(&q, db_int(r->id));
+        /* Decided by the statement itself: an operator may be at it this very moment. */
+        query_add(&q, reason ? " AND disabled = 0"
+                             : " AND disabled = 1 AND disabled_reason LIKE '" SERVICE_AUTO_REASON "%'");
+        if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
+                return error_while(err, "%s the service of host %s", reason ? "disabling" : "enabling",
+                                   s->host);
+        return read_disabled(s, r, by, err);
 }

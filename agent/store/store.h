@@ -123,6 +123,14 @@ int YIELDS store_service_ensure(struct store *s, bool enable_new, struct service
  * gone. */
 int YIELDS store_service_report(struct store *s, struct service_row *r, struct deadline by,
                                 struct error *err);
+/*
+ * The hypervisor is gone (reason) or back (NULL): disables or enables this host's service, and says in r what
+ * the row holds then. Only what an agent disabled is enabled, and what anybody disabled keeps its reason
+ * (7.6).
+ */
+#define SERVICE_AUTO_REASON "AUTO: " /* such reasons begin with this */
+int YIELDS store_service_follow(struct store *s, struct service_row *r, const char *reason,
+                                struct deadline by, struct error *err);
 int YIELDS store_service_min_version(struct store *s, int64_t *ret, struct deadline by,
                                      struct error *err); /* 0: none */
 
@@ -143,3 +151,6 @@ int YIELDS store_compute_node_get(struct store *s, const char *hypervisor_hostna
 /* id 0: INSERT (uuid is made, mapped=0), filling id and uuid; else UPDATE. */
 int YIELDS store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by,
                                    struct error *err);
+/* Soft-deletes the rows of this host under other names than this: the host was renamed. */
+int YIELDS store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname,
+                                             uint64_t *ret_n, struct deadline by, struct error *err);

@@ -554,6 +554,53 @@ WORLD_TEST(the_service_reports)
                      "lab-compute nova-compute compute 64 1 1");
 }
 
+WORLD_TEST(the_service_follows_the_hypervisor_but_not_an_operator)
+{
+        struct error err = {};
+
+        ck_assert_ok(compute_start_periodic(world->m, &err), err);
+        while (compute_last_report_age(world->m) < 0)
+                ck_assert_ok(green_sleep(0.02, &err), err);
+        virt_fake_set_connected(world->driver, false);
+        while (!compute_service(world->m)->disabled)
+                ck_assert_ok(green_sleep(0.02, &err), err);
+        world_expect(world, "", "SELECT CONCAT(disabled, ' ', LEFT(disabled_reason, 32)) FROM services",
+                     "1 AUTO: Connection to libvirt lost");
+        virt_fake_set_connected(world->driver, true);
+        while (compute_service(world->m)->disabled)
+                ck_assert_ok(green_sleep(0.02, &err), err);
+        world_expect(world, "", "SELECT CONCAT(disabled, ' ', IFNULL(disabled_reason, 'NULL')) FROM services",
+                     "0 NULL");
+        /* an operator is quicker than our report of what the row holds */
+        run(world->desk.here.pool, "UPDATE services SET disabled = 1, disabled_reason = 'spare parts'");
+        virt_fake_set_connected(world->driver, false);
+        while (!compute_service(world->m)->disabled)
+                ck_assert_ok(green_sleep(0.02, &err), err);
+        virt_fake_set_connected(world->driver, true);
+        ck_assert_ok(green_sleep(0.3, &err), err);
+        world_expect(world, "", "SELECT CONCAT(disabled, ' ', disabled_reason) FROM services",
+                     "1 spare parts");
+}
+
+WORLD_TEST(old_names_of_this_host_are_forgotten)
+{
+        struct error err = {};
+
+        run(world->desk.here.pool,
+            "INSERT INTO compute_nodes (host, hypervisor_hostname, uuid, vcpus, memory_mb, local_gb, "
+            "vcpus_used, "
+            "memory_mb_used, local_gb_used, hypervisor_type, hypervisor_version, cpu_info, deleted) VALUES "
+            "('lab-compute', 'old-name', UUID(), 1, 1, 1, 1, 1, 1, 'QEMU', 1, '', 0), "
+            "('other-host', 'other-name', UUID(), 1, 1, 1, 1, 1, 1, 'QEMU', 1, '', 0)");
+        ck_assert_ok(compute_audit(world->m, soon(), &err), err);
+        world_expect(
+                world, "",
+                "SELECT GROUP_CONCAT(hypervisor_hostname ORDER BY id) FROM compute_nodes WHERE deleted = 0",
+                "fake-host,other-name");
+        world_expect(world, "",
+                     "SELECT deleted = id FROM compute_nodes WHERE hypervisor_hostname = 'old-name'", "1");
+}
+
 /* ---- a database that goes away ---- */
 
 struct stopping {
@@ -606,4 +653,5 @@ GREEN_SUITE("compute", a_build_leaves_what_nova_leaves, the_recorded_cpu_is_nova
             a_round_of_synchronisation_brings_all_into_line, guests_of_deleted_instances_are_reaped,
             a_start_repairs_what_was_interrupted, a_start_leaves_healthy_guests_untouched,
             a_build_cut_short_is_an_error_after_the_start, the_service_reports,
+            the_service_follows_the_hypervisor_but_not_an_operator, old_names_of_this_host_are_forgotten,
             a_method_outlives_a_restart_of_the_database)

@@ -560,6 +560,25 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
         return 0;
 }
 
+int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                         struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (reason ? !r->disabled : r->disabled) {
+                r->disabled = reason != NULL;
+                replace_str(&r->disabled_reason, reason);
+                strbuf_addf(&journal, "service %s\n", reason ? reason : "enabled");
+        }
+        return 0;
+}
+
+int store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname, uint64_t *ret_n,
+                                      struct deadline by, struct error *err)
+{
+        return begin(__func__, by, err);
+}
+
 void compute_node_row_free(struct compute_node_row *r)
 {
         free(r->hypervisor_type);

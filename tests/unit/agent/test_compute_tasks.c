@@ -46,6 +46,58 @@ GREEN_TEST(a_failed_report_is_tried_again)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(the_service_is_disabled_while_the_hypervisor_is_gone)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(1), &err), err);
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(3, &err), err);
+        virt_fake_set_connected(f.driver, false);
+        ck_assert_ok(green_sleep(0.1, &err), err); /* at once, not at the next report */
+        ck_assert_int_eq(strncmp(fake_store_journal(), "service AUTO: Connection to libvirt lost: ", 42), 0);
+        ck_assert(compute_service(f.m)->disabled);
+        virt_fake_set_connected(f.driver, true);
+        ck_assert_ok(green_sleep(0.1, &err), err);
+        ck_assert_journal("service enabled\n");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_service_that_an_operator_disabled_stays_so)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        f.conf.enable_new_services = false;
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(1), &err), err);
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        virt_fake_set_connected(f.driver, false);
+        ck_assert_ok(green_sleep(15, &err), err);
+        virt_fake_set_connected(f.driver, true);
+        ck_assert_ok(green_sleep(15, &err), err);
+        ck_assert(compute_service(f.m)->disabled);
+        ck_assert_journal("");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_database_that_is_away_then_delays_the_disabling)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(1), &err), err);
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(1, &err), err);
+        fake_store_fail("store_service_follow", 1, ERR_DB_LOST, "gone away");
+        virt_fake_set_connected(f.driver, false);
+        ck_assert_ok(green_sleep(1, &err), err);
+        ck_assert(!compute_service(f.m)->disabled);
+        ck_assert_ok(green_sleep(10, &err), err);
+        ck_assert(compute_service(f.m)->disabled);
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(periodic_tasks_can_be_off_but_the_report_stays)
 {
         struct error err = {};
@@ -280,9 +332,11 @@ GREEN_TEST_REAL(uptime_of_this_machine)
 }
 
 GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_other_work,
-            a_failed_report_is_tried_again, periodic_tasks_can_be_off_but_the_report_stays,
-            the_loop_synchronises_audits_and_cleans_up, reap_removes_the_guest_of_a_deleted_instance_only,
-            shutdown_powers_it_off_and_keeps_it, log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
+            a_failed_report_is_tried_again, the_service_is_disabled_while_the_hypervisor_is_gone,
+            a_service_that_an_operator_disabled_stays_so, a_database_that_is_away_then_delays_the_disabling,
+            periodic_tasks_can_be_off_but_the_report_stays, the_loop_synchronises_audits_and_cleans_up,
+            reap_removes_the_guest_of_a_deleted_instance_only, shutdown_powers_it_off_and_keeps_it,
+            log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
             a_guest_that_resists_does_not_hold_up_the_others, a_build_that_takes_too_long_is_called_an_error,
             console_bytes_become_text, the_tail_counts_pieces_between_newlines,
             console_output_is_read_from_the_guests_log, a_guest_without_a_console_says_so,

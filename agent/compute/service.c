@@ -1,0 +1,90 @@
+/*
+ * agent/compute/service.c: the services row: by it the rest of the cloud judges whether this host lives, and
+ * whether it is to get work (nova-contract 4.1, 4.4, 7.6).
+ *
+ * While the hypervisor cannot be reached the service is disabled, with a reason that says so, and enabled
+ * again after it: at each report, and at once when the connection comes or goes. A host that an operator
+ * disabled stays disabled.
+ */
+#define LOG_MODULE "compute.service"
+#include <string.h>
+
+#include "base/log.h"
+#include "compute/compute_priv.h"
+
+#define REPORT_TASK "report_state"
+
+int compute_service_ensure(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        struct service_row row = {};
+
+        if (store_service_ensure(m->store, m->conf->enable_new_services, &row, by, err) < 0)
+                return error_while(err, "registering the service");
+        service_row_free(&m->service);
+        m->service = row;
+        return 0;
+}
+
+static bool disabled_by_an_agent(const struct service_row *r)
+{
+        return r->disabled && r->disabled_reason &&
+               strncmp(r->disabled_reason, SERVICE_AUTO_REASON, strlen(SERVICE_AUTO_REASON)) == 0;
+}
+
+static int YIELDS follow_hypervisor(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *reason = NULL;
+        struct virt_status status = {};
+
+        m->driver->ops->get_status(m->driver, &status);
+        if (status.connected && disabled_by_an_agent(&m->service)) {
+                log_info("the hypervisor is back, enabling the service");
+                return store_service_follow(m->store, &m->service, NULL, by, err);
+        }
+        if (!status.connected && !m->service.disabled) {
+                reason = xasprintf(SERVICE_AUTO_REASON "Connection to libvirt lost: %s", status.last_error);
+                log_warning("disabling the service: %s", reason);
+                return store_service_follow(m->store, &m->service, reason, by, err);
+        }
+        return 0;
+}
+
+static int report_state(void *arg, struct deadline by, struct error *err)
+{
+        struct compute_manager *m = arg;
+
+        assert_green();
+        if (store_service_report(m->store, &m->service, by, err) < 0)
+                return error_while(err, "reporting the service's state");
+        m->reported_ns = clock_now_ns();
+        return follow_hypervisor(m, by, err);
+}
+
+int service_start_reporting(struct compute_manager *m, struct error *err)
+{
+        const struct periodic_task tasks[] = {
+                { REPORT_TASK, (double)m->conf->report_interval, 0, 0, 0, report_state },
+                {},
+        };
+
+        m->report_loop = periodic_start(REPORT_TASK, tasks, m, err);
+        return m->report_loop ? 0 : -1;
+}
+
+void service_connection_changed(struct compute_manager *m)
+{
+        if (m->report_loop)
+                periodic_kick(m->report_loop, REPORT_TASK);
+}
+
+const struct service_row *compute_service(const struct compute_manager *m)
+{
+        return &m->service;
+}
+
+double compute_last_report_age(const struct compute_manager *m)
+{
+        if (m->reported_ns == 0)
+                return -1;
+        return (double)(clock_now_ns() - m->reported_ns) / (double)NS_PER_S;
+}
