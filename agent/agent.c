@@ -69,6 +69,7 @@ static int drain(void *arg, struct error *err)
         return 0;
 }
 
+/* Whole or not at all: a file that has mistakes, or asks for what needs a restart, changes nothing. */
 static void HUB_ONLY reload(struct agent *a)
 {
         CLEANUP(strbuf_free) struct strbuf errors = {};
@@ -78,14 +79,13 @@ static void HUB_ONLY reload(struct agent *a)
 
         if (log_reopen(&err) < 0)
                 log_error("opening the log again: %s; going on with the old file", err.text);
-        if (!fresh) {
+        if (!fresh || conf_may_reload(a->conf, fresh, &errors) < 0) {
                 log_error("configuration not reloaded, nothing was changed:\n%s", errors.data);
-                return;
+        } else {
+                if (log_level_parse(fresh->debug ? "debug" : fresh->log_level, &level))
+                        log_set_level(level);
+                log_info("configuration read again: log level %s", log_level_name(log_get_level()));
         }
-        if (log_level_parse(fresh->debug ? "debug" : fresh->log_level, &level))
-                log_set_level(level);
-        log_info("configuration read again: log level %s; other settings need a restart",
-                 log_level_name(log_get_level()));
         conf_free(fresh);
 }
 
