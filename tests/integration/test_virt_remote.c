@@ -80,7 +80,7 @@ GREEN_TEST_REAL(a_late_libvirtd_is_waited_for)
 GREEN_TEST_REAL(a_killed_libvirtd_is_connected_to_again_and_all_is_looked_at)
 {
         struct deadline by = deadline_in_s(60);
-        unsigned descriptors = 0;
+        unsigned descriptors = 0, from = 0;
         struct virt_status status;
         struct error err = {};
         struct guest_info info;
@@ -97,7 +97,9 @@ GREEN_TEST_REAL(a_killed_libvirtd_is_connected_to_again_and_all_is_looked_at)
         ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
         expect_event(&r, VIRT_EVENT_STARTED, g.uuid);
         ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
-        expect_event(&r, VIRT_EVENT_RESYNC, NULL); /* 2 s after the open */
+        /* 2 s after the open; wherever it came. */
+        ck_assert_ok(wait_told(&r.told, &from, VIRT_EVENT_RESYNC, NULL, by, &err), err);
+        r.seen = r.told.n;
         qemu = qemu_pid(l.dir, &g);
         ck_assert_int_gt(qemu, 1);
         for (unsigned cycle = 0; cycle < 4; cycle++) {
@@ -147,6 +149,7 @@ GREEN_TEST_REAL(a_frozen_libvirtd_costs_its_callers_their_deadline_and_nothing_m
 {
         static const char uuid[] = "00000000-0000-4000-8000-000000000000";
         struct virt_status status;
+        unsigned most = 0;
         struct hung hung = {};
         struct error err = {};
         struct guest_info info;
@@ -169,11 +172,15 @@ GREEN_TEST_REAL(a_frozen_libvirtd_costs_its_callers_their_deadline_and_nothing_m
         expect_event(&r, VIRT_EVENT_DISCONNECTED, NULL); /* by keepalive */
         ck_assert_fails(r.d->ops->get_info(r.d, uuid, &info, deadline_in_s(5), &err), err,
                         NOVA_HYPERVISOR_UNAVAILABLE);
-        ck_assert_int_eq(green_sleep(4, &err), 0); /* the opens hang now; few of them at a time */
-        r.d->ops->get_status(r.d, &status);
-        ck_assert(!status.connected);
-        ck_assert_uint_ge(status.hung, 1);
-        ck_assert_uint_le(status.hung, 2);
+        /* The opens hang now, but few of them at a time. */
+        for (int i = 0; i < 200; i++) {
+                r.d->ops->get_status(r.d, &status);
+                ck_assert(!status.connected);
+                ck_assert_uint_le(status.hung, 2);
+                most = status.hung > most ? status.hung : most;
+                ck_assert_int_eq(green_sleep(0.02, &err), 0);
+        }
+        ck_assert_uint_ge(most, 1);
         libvirtd_kill(&l, SIGCONT);
         expect_event(&r, VIRT_EVENT_CONNECTED, NULL);
         expect_event(&r, VIRT_EVENT_RESYNC, NULL);

@@ -19,7 +19,6 @@
 #include "green/sync.h"
 #include "virt/libvirt/embed.h"
 #include "virt/libvirt/vir_error.h"
-#include "virt/libvirt/xmlutil.h"
 
 enum { OPENS_MAX = 2, RETRY_FIRST_MS = 200, RETRY_LAST_MS = 5000, SAY_AGAIN_S = 60 };
 static const double RESYNC_AFTER_OPEN_S = 2, CHECK_EVERY_S = 10, CLOSE_TIMEOUT_S = 5;
@@ -31,7 +30,7 @@ struct connection {
         struct event_source *source;
         unsigned long generation;
         unsigned long closed_generation; /* the newest one that is known to be lost */
-        char arch[32];
+        char arch[64];
         struct green *keeper;
         struct green_cond changed; /* connected, lost, suspected, stopping */
         bool stopping, lost, suspected;
@@ -54,7 +53,7 @@ struct open_job {
         atomic_int state;
         bool ran;
         virConnectPtr conn; /* the result; registered for events */
-        char arch[32];
+        char arch[64];
 };
 
 /* Nothing is answered that would need a person: an open that asks for credentials fails. */
@@ -72,22 +71,15 @@ static void BLOCKS close_connection(virConnectPtr conn, struct event_source *sou
         virConnectClose(conn);
 }
 
+/* Not from the capabilities: their first reader waits for seconds while libvirt asks QEMU what it can do. */
 static int BLOCKS read_arch(virConnectPtr conn, char *buf, size_t size, struct error *err)
 {
-        CLEANUP(freep) char *xml = virConnectGetCapabilities(conn);
-        CLEANUP(xml_doc_freep) xmlDoc *doc = NULL;
-        CLEANUP(freep) char *arch = NULL;
+        virNodeInfo node;
 
-        if (!xml)
-                return vir_error(err, "reading the host's capabilities");
-        doc = xml_parse(xml, strlen(xml), "the host's capabilities", err);
-        if (!doc)
-                return -1;
-        arch = xml_xpath_string(doc, "string(/capabilities/host/cpu/arch)");
-        if (!*arch)
-                return error_set(err, ERR_PROTOCOL, "the host's capabilities do not name its architecture");
-        snprintf(buf, size, "%s", arch);
-        return 0;
+        if (virNodeGetInfo(conn, &node) < 0)
+                return vir_error(err, "reading the host's architecture");
+        snprintf(buf, size, "%.*s", (int)sizeof(node.model), node.model);
+        return *buf ? 0 : error_set(err, ERR_PROTOCOL, "libvirt does not name the host's architecture");
 }
 
 static int BLOCKS open_and_register(struct open_job *job, struct error *err)

@@ -44,6 +44,6 @@ struct connection_status {
         unsigned long generation; /* how many opens there have been */
         double gap_s;             /* how long there has been none */
         const char *last_error;   /* borrowed */
-        const char *arch;         /* of the host, from its capabilities; "" before the first open */
+        const char *arch;         /* of the host; "" before the first open */
 };
 void HUB_ONLY connection_get_status(const struct connection *c, struct connection_status *ret);
