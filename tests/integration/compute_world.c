@@ -47,7 +47,8 @@ static void YIELDS make_files(struct world *w)
                                           .tpool = w->desk.here.workers };
         struct error err = {};
 
-        snprintf(w->dir, sizeof(w->dir), "/tmp/compute-test.XXXXXX");
+        /* below the server's folder, which goes in any case: also when a test fails half way */
+        snprintf(w->dir, sizeof(w->dir), "%s/compute.XXXXXX", env("MARIADB_DIR"));
         ck_assert_ptr_nonnull(mkdtemp(w->dir));
         opt.instances_path = instances = xasprintf("%s/instances", w->dir);
         locks = xasprintf("%s/locks", w->dir);

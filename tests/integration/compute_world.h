@@ -21,7 +21,7 @@
 
 struct world {
         struct desk desk;
-        char dir[64];
+        char dir[128];
         struct conf conf;
         struct image_source *images;
         struct disk_store *disks;
