@@ -149,6 +149,146 @@ GREEN_TEST_REAL(a_spawn_that_fails_leaves_nothing)
         rig_close(&r);
 }
 
+struct spawning {
+        struct rig *r;
+        const struct test_guest *g;
+        struct deadline by;
+        int result;
+        struct error err;
+};
+
+static int spawn_it(void *arg, struct error *unused)
+{
+        struct spawning *s = arg;
+
+        assert_green();
+        (void)unused;
+        s->result = s->r->d->ops->spawn(s->r->d, &s->g->spec, s->by, &s->err);
+        return 0;
+}
+
+/* However far it had come: at once, while it defines, while QEMU starts, while it waits for the end of that.
+ */
+GREEN_TEST_REAL(a_spawn_that_is_given_up_leaves_nothing)
+{
+        static const int64_t after_ms[] = { 0, 1, 30, 150, 300 };
+        struct deadline by = deadline_in_s(90);
+        struct test_guest g;
+        struct rig r = {};
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 9);
+        for (size_t i = 0; i < 2 * ARRAY_SIZE(after_ms); i++) {
+                struct deadline when = deadline_in_ms(after_ms[i / 2]);
+                struct spawning s = { .r = &r, .g = &g, .by = i % 2 ? by : when };
+                struct error err = {};
+                struct green *t = green_spawn_ref(NULL, "spawn", spawn_it, &s, &err);
+
+                ck_assert_ptr_nonnull(t);
+                if (i % 2) {
+                        ck_assert_int_eq(green_sleep_until(when, &err), 0);
+                        green_cancel(t);
+                }
+                ck_assert_ok(green_join(t, by, NULL, &err), err);
+                green_unref(t);
+                if (s.result == 0) { /* it was quicker */
+                        ck_assert_ok(r.d->ops->power_off(r.d, g.uuid, by, &err), err);
+                        ck_assert_ok(r.d->ops->undefine(r.d, g.uuid, by, &err), err);
+                } else {
+                        ck_assert_int_eq(s.err.code, i % 2 ? ERR_CANCELLED : ERR_TIMEOUT);
+                }
+                while (info_of(&r, g.uuid).power_state != POWER_NOSTATE)
+                        ck_assert_int_eq(green_sleep(0.05, &err), 0);
+        }
+        {
+                struct error err = {};
+
+                /* And it can be spawned again: nothing of the earlier ones comes too late. */
+                ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+                ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
+                ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+        }
+        remove_guest(&r, &g);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+GREEN_TEST_REAL(a_driver_that_is_stopped_leaves_its_guests_and_another_takes_over)
+{
+        struct deadline by = deadline_in_s(60);
+        struct error err = {};
+        struct test_guest g;
+        struct rig r = {};
+        pid_t pid;
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 10);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
+        pid = qemu_pid(r.root, &g);
+        r.d->ops->stop(r.d);
+        ck_assert_int_eq(kill(pid, 0), 0);
+        rig_open_uri(&r, r.uri, 0);
+        rig_connect(&r);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+        ck_assert_ok(r.d->ops->shutdown(r.d, g.uuid, by, &err), err);
+        expect_event(&r, VIRT_EVENT_STOPPED, g.uuid);
+        remove_guest(&r, &g);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+/* A handler that is slower than the guests: the queue overflows, and a RESYNC says so. */
+struct slow_handler {
+        struct told told;
+        struct green_event go;
+};
+
+static void slow(const struct virt_event *ev, void *arg)
+{
+        struct slow_handler *s = arg;
+        struct error err = {};
+
+        assert_green();
+        green_event_wait(&s->go, deadline_never(), &err);
+        if (ev->kind == VIRT_EVENT_RESYNC || ev->kind == VIRT_EVENT_CONNECTED)
+                on_told(ev, &s->told);
+}
+
+GREEN_TEST_REAL(events_that_were_lost_are_made_up_for)
+{
+        static const char uuid[] = "6695eb01-f6a4-8304-79aa-97f2502e193f"; /* of the domain "test" */
+        const struct virt_options opt = { .connection_uri = "test:///default" };
+        struct deadline by = deadline_in_s(60);
+        struct green_cond changed;
+        struct slow_handler s = {};
+        struct virt_status status;
+        struct error err = {};
+        struct virt_driver *d;
+        unsigned seen = 0;
+
+        green_cond_init(&changed, "told");
+        green_event_init(&s.go, "go");
+        s.told.changed = &changed;
+        d = virt_libvirt_new(&opt, &err);
+        ck_assert_msg(d != NULL, "%s", err.text);
+        d->on_event = slow;
+        d->on_event_arg = &s;
+        ck_assert_ok(d->ops->start(d, &err), err);
+        ck_assert_ok(d->ops->wait_connected(d, by, &err), err);
+        for (unsigned i = 0; i < 2500; i++) {
+                ck_assert_ok(d->ops->pause(d, uuid, by, &err), err);
+                ck_assert_ok(d->ops->unpause(d, uuid, by, &err), err);
+        }
+        green_event_set(&s.go);
+        ck_assert_ok(wait_told(&s.told, &seen, VIRT_EVENT_CONNECTED, NULL, by, &err), err);
+        ck_assert_ok(wait_told(&s.told, &seen, VIRT_EVENT_RESYNC, NULL, by, &err), err);
+        d->ops->get_status(d, &status);
+        ck_assert_uint_ge(status.overflows, 1);
+        ck_assert_uint_ge(status.calls, 5000);
+        d->ops->stop(d);
+}
+
 /* A process that spawns a guest and is killed: what an agent that dies leaves behind. */
 struct owner {
         pid_t pid;
@@ -398,6 +538,9 @@ static int run_suite(void)
                 pause_suspend_reboot_and_start_again,
                 a_killed_qemu_is_told_at_once,
                 a_spawn_that_fails_leaves_nothing,
+                a_spawn_that_is_given_up_leaves_nothing,
+                a_driver_that_is_stopped_leaves_its_guests_and_another_takes_over,
+                events_that_were_lost_are_made_up_for,
                 guests_outlive_their_owner_and_are_adopted_by_the_next,
                 a_second_opener_waits_until_the_first_is_gone,
                 status_files_without_a_process_are_removed_before_the_open,

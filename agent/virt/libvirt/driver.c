@@ -235,14 +235,29 @@ static void YIELDS remove_domain(struct libvirt_driver *d, const struct guest_sp
         green_shield_end();
 }
 
+/*
+ * A start whose caller gave up removes its domain when it comes to an end after all. By then it must not be
+ * somebody else's.
+ */
+static int YIELDS wait_for_orphans(struct libvirt_driver *d, const char *uuid, struct deadline by,
+                                   struct error *err)
+{
+        while (job_orphan_runs(&d->jobs, uuid)) {
+                if (wait_for_change(d, d->changes, by, err) < 0)
+                        return error_while(err,
+                                           "waiting for an earlier call for this guest, which still hangs");
+        }
+        return 0;
+}
+
 static int YIELDS define_and_run(struct libvirt_driver *d, const struct guest_spec *spec, struct deadline by,
                                  struct error *err)
 {
         CLEANUP(freep) char *xml = NULL;
 
-        if (build_xml(d, spec, &xml, err) < 0)
+        if (build_xml(d, spec, &xml, err) < 0 || wait_for_orphans(d, spec->uuid, by, err) < 0)
                 return -1;
-        if (job_define(&d->jobs, spec->name, xml, ORPHAN_IS_REMOVED, by, err) < 0)
+        if (job_define(&d->jobs, spec->uuid, xml, ORPHAN_IS_REMOVED, by, err) < 0)
                 return -1;
         if (job_create(&d->jobs, spec->uuid, ORPHAN_IS_REMOVED, by, err) == 0 &&
             wait_running(d, spec->uuid, by, err) == 0)

@@ -175,7 +175,7 @@ static int BLOCKS do_define(struct job *job, struct error *err)
         virDomainPtr dom = virDomainDefineXMLFlags(job->conn, job->in_text, 0);
 
         if (!dom)
-                return vir_error(err, "defining domain %s", job->base.what);
+                return vir_error(err, "defining domain %s", job->uuid);
         if (job->orphan == ORPHAN_IS_REMOVED && atomic_load(&job->given_up))
                 undefine_domain(dom);
         virDomainFree(dom);
@@ -193,7 +193,7 @@ static int BLOCKS do_create(struct job *job, struct error *err)
                 if (last_code() != VIR_ERR_OPERATION_INVALID || virDomainIsActive(dom) != 1)
                         r = vir_error(err, "starting domain %s", job->uuid);
         }
-        if (job->orphan == ORPHAN_IS_REMOVED && atomic_load(&job->given_up)) {
+        if (r == 0 && job->orphan == ORPHAN_IS_REMOVED && atomic_load(&job->given_up)) {
                 virDomainDestroy(dom);
                 undefine_domain(dom);
         }
@@ -394,10 +394,35 @@ JOB(info, "virDomainGetState", do_info);
 JOB(list, "virConnectListAllDomains", do_list);
 JOB(host_info, "virNodeGetInfo", do_host_info);
 
-int job_define(struct virt_jobs *j, const char *name, const char *xml, enum job_orphan orphan,
+/* ---- orphans ---- */
+
+struct orphan_search {
+        const char *uuid;
+        bool found;
+};
+
+static void look_for_orphan(const struct tpool_worker_info *info, void *arg)
+{
+        struct orphan_search *s = arg;
+
+        if (info->doing && info->hung && strcmp(info->what, s->uuid) == 0)
+                s->found = true;
+}
+
+bool job_orphan_runs(struct virt_jobs *j, const char *uuid)
+{
+        struct orphan_search s = { .uuid = uuid };
+
+        tpool_foreach(j->tpool, look_for_orphan, &s);
+        return s.found;
+}
+
+/* ---- the calls as green threads make them ---- */
+
+int job_define(struct virt_jobs *j, const char *uuid, const char *xml, enum job_orphan orphan,
                struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, &define_ops, name, err);
+        struct job *job = new_job(j, &define_ops, uuid, err);
         int r;
 
         if (!job)

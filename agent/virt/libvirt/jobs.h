@@ -18,7 +18,10 @@ struct virt_jobs {
 /* What may be left behind when the caller gave up on a job that then came to an end. */
 enum job_orphan { ORPHAN_STAYS, ORPHAN_IS_REMOVED };
 
-int YIELDS job_define(struct virt_jobs *j, const char *name, const char *xml, enum job_orphan orphan,
+/* Does a call for this domain still go on whose caller has given it up? Until it ends it may undo things. */
+bool HUB_ONLY job_orphan_runs(struct virt_jobs *j, const char *uuid);
+
+int YIELDS job_define(struct virt_jobs *j, const char *uuid, const char *xml, enum job_orphan orphan,
                       struct deadline by, struct error *err);
 /* A domain that runs already: 0. */
 int YIELDS job_create(struct virt_jobs *j, const char *uuid, enum job_orphan orphan, struct deadline by,
