@@ -282,9 +282,12 @@ GREEN_TEST_REAL(events_that_were_lost_are_made_up_for)
         }
         green_event_set(&s.go);
         ck_assert_ok(wait_told(&s.told, &seen, VIRT_EVENT_CONNECTED, NULL, by, &err), err);
+        do {
+                d->ops->get_status(d, &status);
+                ck_assert(!deadline_passed(by));
+                ck_assert_int_eq(green_sleep(0.01, &err), 0);
+        } while (status.overflows == 0);
         ck_assert_ok(wait_told(&s.told, &seen, VIRT_EVENT_RESYNC, NULL, by, &err), err);
-        d->ops->get_status(d, &status);
-        ck_assert_uint_ge(status.overflows, 1);
         ck_assert_uint_ge(status.calls, 5000);
         d->ops->stop(d);
 }
@@ -395,6 +398,8 @@ static int wait_for_owner(void *arg, struct error *unused)
         rig_connect(&r); /* by itself */
         r.d->ops->get_status(r.d, &status);
         ck_assert(status.connected && status.event_gap_s == 0);
+        /* libvirt adopts the guest in a thread of its own, which an exit would take libraries away from. */
+        expect_event(&r, VIRT_EVENT_RESYNC, NULL);
         rig_close(&r);
         return 0;
 }
