@@ -80,12 +80,6 @@ struct compute_call {
         struct deadline by;
 };
 
-struct injected_file {
-        char *path;
-        char *data; /* decoded */
-        size_t len;
-};
-
 /*
  * All a build needs. Made by rpc/, owned and freed by the manager with drop(). reschedule() casts the request
  * back to conductor (3.5) after the rows were prepared; NULL: the request cannot be rescheduled.

@@ -106,18 +106,6 @@ static int YIELDS find_image(struct action *a, struct image_info *ret, struct er
         return 0;
 }
 
-/* Files travel on the config drive; without one nova drops them too, with one they must not be lost. */
-static int check_injected_files(const struct compute_build *b, bool config_drive, struct error *err)
-{
-        if (b->n_files == 0)
-                return 0;
-        if (config_drive)
-                return error_set(err, NOVA_BUILD_ABORT,
-                                 "this agent cannot put injected files on the config drive");
-        log_warning("%u injected files are ignored: there is no config drive to put them on", b->n_files);
-        return 0;
-}
-
 /* Defaults in use and the CPU become part of the rows (7.2). */
 static int YIELDS record_spawned(struct action *a, struct error *err)
 {
@@ -141,9 +129,14 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
                 .image = &image,
                 .config_drive = guestspec_wants_config_drive(m, a->instance),
                 .admin_password = b->admin_password,
+                .files = b->files,
+                .n_files = b->n_files,
         };
 
-        if (check_injected_files(b, req.config_drive, err) < 0 || find_image(a, &image, err) < 0)
+        if (b->n_files > 0 && !req.config_drive) /* nova drops them too */
+                log_warning("%u injected files are ignored: there is no config drive to put them on",
+                            b->n_files);
+        if (find_image(a, &image, err) < 0)
                 return -1;
         a->running.doing = "creating disks";
         if (disks_create(m->disks, &req, &spec, a->by, err) < 0)

@@ -3,6 +3,7 @@
  * itself, as cloud-init reads it.
  *
  *      openstack/latest/meta_data.json, user_data, vendor_data.json, network_data.json
+ *      openstack/content/0000 ...     injected files; meta_data.json says where in the guest they belong
  *
  * The tree is written below the instance's folder, readable by us alone, turned into an image by the
  * configured mkisofs, and removed.
@@ -49,6 +50,25 @@ static void add_keys(struct jval *o, const struct instance *i)
         jval_set(o, "keys", keys);
 }
 
+static void add_files(struct jval *o, const struct disks_request *req)
+{
+        struct jval *files;
+
+        if (req->n_files == 0)
+                return;
+        files = jval_new_array();
+        for (unsigned i = 0; i < req->n_files; i++) {
+                struct jval *file = jval_new_object();
+                char content[32];
+
+                snprintf(content, sizeof(content), "/content/%04u", i);
+                jval_set_text(file, "path", req->files[i].path);
+                jval_set_text(file, "content_path", content);
+                jval_push(files, file);
+        }
+        jval_set(o, "files", files);
+}
+
 static void add_seed(struct jval *o)
 {
         CLEANUP(freep) char *text = NULL;
@@ -83,6 +103,7 @@ static char *meta_data(const struct disks_request *req)
         jval_set(o, "meta", meta);
         jval_set(o, "devices", jval_new_array());
         add_keys(o, i);
+        add_files(o, req);
         add_seed(o);
         text = jval_print(o, NULL);
         jval_unref(o);
@@ -96,6 +117,8 @@ struct tree {
         char *meta_data;
         char *user_data;
         size_t user_data_len;
+        struct injected_file *files; /* paths are not kept: meta_data.json has them */
+        unsigned n_files;
 };
 
 static void tree_free(void *arg)
@@ -108,6 +131,9 @@ static void tree_free(void *arg)
                 free(t->meta_data);
         }
         free(t->user_data);
+        for (unsigned i = 0; i < t->n_files; i++)
+                free(t->files[i].data);
+        free(t->files);
         free(t);
 }
 
@@ -125,6 +151,24 @@ static int BLOCKS write_one(const char *dir, const char *name, const void *data,
                 return -1;
         }
         return fclose(f) == 0 ? 0 : error_system(err, errno, "writing %s of the config drive", name);
+}
+
+static int BLOCKS write_files(const struct tree *t, struct error *err)
+{
+        CLEANUP(freep) char *content = xasprintf("%s/openstack/content", t->dir);
+
+        if (t->n_files == 0)
+                return 0;
+        if (mkdir(content, 0755) < 0)
+                return error_system(err, errno, "making the tree of the config drive");
+        for (unsigned i = 0; i < t->n_files; i++) {
+                char name[16];
+
+                snprintf(name, sizeof(name), "%04u", i);
+                if (write_one(content, name, t->files[i].data, t->files[i].len, err) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 static int write_tree(void *arg, const bool *given_up, struct error *err)
@@ -147,7 +191,8 @@ static int write_tree(void *arg, const bool *given_up, struct error *err)
         latest = xasprintf("%s/openstack/latest", t->dir);
         if (write_one(latest, "meta_data.json", t->meta_data, strlen(t->meta_data), err) < 0 ||
             write_one(latest, "vendor_data.json", "{}", 2, err) < 0 ||
-            write_one(latest, "network_data.json", network, strlen(network), err) < 0)
+            write_one(latest, "network_data.json", network, strlen(network), err) < 0 ||
+            write_files(t, err) < 0)
                 return -1;
         return t->user_data ? write_one(latest, "user_data", t->user_data, t->user_data_len, err) : 0;
 }
@@ -194,6 +239,13 @@ int config_drive_create(struct disk_store *s, const struct disks_request *req, c
 
         t->dir = xstrdup(tree_dir);
         t->meta_data = meta_data(req);
+        t->files = xcalloc(req->n_files, sizeof(*t->files));
+        for (; t->n_files < req->n_files; t->n_files++) {
+                const struct injected_file *f = &req->files[t->n_files];
+
+                t->files[t->n_files] =
+                        (struct injected_file){ .data = xmemdup(f->data, f->len), .len = f->len };
+        }
         if (req->instance->user_data) {
                 t->user_data = base64_decode(req->instance->user_data, &t->user_data_len);
                 if (!t->user_data) {

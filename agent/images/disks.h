@@ -34,11 +34,20 @@ struct disk_store_options {
 struct disk_store *HUB_ONLY disk_store_new(const struct disk_store_options *opt, struct error *err);
 void HUB_ONLY disk_store_free(struct disk_store *s); /* no call may be running; NULL allowed */
 
+struct injected_file {
+        char *path; /* in the guest */
+        char *data;
+        size_t len;
+};
+
 struct disks_request {
         const struct instance *instance; /* uuid, flavor, root_device_name, system_metadata image_hw_*_bus */
         const struct image_info *image;  /* as image_source_ops.get() gave it */
         bool config_drive;
-        const char *admin_password; /* for the config drive, or NULL */
+        /* For the config drive; without one they are not needed. */
+        const char *admin_password; /* or NULL */
+        const struct injected_file *files;
+        unsigned n_files;
 };
 
 /*

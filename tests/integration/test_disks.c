@@ -322,7 +322,13 @@ GREEN_TEST_REAL(hostile_images_never_reach_qemu)
 
 GREEN_TEST_REAL(a_config_drive_holds_what_the_guest_may_know)
 {
-        CLEANUP(freep) char *drive = NULL, *listing = NULL, *meta = NULL, *user = NULL, *label = NULL;
+        CLEANUP(freep)
+        char *drive = NULL,
+             *listing = NULL, *meta = NULL, *user = NULL, *label = NULL, *file = NULL;
+        struct injected_file files[] = {
+                { (char *)"/etc/motd", (char *)"hello\n", 6 },
+                { (char *)"/root/empty", (char *)"", 0 },
+        };
         struct error err = {};
         struct rig r;
 
@@ -334,6 +340,8 @@ GREEN_TEST_REAL(a_config_drive_holds_what_the_guest_may_know)
         replace_str(&r.instance->key_data, "ssh-ed25519 AAAA me");
         replace_str(&r.instance->user_data, "IyEvYmluL3NoCmVjaG8gaGkK");
         r.req.config_drive = true;
+        r.req.files = files;
+        r.req.n_files = 2;
         ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
         drive = instance_file(&r, "disk.config");
         ck_assert_uint_eq(r.spec.n_disks, 2);
@@ -354,6 +362,13 @@ GREEN_TEST_REAL(a_config_drive_holds_what_the_guest_may_know)
         ck_assert_ptr_nonnull(strstr(meta, "\"name\":\"a \\\"name\\\" of\\n two lines\""));
         ck_assert_ptr_nonnull(strstr(meta, "\"public_keys\":{\"mine\":\"ssh-ed25519 AAAA me\"}"));
         ck_assert_ptr_nonnull(strstr(meta, "\"random_seed\":\""));
+        ck_assert_ptr_nonnull(strstr(meta,
+                                     "\"files\":[{\"path\":\"/etc/motd\",\"content_path\":\"/content/0000\"},"
+                                     "{\"path\":\"/root/empty\",\"content_path\":\"/content/0001\"}]"));
+        ck_assert_ptr_nonnull(strstr(listing, "/openstack/content/0001"));
+        file = output_of(
+                (const char *const[]){ "isoinfo", "-R", "-x", "/openstack/content/0000", "-i", drive, NULL });
+        ck_assert_str_eq(file, "hello\n");
         user = output_of((const char *const[]){ "isoinfo", "-R", "-x", "/openstack/latest/user_data", "-i",
                                                 drive, NULL });
         ck_assert_str_eq(user, "#!/bin/sh\necho hi\n");
