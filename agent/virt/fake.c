@@ -5,62 +5,24 @@
  * waits delays the events after it and nothing else. What tests ordered for the next call of an operation is
  * a list of plans, looked at when the call begins.
  */
-#include "virt/fake.h"
+#include "virt/fake_priv.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/mem.h"
-#include "green/sync.h"
 
-struct fake_guest {
-        struct list link;
-        struct guest_info info;
-        struct guest_spec spec; /* empty for guests that were only added */
-        bool ignores_acpi;
-};
-
-enum plan_kind { PLAN_FAIL, PLAN_HANG, PLAN_SLOW };
-
-struct plan {
-        struct list link;
-        const char *op; /* a literal of the table below */
-        enum plan_kind kind;
-        int code;
-        char text[128];
-        double seconds;
-};
-
-struct queued_event {
-        struct list link;
-        struct virt_event ev;
-};
-
-static const char *const op_names[] = {
+static const char *const op_names[FAKE_OPS] = {
         "wait_connected", "get_host_info", "list",  "get_info", "spawn",   "hard_reboot", "power_off",
         "shutdown",       "start_domain",  "pause", "unpause",  "suspend", "undefine",    "console_path",
 };
 
-struct fake {
-        struct virt_driver base;
-        struct list guests, plans, events;
-        struct green_cond changed; /* an event was queued or handled, the connection came or went */
-        struct green *feeder;
-        unsigned calls[ARRAY_SIZE(op_names)];
-        bool connected, started, stopping, delivering;
-        int next_id;
-        unsigned long n_events, n_reconnects, n_calls, n_timeouts;
-        char hostname[256];
-        int64_t vcpus, memory_mb;
-};
-
-static struct fake *fake_of(const struct virt_driver *d)
+struct fake *fake_of(const struct virt_driver *d)
 {
         return CONTAINER_OF(d, struct fake, base);
 }
 
-static unsigned op_index(const char *op)
+unsigned fake_op_index(const char *op)
 {
         for (unsigned i = 0; i < ARRAY_SIZE(op_names); i++)
                 if (strcmp(op_names[i], op) == 0)
@@ -69,7 +31,12 @@ static unsigned op_index(const char *op)
         abort();
 }
 
-static struct fake_guest *find(const struct fake *f, const char *uuid)
+const char *fake_op_name(unsigned index)
+{
+        return op_names[index];
+}
+
+struct fake_guest *fake_find(const struct fake *f, const char *uuid)
 {
         list_for_each (n, &f->guests) {
                 struct fake_guest *g = CONTAINER_OF(n, struct fake_guest, link);
@@ -80,7 +47,7 @@ static struct fake_guest *find(const struct fake *f, const char *uuid)
         return NULL;
 }
 
-static void HUB_ONLY send_event(struct fake *f, const char *uuid, enum virt_event_kind kind)
+void fake_send_event(struct fake *f, const char *uuid, enum virt_event_kind kind)
 {
         struct queued_event *q = NEW(struct queued_event);
 
@@ -145,7 +112,7 @@ static int YIELDS follow_plan(struct fake *f, struct plan *p, struct deadline by
 
 static int YIELDS begin(struct fake *f, const char *op, struct deadline by, struct error *err)
 {
-        f->calls[op_index(op)]++;
+        f->calls[fake_op_index(op)]++;
         f->n_calls++;
         green_yield();
         if (green_cancelled())
@@ -173,21 +140,21 @@ static bool is_active(const struct fake_guest *g)
         return g->info.id >= 0;
 }
 
-static void HUB_ONLY go_on(struct fake *f, struct fake_guest *g)
+void fake_go_on(struct fake *f, struct fake_guest *g)
 {
         g->info.power_state = POWER_RUNNING;
         g->info.id = ++f->next_id;
-        send_event(f, g->info.uuid, VIRT_EVENT_STARTED);
+        fake_send_event(f, g->info.uuid, VIRT_EVENT_STARTED);
 }
 
-static void HUB_ONLY go_off(struct fake *f, struct fake_guest *g, enum power_state state)
+void fake_go_off(struct fake *f, struct fake_guest *g, enum power_state state)
 {
         g->info.power_state = state;
         g->info.id = -1;
-        send_event(f, g->info.uuid, VIRT_EVENT_STOPPED);
+        fake_send_event(f, g->info.uuid, VIRT_EVENT_STOPPED);
 }
 
-static struct fake_guest *add(struct fake *f, const char *uuid, const char *name)
+struct fake_guest *fake_add(struct fake *f, const char *uuid, const char *name)
 {
         struct fake_guest *g = NEW(struct fake_guest);
 
@@ -246,7 +213,7 @@ static int fake_start(struct virt_driver *d, struct error *err)
         if (!f->feeder)
                 return -1;
         f->started = true;
-        send_event(f, "", VIRT_EVENT_CONNECTED);
+        fake_send_event(f, "", VIRT_EVENT_CONNECTED);
         return 0;
 }
 
@@ -255,7 +222,7 @@ static int fake_wait_connected(struct virt_driver *d, struct deadline by, struct
         struct fake *f = fake_of(d);
 
         assert_green();
-        f->calls[op_index("wait_connected")]++;
+        f->calls[fake_op_index("wait_connected")]++;
         while (!f->connected)
                 if (green_cond_wait(&f->changed, by, err) < 0)
                         return -1;
@@ -334,7 +301,7 @@ static int fake_get_info(struct virt_driver *d, const char *uuid, struct guest_i
         assert_green();
         if (begin(f, "get_info", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         *ret = (struct guest_info){ .power_state = POWER_NOSTATE, .id = -1 };
         snprintf(ret->uuid, sizeof(ret->uuid), "%s", uuid);
         if (g)
@@ -351,13 +318,13 @@ static int fake_spawn(struct virt_driver *d, const struct guest_spec *spec, stru
         assert_green();
         if (begin(f, "spawn", by, err) < 0)
                 return -1;
-        g = find(f, spec->uuid);
+        g = fake_find(f, spec->uuid);
         if (g && is_active(g))
                 return error_set(err, NOVA_LIBVIRT_ERROR, "domain %s is already active", spec->name);
         if (!g)
-                g = add(f, spec->uuid, spec->name);
+                g = fake_add(f, spec->uuid, spec->name);
         copy_spec(&g->spec, spec);
-        go_on(f, g);
+        fake_go_on(f, g);
         return 0;
 }
 
@@ -370,13 +337,13 @@ static int fake_hard_reboot(struct virt_driver *d, const struct guest_spec *spec
         assert_green();
         if (begin(f, "hard_reboot", by, err) < 0)
                 return -1;
-        g = find(f, spec->uuid);
+        g = fake_find(f, spec->uuid);
         if (g && is_active(g))
-                go_off(f, g, POWER_SHUTDOWN);
+                fake_go_off(f, g, POWER_SHUTDOWN);
         if (!g)
-                g = add(f, spec->uuid, spec->name);
+                g = fake_add(f, spec->uuid, spec->name);
         copy_spec(&g->spec, spec);
-        go_on(f, g);
+        fake_go_on(f, g);
         return 0;
 }
 
@@ -388,9 +355,9 @@ static int fake_power_off(struct virt_driver *d, const char *uuid, struct deadli
         assert_green();
         if (begin(f, "power_off", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (g && is_active(g))
-                go_off(f, g, POWER_SHUTDOWN);
+                fake_go_off(f, g, POWER_SHUTDOWN);
         return 0;
 }
 
@@ -402,13 +369,13 @@ static int fake_shutdown(struct virt_driver *d, const char *uuid, struct deadlin
         assert_green();
         if (begin(f, "shutdown", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (!g)
                 return not_found(uuid, err);
         if (!is_active(g))
                 return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
         if (!g->ignores_acpi)
-                go_off(f, g, POWER_SHUTDOWN);
+                fake_go_off(f, g, POWER_SHUTDOWN);
         return 0;
 }
 
@@ -420,11 +387,11 @@ static int fake_start_domain(struct virt_driver *d, const char *uuid, struct dea
         assert_green();
         if (begin(f, "start_domain", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (!g)
                 return not_found(uuid, err);
         if (!is_active(g))
-                go_on(f, g);
+                fake_go_on(f, g);
         return 0;
 }
 
@@ -436,14 +403,14 @@ static int YIELDS set_running(struct virt_driver *d, const char *op, const char 
 
         if (begin(f, op, by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (!g)
                 return not_found(uuid, err);
         if (!is_active(g))
                 return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
         if (g->info.power_state != state) {
                 g->info.power_state = state;
-                send_event(f, uuid, kind);
+                fake_send_event(f, uuid, kind);
         }
         return 0;
 }
@@ -468,12 +435,12 @@ static int fake_suspend(struct virt_driver *d, const char *uuid, struct deadline
         assert_green();
         if (begin(f, "suspend", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (!g)
                 return not_found(uuid, err);
         if (!is_active(g))
                 return error_set(err, NOVA_LIBVIRT_ERROR, "domain is not running");
-        go_off(f, g, POWER_SHUTDOWN);
+        fake_go_off(f, g, POWER_SHUTDOWN);
         return 0;
 }
 
@@ -485,7 +452,7 @@ static int fake_undefine(struct virt_driver *d, const char *uuid, struct deadlin
         assert_green();
         if (begin(f, "undefine", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (g && is_active(g))
                 return error_set(err, NOVA_LIBVIRT_ERROR, "cannot undefine a domain that runs");
         if (g)
@@ -502,7 +469,7 @@ static int fake_console_path(struct virt_driver *d, const char *uuid, char **ret
         assert_green();
         if (begin(f, "console_path", by, err) < 0)
                 return -1;
-        g = find(f, uuid);
+        g = fake_find(f, uuid);
         if (!g)
                 return not_found(uuid, err);
         if (!g->spec.console_log)
@@ -568,143 +535,4 @@ struct virt_driver *virt_fake_new(void)
         f->connected = true;
         virt_fake_set_host(&f->base, "fake-host", 8, 16384);
         return &f->base;
-}
-
-/* ---- what tests do to it ---- */
-
-static struct plan *HUB_ONLY plan(struct virt_driver *d, const char *op, enum plan_kind kind)
-{
-        struct plan *p = NEW(struct plan);
-
-        p->op = op_names[op_index(op)];
-        p->kind = kind;
-        list_append(&fake_of(d)->plans, &p->link);
-        return p;
-}
-
-void virt_fake_fail_next(struct virt_driver *d, const char *op, int code, const char *text)
-{
-        struct plan *p = plan(d, op, PLAN_FAIL);
-
-        p->code = code;
-        snprintf(p->text, sizeof(p->text), "%s", text);
-}
-
-void virt_fake_hang_next(struct virt_driver *d, const char *op)
-{
-        plan(d, op, PLAN_HANG);
-}
-
-void virt_fake_slow_next(struct virt_driver *d, const char *op, double seconds)
-{
-        plan(d, op, PLAN_SLOW)->seconds = seconds;
-}
-
-unsigned virt_fake_calls(const struct virt_driver *d, const char *op)
-{
-        return fake_of(d)->calls[op_index(op)];
-}
-
-bool virt_fake_guest_stops(struct virt_driver *d, const char *uuid)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-
-        if (g)
-                go_off(fake_of(d), g, POWER_SHUTDOWN);
-        return g != NULL;
-}
-
-bool virt_fake_guest_crashes(struct virt_driver *d, const char *uuid)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-
-        if (g)
-                go_off(fake_of(d), g, POWER_CRASHED);
-        return g != NULL;
-}
-
-bool virt_fake_guest_starts(struct virt_driver *d, const char *uuid)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-
-        if (g)
-                go_on(fake_of(d), g);
-        return g != NULL;
-}
-
-bool virt_fake_set_state(struct virt_driver *d, const char *uuid, enum power_state state)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-        bool active = state == POWER_RUNNING || state == POWER_PAUSED || state == POWER_SUSPENDED;
-
-        if (!g)
-                return false;
-        g->info.power_state = state;
-        if (!active)
-                g->info.id = -1;
-        else if (g->info.id < 0)
-                g->info.id = ++fake_of(d)->next_id;
-        return true;
-}
-
-void virt_fake_add_guest(struct virt_driver *d, const char *uuid, const char *name, enum power_state state)
-{
-        add(fake_of(d), uuid, name);
-        virt_fake_set_state(d, uuid, state);
-}
-
-bool virt_fake_ignore_acpi(struct virt_driver *d, const char *uuid, bool ignore)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-
-        if (g)
-                g->ignores_acpi = ignore;
-        return g != NULL;
-}
-
-void virt_fake_emit(struct virt_driver *d, const char *uuid, enum virt_event_kind kind)
-{
-        send_event(fake_of(d), uuid, kind);
-}
-
-void virt_fake_set_connected(struct virt_driver *d, bool connected)
-{
-        struct fake *f = fake_of(d);
-
-        if (f->connected == connected)
-                return;
-        f->connected = connected;
-        if (connected) {
-                f->n_reconnects++;
-                send_event(f, "", VIRT_EVENT_CONNECTED);
-                send_event(f, "", VIRT_EVENT_RESYNC);
-        } else {
-                send_event(f, "", VIRT_EVENT_DISCONNECTED);
-        }
-}
-
-int virt_fake_drain(struct virt_driver *d, struct deadline by, struct error *err)
-{
-        struct fake *f = fake_of(d);
-
-        while (!list_empty(&f->events) || f->delivering)
-                if (green_cond_wait(&f->changed, by, err) < 0)
-                        return -1;
-        return 0;
-}
-
-void virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus, int64_t memory_mb)
-{
-        struct fake *f = fake_of(d);
-
-        snprintf(f->hostname, sizeof(f->hostname), "%s", hostname);
-        f->vcpus = vcpus;
-        f->memory_mb = memory_mb;
-}
-
-const struct guest_spec *virt_fake_spec(struct virt_driver *d, const char *uuid)
-{
-        struct fake_guest *g = find(fake_of(d), uuid);
-
-        return g && g->spec.name ? &g->spec : NULL;
 }
