@@ -4,8 +4,8 @@
  * One green thread accepts, one reads each connection into a common inbox. A connection lives as long as its
  * reader or any message that came over it: a peer that only closes its sending side still gets its replies,
  * and a reply to one that is gone fails without harm. When the inbox is full the readers wait, so the
- * pressure goes back through the sockets to the senders. A peer that breaks the protocol loses its
- * connection, and nobody else notices.
+ * pressure goes back through the sockets to the senders. A peer that breaks the protocol, or that does not
+ * take its replies, loses its connection, and nobody else notices.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@
 #define FRAME_S         30.0   /* a frame that has begun must be whole by then */
 #define IDLE_S          1200.0 /* a connection without frames and without calls */
 #define LISTEN_S        5.0
-#define STOP_FRAMES_MAX 64 /* of one connection, still taken in after the stop */
+#define TAKE_S          5.0 /* for the peer to take a reply: it holds up a worker so long */
+#define STOP_FRAMES_MAX 64  /* of one connection, still taken in after the stop */
 
 struct unix_transport {
         struct transport base;
@@ -281,10 +282,15 @@ static void unix_reject(struct transport_message *m)
                 hang_up(m->origin);
 }
 
+/*
+ * A peer on the same machine takes a reply at once, or is stopped, or means no good. Its replies must not
+ * occupy the workers for as long as a broker may be waited for: one peer could send enough calls to stop all.
+ */
 static int unix_reply(struct transport_message *m, const char *reply_q, const char *body, size_t len,
                       struct deadline by, struct error *err)
 {
         struct connection *c = m->origin;
+        struct deadline patience = deadline_in_s(TAKE_S);
         bool begun;
         int r;
 
@@ -292,10 +298,11 @@ static int unix_reply(struct transport_message *m, const char *reply_q, const ch
         assert_green();
         if (!c || c->fd < 0)
                 return error_set(err, ERR_CLOSED, "the caller is gone");
-        if (green_mutex_lock(&c->writing, by, err) < 0)
+        if (green_mutex_lock(&c->writing, deadline_earlier(by, patience), err) < 0)
                 return -1;
-        r = frame_write(&c->fd, body, len, by, &begun, err);
-        if (r < 0 && (begun || err->code == ERR_CLOSED || err->code == ERR_SYSTEM))
+        r = frame_write(&c->fd, body, len, deadline_earlier(by, patience), &begun, err);
+        if (r < 0 && (begun || err->code == ERR_CLOSED || err->code == ERR_SYSTEM ||
+                      (err->code == ERR_TIMEOUT && deadline_passed(patience))))
                 hang_up(c);
         green_mutex_unlock(&c->writing);
         return r;

@@ -402,6 +402,43 @@ GREEN_TEST(a_caller_that_does_not_read_stops_nobody)
         transport_free(t);
 }
 
+static int fill_socket(void *arg, struct error *err)
+{
+        struct transport_message *m = arg;
+        char text[4096];
+
+        assert_green();
+        memset(text, 'x', sizeof(text));
+        while (transport_reply(m, "q", text, sizeof(text), deadline_in_s(3600), err) == 0)
+                ;
+        transport_message_free(m);
+        return 0;
+}
+
+/* As many workers as there are wait for it, each with a deadline of an hour. */
+GREEN_TEST(a_caller_that_does_not_read_is_given_up_soon)
+{
+        struct transport *t = listening("lazy");
+        struct green_group *workers = green_group_new("workers");
+        int64_t began = clock_now_ns();
+        struct error err = {};
+        int fd = raw_connect(test_path("lazy"));
+        char text[160];
+        bool ok;
+
+        for (int i = 0; i < 64; i++) {
+                raw_send(fd, "x");
+                ck_assert_ok(green_spawn(workers, "worker", fill_socket, receive(t), &err), err);
+        }
+        ck_assert_ok(green_group_wait(workers, deadline_in_s(7200), &err), err);
+        ck_assert_double_le((double)(clock_now_ns() - began) / 1e9, 11);
+        transport_describe(t, text, sizeof(text), &ok);
+        ck_assert_msg(strstr(text, "0 connections") != NULL, "%s", text);
+        green_group_close(workers);
+        green_close(fd);
+        transport_free(t);
+}
+
 GREEN_TEST(a_reply_that_is_too_large_is_refused_and_the_connection_stays)
 {
         struct transport *t = listening("too-large");
@@ -601,6 +638,7 @@ GREEN_SUITE("transport-unix", urls_are_checked, the_socket_file_lives_as_long_as
             a_frame_that_never_ends_costs_the_connection, a_rejected_message_costs_its_sender_the_connection,
             replies_go_back_the_way_the_request_came, a_reply_to_a_caller_that_is_gone_fails_without_harm,
             a_caller_that_only_listens_gets_its_reply, a_caller_that_does_not_read_stops_nobody,
+            a_caller_that_does_not_read_is_given_up_soon,
             a_reply_that_is_too_large_is_refused_and_the_connection_stays,
             receiving_times_out_and_can_be_cancelled, connections_have_a_bound,
             an_idle_connection_is_closed_in_the_end, a_flood_waits_in_the_socket_and_loses_nothing,
