@@ -247,7 +247,7 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
 
 static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
 {
-        log_error("%s %s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)",
+        log_error("%s %.64s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)",
                   err->text);
 }
 
