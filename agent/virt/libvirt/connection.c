@@ -367,7 +367,7 @@ static int keep(void *arg, struct error *unused)
 
         assert_green();
         (void)unused;
-        while (!c->stopping) {
+        while (!c->stopping && !green_cancelled()) { /* cancelled alone: the hub is going down */
                 struct error err = {};
 
                 if (open_once(c, &err) < 0) {
