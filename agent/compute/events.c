@@ -20,6 +20,8 @@
 
 #include "base/log.h"
 
+#define RESYNC_RETRY_S 10
+
 struct event_job {
         struct list held; /* in manager.held while it waits */
         struct compute_manager *m;
@@ -31,6 +33,45 @@ void events_init(struct compute_manager *m)
 {
         list_init(&m->held);
 }
+
+/* ---- looking at everything ---- */
+
+/* Tried until it works: while it fails events are lost, and the next round may be far away, or never. */
+static int resync_main(void *arg, struct error *err)
+{
+        struct compute_manager *m = arg;
+        int r = 0;
+
+        assert_green();
+        while (r == 0 && m->resync_wanted && m->listening) {
+                m->resync_wanted = false;
+                r = compute_sync_all(m, deadline_in_s((double)m->conf->long_rpc_timeout), err);
+                if (r == 0 || err->code == ERR_CANCELLED)
+                        continue;
+                log_warning("looking at all guests failed, trying again in %d s: %s", RESYNC_RETRY_S,
+                            err->text);
+                m->resync_wanted = true;
+                r = green_sleep(RESYNC_RETRY_S, err);
+        }
+        m->resync_underway = false;
+        return r;
+}
+
+static void HUB_ONLY want_resync(struct compute_manager *m)
+{
+        struct error err = {};
+
+        m->resync_wanted = true;
+        if (!m->listening || m->resync_underway)
+                return;
+        m->resync_underway = true;
+        if (green_spawn(m->work, "power state resync", resync_main, m, &err) == 0)
+                return;
+        m->resync_underway = false;
+        log_warning("looking at all guests is left to the next round: %s", err.text);
+}
+
+/* ---- one event ---- */
 
 /* False: the event says nothing about a power state. */
 static bool expected_state(enum virt_event_kind kind, enum power_state *ret)
@@ -91,8 +132,9 @@ static int event_main(void *arg, struct error *err)
         if (r == 0 && !job->overtaken && m->listening)
                 r = handle(m, &job->event, err);
         if (r < 0 && err->code != ERR_CANCELLED) {
-                log_warning("event %s could not be acted on, the next synchronisation will see it: %s",
+                log_warning("event %s could not be acted on, all guests will be looked at: %s",
                             virt_event_name(job->event.kind), err->text);
+                want_resync(m);
                 r = 0;
         }
         free(job);
@@ -129,39 +171,7 @@ static void HUB_ONLY start_handling(struct compute_manager *m, const struct virt
         free(job);
 }
 
-/* ---- looking at everything ---- */
-
-static int resync_main(void *arg, struct error *err)
-{
-        struct compute_manager *m = arg;
-        int r = 0;
-
-        assert_green();
-        while (r == 0 && m->resync_wanted && m->listening) {
-                m->resync_wanted = false;
-                r = compute_sync_all(m, deadline_in_s((double)m->conf->long_rpc_timeout), err);
-        }
-        m->resync_underway = false;
-        if (r < 0 && err->code != ERR_CANCELLED) {
-                log_warning("looking at all guests failed, the next round tries again: %s", err->text);
-                r = 0;
-        }
-        return r;
-}
-
-static void HUB_ONLY want_resync(struct compute_manager *m)
-{
-        struct error err = {};
-
-        m->resync_wanted = true;
-        if (!m->listening || m->resync_underway)
-                return;
-        m->resync_underway = true;
-        if (green_spawn(m->work, "power state resync", resync_main, m, &err) == 0)
-                return;
-        m->resync_underway = false;
-        log_warning("looking at all guests is left to the next round: %s", err.text);
-}
+/* ---- from the driver ---- */
 
 void compute_on_virt_event(const struct virt_event *ev, void *manager)
 {

@@ -268,6 +268,36 @@ GREEN_TEST(after_a_gap_all_guests_are_looked_at)
         compute_fixture_stop(&f);
 }
 
+static bool YIELDS becomes(enum vm_state wanted)
+{
+        struct error err = {};
+
+        for (int s = 0; s < 60 && fake_store_row(UUID_A)->vm_state != wanted; s++)
+                ck_assert_ok(green_sleep(1, &err), err);
+        return fake_store_row(UUID_A)->vm_state == wanted;
+}
+
+/* The rows are out of reach just then: what happened meanwhile is not forgotten. */
+GREEN_TEST(a_look_at_all_guests_that_fails_is_repeated)
+{
+        begin(VM_ACTIVE, POWER_RUNNING, POWER_RUNNING);
+        virt_fake_set_connected(f.driver, false);
+        ck_assert(virt_fake_set_state(f.driver, UUID_A, POWER_SHUTDOWN));
+        fake_store_fail("store_instances_of_host", 1, ERR_DB_LOST, "gone away");
+        virt_fake_set_connected(f.driver, true);
+        ck_assert(becomes(VM_STOPPED));
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(an_event_that_cannot_be_acted_on_is_made_up_for)
+{
+        begin(VM_ACTIVE, POWER_RUNNING, POWER_RUNNING);
+        fake_store_fail("store_instance_get", 1, ERR_DB_LOST, "gone away");
+        ck_assert(virt_fake_guest_stops(f.driver, UUID_A));
+        ck_assert(becomes(VM_STOPPED));
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(events_before_the_recovery_lead_to_a_look_after_it)
 {
         struct error err = {};
@@ -308,5 +338,6 @@ GREEN_SUITE("compute-sync", the_table_of_verdicts, row_follows_a_guest_that_went
             an_outdated_event_is_dropped, an_event_of_an_unknown_guest_is_ignored,
             a_stop_that_is_held_back_is_cancelled_by_a_start,
             a_stop_that_is_held_back_counts_when_its_time_has_come, events_can_be_switched_off,
-            after_a_gap_all_guests_are_looked_at, events_before_the_recovery_lead_to_a_look_after_it,
-            a_draining_agent_starts_no_stop)
+            after_a_gap_all_guests_are_looked_at, a_look_at_all_guests_that_fails_is_repeated,
+            an_event_that_cannot_be_acted_on_is_made_up_for,
+            events_before_the_recovery_lead_to_a_look_after_it, a_draining_agent_starts_no_stop)
