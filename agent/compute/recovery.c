@@ -16,7 +16,8 @@
 #include "base/log.h"
 #include "compute/compute_priv.h"
 
-#define AT_ONCE 10
+#define AT_ONCE     10
+#define READ_TIME_S 60.0 /* to read all rows, and again for all guests; the work itself may take longer */
 
 struct recovery {
         struct compute_manager *m;
@@ -30,6 +31,7 @@ struct recovery {
 struct recovery_job {
         struct recovery *r;
         struct instance *instance; /* borrowed from the list, which outlives the job */
+        enum power_state power;    /* of its guest */
         enum recovery_step steps[RECOVERY_STEPS_MAX];
         unsigned n_steps;
         bool record_defaults;
@@ -45,6 +47,8 @@ static int YIELDS set_states(struct recovery_job *job, enum vm_state vm_state, u
 
         i->vm_state = vm_state;
         i->task_state = TASK_NONE;
+        if (more & COL_POWER_STATE)
+                i->power_state = job->power;
         return store_instance_save(job->r->m->store, i, COL_VM_STATE | COL_TASK_STATE | more, expect, by,
                                    err);
 }
@@ -137,7 +141,7 @@ static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, co
         case RECOVER_REBOOT_HARD:
                 return reboot_again(job, c, true, err);
         case RECOVER_TO_ACTIVE:
-                return set_states(job, VM_ACTIVE, 0, c->by, err);
+                return set_states(job, VM_ACTIVE, COL_POWER_STATE, c->by, err);
         case RECOVER_UNPAUSE:
                 return compute_unpause(m, c, err);
         case RECOVER_STOP:
@@ -145,17 +149,17 @@ static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, co
         case RECOVER_START:
                 return compute_start(m, c, err);
         case RECOVER_TO_PAUSED:
-                return set_states(job, VM_PAUSED, 0, c->by, err);
+                return set_states(job, VM_PAUSED, COL_POWER_STATE, c->by, err);
         case RECOVER_TO_SUSPENDED:
                 if (!instance_system_meta(i, "old_vm_state"))
                         instance_set_system_meta(i, "old_vm_state", vm_state_name(VM_ACTIVE));
-                return set_states(job, VM_SUSPENDED, COL_SYSTEM_METADATA, c->by, err);
+                return set_states(job, VM_SUSPENDED, COL_SYSTEM_METADATA | COL_POWER_STATE, c->by, err);
         case RECOVER_RESUME:
                 return compute_resume(m, c, err);
         case RECOVER_RESUMED:
                 old = before_suspend(i);
                 instance_set_system_meta(i, "old_vm_state", NULL);
-                return set_states(job, old, COL_SYSTEM_METADATA, c->by, err);
+                return set_states(job, old, COL_SYSTEM_METADATA | COL_POWER_STATE, c->by, err);
         case RECOVER_BOOT_AGAIN:
                 return boot_again(job, c, err);
         }
@@ -234,6 +238,7 @@ static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, st
 
         job->r = r;
         job->instance = i;
+        job->power = power;
         job->n_steps = recovery_decide(&r->opt, i, power, job->steps);
         job->record_defaults = lacks_defaults(i);
         if (!job->record_defaults && (job->n_steps == 0 || job->steps[0] == RECOVER_LEAVE)) {
@@ -282,9 +287,10 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
                 .progress_arg = arg,
         };
 
-        if (store_instances_of_host(m->store, &instances, by, err) < 0)
+        if (store_instances_of_host(m->store, &instances, deadline_earlier(by, deadline_in_s(READ_TIME_S)),
+                                    err) < 0)
                 return error_while(err, "reading the instances of this host");
-        if (compute_list_guests(m, &guests, by, err) < 0)
+        if (compute_list_guests(m, &guests, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
         if (recover_all(&r, &instances, &guests, by, err) < 0)
                 return error_while(err, "recovering instances");

@@ -192,6 +192,7 @@ GREEN_TEST(each_row_leads_to_a_state_that_users_can_act_on)
                 prepare();
                 i = compute_fixture_instance(&f, UUID_A, cases[c].vm_state, cases[c].task, cases[c].guest);
                 replace_str(&i->host, "host-1");
+                i->power_state = POWER_RUNNING; /* as of before the kill */
                 recover();
                 ck_assert_msg(i->vm_state == cases[c].then && i->task_state == TASK_NONE,
                               "case %zu (%s, %s, guest %s): %s, %s", c, vm_state_name(cases[c].vm_state),
@@ -200,6 +201,8 @@ GREEN_TEST(each_row_leads_to_a_state_that_users_can_act_on)
                 ck_assert_ok(f.driver->ops->get_info(f.driver, UUID_A, &info, deadline_in_s(1), &err), err);
                 ck_assert_msg(info.power_state == cases[c].guest_then, "case %zu: guest %s", c,
                               power_state_name(info.power_state));
+                ck_assert_msg(i->vm_state == VM_ERROR || i->power_state == cases[c].guest_then,
+                              "case %zu: power_state %s", c, power_state_name(i->power_state));
                 compute_fixture_stop(&f);
         }
 }
