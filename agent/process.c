@@ -1,9 +1,15 @@
-/* agent/process.c: signals come as bytes of a descriptor that a green thread reads. */
+/*
+ * agent/process.c: what the process needs before there are threads: directories, limits, the lock that keeps
+ * a second agent out, and signals, which come as bytes of a descriptor that a green thread reads.
+ */
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -12,7 +18,10 @@
 #include "base/mem.h"
 #include "green/green.h"
 
+enum { LOCK_TRIES = 20, LOCK_PAUSE_US = 100 * 1000 };
+
 static int signal_fd = -1;
+static int lock_fd = -1; /* held until the process ends */
 
 static int make_directory(const char *path, const char *option, struct error *err)
 {
@@ -35,6 +44,39 @@ static int make_directory(const char *path, const char *option, struct error *er
                 return error_set(err, ERR_INVALID, "%s: %s is not a directory", option, path);
         if (access(path, W_OK | X_OK) < 0)
                 return error_system(err, errno, "%s: writing to %s", option, path);
+        return 0;
+}
+
+/*
+ * Two agents on one state_path would each take the other's work for what a dead agent left, and "recover" it.
+ * One that was killed a moment ago may not be gone quite yet, so it is tried for two seconds.
+ */
+static int lock_state(const char *state_path, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("%s/compute-agent.lock", state_path);
+        CLEANUP(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        char owner[16] = "";
+
+        if (fd < 0)
+                return error_system(err, errno, "opening %s", path);
+        for (int n = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; n++) {
+                if (errno != EWOULDBLOCK && errno != EINTR)
+                        return error_system(err, errno, "locking %s", path);
+                if (n == LOCK_TRIES) {
+                        if (read(fd, owner, sizeof(owner) - 1) <= 0)
+                                snprintf(owner, sizeof(owner), "unknown");
+                        owner[strcspn(owner, "\n")] = '\0';
+                        return error_set(err, ERR_BUSY,
+                                         "another compute-agent (pid %s) works on state_path %s: stop it "
+                                         "first, or give this one a state_path of its own",
+                                         owner, state_path);
+                }
+                usleep(LOCK_PAUSE_US);
+        }
+        if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+                return error_system(err, errno, "writing %s", path);
+        lock_fd = fd;
+        fd = -1;
         return 0;
 }
 
@@ -66,6 +108,7 @@ int process_prepare(const struct conf *conf, struct error *err)
         raise_descriptor_limit();
         umask(022); /* QEMU, perhaps another user, must reach the disks */
         if (make_directory(conf->state_path, "state_path", err) < 0 ||
+            lock_state(conf->state_path, err) < 0 ||
             make_directory(conf->instances_path, "instances_path", err) < 0)
                 return -1;
         return 0;
