@@ -91,8 +91,10 @@ static void HUB_ONLY reload(struct agent *a)
 
 static int write_report(void *arg, struct error *err)
 {
+        CLEANUP(freep) char *path = NULL;
+
         assert_green();
-        return report_write(arg, err);
+        return report_write(arg, &path, err);
 }
 
 static void quit_at_once(void)

@@ -179,7 +179,7 @@ static char *report_path(const struct admin_sources *from)
                          (long long)clock_wall_us(), (int)getpid());
 }
 
-int report_write(const struct admin_sources *from, struct error *err)
+int report_write(const struct admin_sources *from, char **ret_path, struct error *err)
 {
         struct report_job *r;
         int result;
@@ -191,8 +191,10 @@ int report_write(const struct admin_sources *from, struct error *err)
         r->path = report_path(from);
         collect(r, from);
         result = tpool_call(from->tpool, &r->job, deadline_in_s(WRITE_S), err);
-        if (result == 0)
+        if (result == 0) {
                 log_info("report written to %s", r->path ? r->path : "stderr");
+                *ret_path = take_ptr(&r->path);
+        }
         tpool_job_done(&r->job);
         return result;
 }

@@ -6,7 +6,8 @@
 #include "rpc/admin.h"
 
 /*
- * Writes it to log_dir/file, or to stderr: versions, configuration without secrets, native threads, green
+ * Writes it beside the log file, or to stderr when there is none (*ret_path NULL; else the caller frees it):
+ * versions, configuration without secrets, native threads, green
  * threads with backtraces, pools, locks, hypervisor, database, instances being worked on.
  */
-int YIELDS report_write(const struct admin_sources *from, struct error *err);
+int YIELDS report_write(const struct admin_sources *from, char **ret_path, struct error *err);

@@ -333,16 +333,17 @@ static int method_drain(struct rpc_call *call, struct error *err)
 static int method_report(struct rpc_call *call, struct error *err)
 {
         const struct admin_sources *s = call->app;
+        char CLEANUP(freep) *path = NULL;
 
         assert_green();
         if (may_change(call, err) < 0)
                 return -1;
         if (!s->write_report)
                 return error_set(err, ERR_UNSUPPORTED, "this agent writes its report on SIGUSR2 only");
-        if (s->write_report(s, err) < 0)
+        if (s->write_report(s, &path, err) < 0)
                 return error_while(err, "writing the report");
         call->result = jval_new_object();
-        jval_set_text(call->result, "written_to", *s->conf->log_file ? s->conf->log_file : "standard error");
+        jval_set_text(call->result, "written_to", path ? path : "standard error");
         return 0;
 }
 

@@ -37,8 +37,9 @@ struct admin_sources {
         struct transport *transport;
         int64_t started_ns;   /* of the monotonic clock */
         bool ready, draining; /* the start has finished; SIGTERM came */
-        /* Writes the report of SIGUSR2; NULL: this build has none. */
-        int (*write_report)(const struct admin_sources *from, struct error *err);
+        /* Writes the report of SIGUSR2; NULL: this build has none. *ret_path: NULL for stderr; caller frees.
+         */
+        int (*write_report)(const struct admin_sources *from, char **ret_path, struct error *err);
 };
 
 extern const struct rpc_method admin_methods[];

@@ -39,10 +39,11 @@ static struct world w;
 
 /* ---- the fixture ---- */
 
-static int count_report(const struct admin_sources *from, struct error *err)
+static int count_report(const struct admin_sources *from, char **ret_path, struct error *err)
 {
         (void)from, (void)err;
-        w.reports++;
+        if (w.reports++)
+                *ret_path = xstrdup("/var/log/report");
         return 0;
 }
 
@@ -403,6 +404,9 @@ GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
         answer = ask("report");
         ck_assert_uint_eq(w.reports, 1);
         ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "standard error");
+        jval_unref(answer);
+        answer = ask("report");
+        ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "/var/log/report");
         finish();
 }
 
