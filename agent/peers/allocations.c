@@ -1,0 +1,120 @@
+/* agent/peers/allocations.c: what instances hold in placement: read, and removed. */
+#include "peers/placement_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "json/json.h"
+
+static char *path_of(const char *consumer)
+{
+        CLEANUP(freep) char *escaped = http_escape(consumer);
+
+        return xasprintf("/allocations/%s", escaped);
+}
+
+static int unexpected(const struct service_answer *a, const char *method, const char *path, struct error *err)
+{
+        service_unexpected(a, err);
+        return error_while(err, "placement: %s %s", method, path);
+}
+
+struct collected {
+        struct placement_consumer *items;
+        unsigned n;
+};
+
+static int collect(const char *key, struct jval *v, void *arg)
+{
+        struct collected *c = arg;
+
+        (void)v;
+        if (strlen(key) == sizeof(c->items[0].uuid) - 1)
+                memcpy(c->items[c->n++].uuid, key, sizeof(c->items[0].uuid));
+        return 0;
+}
+
+int placement_consumers(struct placement *p, const char *provider, struct placement_consumer **ret,
+                        unsigned *ret_n, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s/allocations", provider);
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        const struct jval *all;
+        struct collected c = {};
+
+        if (placement_call(p, "GET", NULL, NULL, &a, path, by, err) < 0)
+                return -1;
+        if (a.status != 200)
+                return unexpected(&a, "GET", path, err);
+        all = jval_get(a.json, "allocations");
+        if (jval_type(all) != JVAL_OBJECT)
+                return error_set(err, ERR_PROTOCOL, "placement: GET %s: the answer has no allocations", path);
+        c.items = xcalloc(jval_len(all) + 1, sizeof(c.items[0]));
+        jval_foreach(all, collect, &c);
+        *ret = c.items;
+        *ret_n = c.n;
+        return 0;
+}
+
+static int YIELDS read_allocation(struct placement *p, const char *path, struct service_answer *ret,
+                                  struct deadline by, struct error *err)
+{
+        if (placement_call(p, "GET", "1.28", NULL, ret, path, by, err) < 0)
+                return -1;
+        if (ret->status != 200)
+                return unexpected(ret, "GET", path, err);
+        if (jval_type(jval_get(ret->json, "allocations")) != JVAL_OBJECT)
+                return error_set(err, ERR_PROTOCOL, "placement: GET %s: the answer has no allocations", path);
+        return 0;
+}
+
+int placement_allocation_count(struct placement *p, const char *consumer, unsigned *ret, struct deadline by,
+                               struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *path = path_of(consumer);
+
+        if (read_allocation(p, path, &a, by, err) < 0)
+                return -1;
+        *ret = (unsigned)jval_len(jval_get(a.json, "allocations"));
+        return 0;
+}
+
+int placement_allocation_delete(struct placement *p, const char *consumer, struct deadline by,
+                                struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *path = path_of(consumer);
+
+        if (placement_call(p, "DELETE", NULL, NULL, &a, path, by, err) < 0)
+                return -1;
+        return a.status == 204 || a.status == 404 ? 0 : unexpected(&a, "DELETE", path, err);
+}
+
+/* Sent back as it was read, but empty: the generation in it lets placement refuse if it has changed. */
+static struct jval *emptied(const struct jval *allocation)
+{
+        struct jval *body = jval_copy(allocation);
+
+        jval_set(body, "allocations", jval_new_object());
+        return body;
+}
+
+int placement_allocation_clear(struct placement *p, const char *consumer, struct deadline by,
+                               struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer there = {};
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *path = path_of(consumer);
+        CLEANUP(jval_unrefp) struct jval *body = NULL;
+
+        if (read_allocation(p, path, &there, by, err) < 0)
+                return -1;
+        if (jval_len(jval_get(there.json, "allocations")) == 0)
+                return 0;
+        body = emptied(there.json);
+        if (placement_call(p, "PUT", "1.28", body, &a, path, by, err) < 0)
+                return -1;
+        return a.status == 204 ? 0 : unexpected(&a, "PUT", path, err);
+}

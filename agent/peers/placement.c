@@ -1,0 +1,496 @@
+/*
+ * agent/peers/placement.c: provider, inventories and traits of this host.
+ *
+ * What placement has is remembered with the provider's generation, so that an audit without news sends
+ * nothing. A write whose generation is not placement's any more forgets it all and begins anew.
+ */
+#include "peers/placement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "json/json.h"
+#include "peers/placement_priv.h"
+
+enum { ATTEMPTS_MAX = 4 };
+
+/* Result of a step whose generation was old. */
+enum { STALE = 1 };
+
+struct placement *placement_new(const struct placement_options *opt)
+{
+        struct placement *p = NEW(struct placement);
+
+        p->service = opt->service;
+        p->refresh_s = opt->refresh_s;
+        green_mutex_init(&p->busy, "placement provider");
+        return p;
+}
+
+static void forget(struct placement *p)
+{
+        jval_unref(p->inventories);
+        jval_unref(p->traits);
+        p->inventories = p->traits = NULL;
+        p->uuid[0] = '\0';
+}
+
+void placement_free(struct placement *p)
+{
+        if (!p)
+                return;
+        forget(p);
+        free(p);
+}
+
+int placement_call(struct placement *p, const char *method, const char *version, const struct jval *body,
+                   struct service_answer *ret, const char *path, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *mv = version ? xasprintf("placement %s", version) : NULL;
+        struct service_request req = { .method = method, .path = path, .api_version = mv, .body = body };
+
+        return service_call(p->service, &req, ret, by, err);
+}
+
+/* The answer to a GET, which must be 200 and an object. */
+static int YIELDS get(struct placement *p, const char *path, const char *version, struct service_answer *ret,
+                      struct deadline by, struct error *err)
+{
+        if (placement_call(p, "GET", version, NULL, ret, path, by, err) < 0)
+                return -1;
+        if (ret->status == 200 && jval_type(ret->json) == JVAL_OBJECT)
+                return 0;
+        if (ret->status == 200)
+                error_set(err, ERR_PROTOCOL, "answered with something that is no object");
+        else
+                service_unexpected(ret, err);
+        service_answer_free(ret);
+        return error_while(err, "placement: GET %s", path);
+}
+
+/* A member of an answer, of the type that it must have. Referenced. */
+static struct jval *member(const struct service_answer *a, const char *key, enum jval_type type,
+                           struct error *err)
+{
+        struct jval *v = jval_get(a->json, key);
+
+        if (v && jval_type(v) == type)
+                return jval_ref(v);
+        error_set(err, ERR_PROTOCOL, "placement: the answer has no %s %s", jval_type_name(type), key);
+        return NULL;
+}
+
+static bool take_generation(struct placement *p, const struct jval *from, const char *key)
+{
+        p->generation = jval_get_int(from, key, -1);
+        return p->generation >= 0;
+}
+
+/* ---- the provider ---- */
+
+static bool is_name_conflict(const struct service_answer *a)
+{
+        return a->text && strstr(a->text, "Conflicting resource provider name");
+}
+
+static int YIELDS read_provider(struct placement *p, const char *uuid, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s", uuid);
+        CLEANUP(service_answer_free) struct service_answer a = {};
+
+        if (get(p, path, "1.14", &a, by, err) < 0)
+                return -1;
+        return take_generation(p, a.json, "generation")
+                       ? 0
+                       : error_set(err, ERR_PROTOCOL, "placement: the provider has no generation");
+}
+
+static int YIELDS create_provider(struct placement *p, const struct placement_host *h, bool *ret_created,
+                                  struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        struct jval *body = jval_new_object();
+        int r;
+
+        jval_set_text(body, "uuid", h->uuid);
+        jval_set_text(body, "name", h->name);
+        r = placement_call(p, "POST", "1.20", body, &a, "/resource_providers", by, err);
+        jval_unref(body);
+        if (r < 0)
+                return -1;
+        *ret_created = a.status == 200;
+        if (a.status == 200 && take_generation(p, a.json, "generation"))
+                return 0;
+        if (a.status == 409 && !is_name_conflict(&a))
+                return read_provider(p, h->uuid, by, err);
+        service_unexpected(&a, err);
+        if (a.status == 409)
+                err->code = ERR_INVALID;
+        return error_while(err, "placement: making provider %s called %s", h->uuid, h->name);
+}
+
+/* Finds our provider, or makes it. */
+static int YIELDS find_provider(struct placement *p, const struct placement_host *h, bool *ret_created,
+                                struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("/resource_providers?in_tree=%s", h->uuid);
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        const struct jval *list;
+
+        *ret_created = false;
+        if (get(p, path, "1.14", &a, by, err) < 0)
+                return -1;
+        list = jval_get(a.json, "resource_providers");
+        for (size_t i = 0; i < jval_len(list); i++)
+                if (strcmp(jval_get_text(jval_at(list, i), "uuid", ""), h->uuid) == 0 &&
+                    take_generation(p, jval_at(list, i), "generation"))
+                        return 0;
+        return create_provider(p, h, ret_created, by, err);
+}
+
+static int YIELDS read_associations(struct placement *p, const char *uuid, struct deadline by,
+                                    struct error *err)
+{
+        CLEANUP(freep) char *inventories = xasprintf("/resource_providers/%s/inventories", uuid);
+        CLEANUP(freep) char *aggregates = xasprintf("/resource_providers/%s/aggregates", uuid);
+        CLEANUP(freep) char *traits = xasprintf("/resource_providers/%s/traits", uuid);
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(service_answer_free) struct service_answer b = {};
+        CLEANUP(service_answer_free) struct service_answer c = {};
+
+        /* We never change aggregates, but reading them tells their generation apart from a broken service. */
+        if (get(p, inventories, NULL, &a, by, err) < 0 || get(p, aggregates, "1.19", &b, by, err) < 0 ||
+            get(p, traits, "1.6", &c, by, err) < 0)
+                return -1;
+        p->inventories = member(&a, "inventories", JVAL_OBJECT, err);
+        p->traits = p->inventories ? member(&c, "traits", JVAL_ARRAY, err) : NULL;
+        /* The oldest of what was read: a change in between is noticed by the write. */
+        if (!p->traits || !take_generation(p, a.json, "resource_provider_generation")) {
+                forget(p);
+                return error_set(err, ERR_PROTOCOL, "placement: what provider %s has is incomplete", uuid);
+        }
+        return 0;
+}
+
+/* Afterwards p knows the provider, its generation, inventories and traits. */
+static int YIELDS know_provider(struct placement *p, const struct placement_host *h, struct deadline by,
+                                struct error *err)
+{
+        bool created;
+
+        if (p->uuid[0] && strcmp(p->uuid, h->uuid) == 0 && !deadline_passed(p->refresh_at))
+                return 0;
+        forget(p);
+        if (find_provider(p, h, &created, by, err) < 0)
+                return -1;
+        if (created) {
+                p->inventories = jval_new_object();
+                p->traits = jval_new_array();
+        } else if (read_associations(p, h->uuid, by, err) < 0) {
+                return -1;
+        }
+        p->refresh_at = p->refresh_s > 0 ? deadline_in_s((double)p->refresh_s) : deadline_never();
+        memccpy(p->uuid, h->uuid, '\0', sizeof(p->uuid) - 1);
+        return 0;
+}
+
+/* ---- inventories ---- */
+
+static struct jval *inventories_of(const struct placement_host *h)
+{
+        struct jval *all = jval_new_object();
+
+        for (unsigned i = 0; i < h->n_inventories; i++) {
+                const struct placement_inventory *in = &h->inventories[i];
+                struct jval *one;
+
+                if (in->total <= 0)
+                        continue;
+                one = jval_new_object();
+                jval_set_int(one, "total", in->total);
+                jval_set_int(one, "reserved", in->reserved);
+                jval_set_int(one, "min_unit", 1);
+                jval_set_int(one, "max_unit", in->total);
+                jval_set_int(one, "step_size", 1);
+                jval_set_real(one, "allocation_ratio", in->allocation_ratio);
+                jval_set(all, in->resource_class, one);
+        }
+        return all;
+}
+
+struct compared {
+        const struct jval *other;
+        bool differs;
+};
+
+static int same_number(const char *key, struct jval *v, void *arg)
+{
+        struct compared *c = arg;
+
+        /* Ratios are FLOAT in the database of placement. */
+        c->differs |= (float)jval_real(v, -1) != (float)jval_real(jval_get(c->other, key), -2);
+        return c->differs;
+}
+
+static int same_inventory(const char *class, struct jval *v, void *arg)
+{
+        struct compared *c = arg;
+        struct compared inner = { jval_get(c->other, class) };
+
+        jval_foreach(v, same_number, &inner);
+        c->differs |= inner.differs;
+        return c->differs;
+}
+
+static bool same_inventories(const struct jval *wanted, const struct jval *present)
+{
+        struct compared c = { present };
+
+        jval_foreach(wanted, same_inventory, &c);
+        return !c.differs && jval_len(wanted) == jval_len(present);
+}
+
+static bool is_in_use(const struct service_answer *a)
+{
+        return strcmp(jval_get_text(jval_at(jval_get(a->json, "errors"), 0), "code", ""),
+                      "placement.inventory.inuse") == 0;
+}
+
+/* PUT of something with the generation. 0: done, *ret is the answer; STALE; -1. */
+static int YIELDS put(struct placement *p, const char *what, const char *version, struct jval *value,
+                      struct service_answer *ret, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s/%s", p->uuid, what);
+        struct jval *body = jval_new_object();
+        int r;
+
+        jval_set_int(body, "resource_provider_generation", p->generation);
+        jval_set(body, what, value);
+        r = placement_call(p, "PUT", version, body, ret, path, by, err);
+        jval_unref(body);
+        if (r < 0)
+                return -1;
+        if (ret->status == 200 && take_generation(p, ret->json, "resource_provider_generation"))
+                return 0;
+        service_unexpected(ret, err);
+        error_while(err, "placement: PUT %s", path);
+        /* 404: the provider was removed. It is made again. */
+        if ((ret->status == 409 && !is_in_use(ret)) || ret->status == 404)
+                return STALE;
+        if (ret->status == 200)
+                return error_set(err, ERR_PROTOCOL, "placement: PUT %s: the answer has no generation", path);
+        return -1;
+}
+
+static int YIELDS sync_inventories(struct placement *p, const struct placement_host *h, struct deadline by,
+                                   struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(jval_unrefp) struct jval *wanted = inventories_of(h);
+        struct jval *now;
+        int r;
+
+        if (same_inventories(wanted, p->inventories))
+                return 0;
+        r = put(p, "inventories", "1.26", jval_ref(wanted), &a, by, err);
+        if (r != 0)
+                return r;
+        now = member(&a, "inventories", JVAL_OBJECT, err);
+        if (!now)
+                return -1;
+        jval_unref(p->inventories);
+        p->inventories = now;
+        return 0;
+}
+
+/* ---- traits ---- */
+
+static bool in_array(const struct jval *array, const char *name)
+{
+        for (size_t i = 0; i < jval_len(array); i++)
+                if (strcmp(jval_text(jval_at(array, i), ""), name) == 0)
+                        return true;
+        return false;
+}
+
+static bool in_list(const char *const *list, const char *name)
+{
+        for (; *list; list++)
+                if (strcmp(*list, name) == 0)
+                        return true;
+        return false;
+}
+
+/* What is there and not ours, and of ours what is true. */
+static struct jval *merge_traits(const struct jval *present, const char *const *yes, const char *const *owned)
+{
+        struct jval *all = jval_new_array();
+
+        for (size_t i = 0; i < jval_len(present); i++) {
+                const char *name = jval_text(jval_at(present, i), "");
+
+                if (*name && !in_list(owned, name) && !in_array(all, name))
+                        jval_push(all, jval_new_text(name));
+        }
+        for (; *yes; yes++)
+                if (!in_array(all, *yes))
+                        jval_push(all, jval_new_text(*yes));
+        return all;
+}
+
+static bool same_traits(const struct jval *a, const struct jval *b)
+{
+        for (size_t i = 0; i < jval_len(a); i++)
+                if (!in_array(b, jval_text(jval_at(a, i), "")))
+                        return false;
+        return jval_len(a) == jval_len(b);
+}
+
+static int YIELDS create_trait(struct placement *p, const char *name, struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *escaped = http_escape(name);
+        CLEANUP(freep) char *path = xasprintf("/traits/%s", escaped);
+
+        if (placement_call(p, "PUT", "1.6", NULL, &a, path, by, err) < 0)
+                return -1;
+        if (a.status == 201 || a.status == 204)
+                return 0;
+        service_unexpected(&a, err);
+        return error_while(err, "placement: making the trait %s, which this placement does not know", name);
+}
+
+/* Traits must exist before a provider can have them. */
+static int YIELDS ensure_traits(struct placement *p, const struct jval *wanted, struct deadline by,
+                                struct error *err)
+{
+        CLEANUP(strbuf_free) struct strbuf path = {};
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        const struct jval *known;
+
+        if (jval_len(wanted) == 0)
+                return 0;
+        strbuf_adds(&path, "/traits?name=in:");
+        for (size_t i = 0; i < jval_len(wanted); i++) {
+                CLEANUP(freep) char *name = http_escape(jval_text(jval_at(wanted, i), ""));
+
+                strbuf_addf(&path, "%s%s", i ? "," : "", name);
+        }
+        if (get(p, path.data, "1.6", &a, by, err) < 0)
+                return -1;
+        known = jval_get(a.json, "traits");
+        for (size_t i = 0; i < jval_len(wanted); i++) {
+                const char *name = jval_text(jval_at(wanted, i), "");
+
+                if (!in_array(known, name) && create_trait(p, name, by, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int YIELDS sync_traits(struct placement *p, const char *const *yes, const char *const *owned,
+                              struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(jval_unrefp) struct jval *wanted = merge_traits(p->traits, yes, owned);
+        struct jval *now;
+        int r;
+
+        if (same_traits(wanted, p->traits))
+                return 0;
+        if (ensure_traits(p, wanted, by, err) < 0)
+                return -1;
+        r = put(p, "traits", "1.6", jval_ref(wanted), &a, by, err);
+        if (r != 0)
+                return r;
+        now = member(&a, "traits", JVAL_ARRAY, err);
+        if (!now)
+                return -1;
+        jval_unref(p->traits);
+        p->traits = now;
+        return 0;
+}
+
+/* ---- the two together ---- */
+
+static int YIELDS report_once(struct placement *p, const struct placement_host *h, struct deadline by,
+                              struct error *err)
+{
+        int r;
+
+        if (know_provider(p, h, by, err) < 0)
+                return -1;
+        r = sync_inventories(p, h, by, err);
+        return r ? r : sync_traits(p, h->traits, h->owned, by, err);
+}
+
+int placement_report(struct placement *p, const struct placement_host *h, struct deadline by,
+                     struct error *err)
+{
+        int r = STALE;
+
+        if (green_mutex_lock(&p->busy, by, err) < 0)
+                return -1;
+        for (unsigned attempt = 1; r == STALE && attempt <= ATTEMPTS_MAX; attempt++) {
+                *err = (struct error){};
+                r = report_once(p, h, by, err);
+                if (r != 0)
+                        forget(p); /* what a failure left is not known */
+        }
+        green_mutex_unlock(&p->busy);
+        if (r == STALE)
+                return error_while(err, "others change it all the time, giving up after %d attempts",
+                                   ATTEMPTS_MAX);
+        return r;
+}
+
+/* Reads the traits alone: the provider may be known with older ones. */
+static int YIELDS set_disabled_once(struct placement *p, const char *uuid, bool disabled, struct deadline by,
+                                    struct error *err)
+{
+        static const char *const owned[] = { TRAIT_STATUS_DISABLED, NULL };
+        static const char *const none[] = { NULL };
+        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s/traits", uuid);
+        CLEANUP(service_answer_free) struct service_answer a = {};
+
+        forget(p);
+        if (get(p, path, "1.6", &a, by, err) < 0)
+                return -1;
+        p->traits = member(&a, "traits", JVAL_ARRAY, err);
+        if (!p->traits)
+                return -1;
+        if (!take_generation(p, a.json, "resource_provider_generation"))
+                return error_set(err, ERR_PROTOCOL, "placement: GET %s: the answer has no generation", path);
+        memccpy(p->uuid, uuid, '\0', sizeof(p->uuid) - 1);
+        return sync_traits(p, disabled ? owned : none, owned, by, err);
+}
+
+int placement_set_disabled(struct placement *p, const char *uuid, bool disabled, struct deadline by,
+                           struct error *err)
+{
+        int r = STALE;
+
+        if (green_mutex_lock(&p->busy, by, err) < 0)
+                return -1;
+        for (unsigned attempt = 1; r == STALE && attempt <= ATTEMPTS_MAX; attempt++) {
+                *err = (struct error){};
+                r = set_disabled_once(p, uuid, disabled, by, err);
+        }
+        forget(p); /* the inventories are not known with it */
+        green_mutex_unlock(&p->busy);
+        return r == STALE ? error_while(err, "giving up after %d attempts", ATTEMPTS_MAX) : r;
+}
+
+int placement_provider_delete(struct placement *p, const char *uuid, struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s", uuid);
+
+        if (placement_call(p, "DELETE", NULL, NULL, &a, path, by, err) < 0)
+                return -1;
+        if (a.status == 204 || a.status == 404)
+                return 0;
+        service_unexpected(&a, err);
+        return error_while(err, "placement: DELETE %s", path);
+}
