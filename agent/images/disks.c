@@ -228,6 +228,21 @@ static int make_console_log(const char *dir, struct error *err)
         return fd < 0 ? error_system(err, errno, "making %s", path) : 0;
 }
 
+/*
+ * A request that came twice must never cost a running guest its disk. QEMU keeps shared locks on the bytes
+ * from 100 on of each image that it has open.
+ */
+static int check_not_in_use(const char *dir, struct error *err)
+{
+        CLEANUP(freep) char *disk = xasprintf("%s/disk", dir);
+        CLEANUP(closep) int fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        struct flock probe = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 200 };
+
+        if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK)
+                return error_set(err, ERR_BUSY, "%s is in use by a process: not replacing it", disk);
+        return 0;
+}
+
 static int YIELDS fill_folder(struct disk_store *s, const struct disks_request *req,
                               const struct base_image *base, const char *dir, struct deadline by,
                               struct error *err)
@@ -256,6 +271,8 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
         if (check_request(req, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, req->instance->uuid);
+        if (check_not_in_use(dir, err) < 0)
+                return -1;
         if (describe(s, req->instance, dir, s->use_cow_images ? "qcow2" : "raw", req->config_drive, into,
                      err) < 0)
                 return -1;

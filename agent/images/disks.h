@@ -54,7 +54,7 @@ struct disks_request {
  * Makes the instance's folder with all its files, and fills into->disks, into->n_disks and into->console_log
  * (what was there is freed). Disk names follow nova-contract 7.1.2; the caller writes them to the rows. On
  * failure the folder is gone again, a base image that was fetched stays. Files left by an earlier attempt for
- * the same uuid are replaced.
+ * the same uuid are replaced, unless a process has that disk open: ERR_BUSY, and nothing is touched.
  */
 int YIELDS disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                         struct deadline by, struct error *err);

@@ -323,8 +323,7 @@ GREEN_TEST_REAL(hostile_images_never_reach_qemu)
 GREEN_TEST_REAL(a_config_drive_holds_what_the_guest_may_know)
 {
         CLEANUP(freep)
-        char *drive = NULL,
-             *listing = NULL, *meta = NULL, *user = NULL, *label = NULL, *file = NULL;
+        char *drive = NULL, *listing = NULL, *meta = NULL, *user = NULL, *label = NULL, *file = NULL;
         struct injected_file files[] = {
                 { (char *)"/etc/motd", (char *)"hello\n", 6 },
                 { (char *)"/root/empty", (char *)"", 0 },
@@ -441,6 +440,32 @@ GREEN_TEST_REAL(removing_is_whole_and_can_be_repeated)
         end(&r);
 }
 
+/* As QEMU does it, which cannot be had here without a guest. */
+GREEN_TEST_REAL(a_disk_that_is_in_use_is_never_replaced)
+{
+        struct flock shared = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 103, .l_len = 1 };
+        CLEANUP(freep) char *disk = NULL;
+        struct error err = {};
+        struct stat before, after;
+        struct rig r;
+        int fd;
+
+        begin(&r);
+        give_image(&r, "raw", "1M");
+        ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
+        disk = instance_file(&r, "disk");
+        ck_assert_int_eq(stat(disk, &before), 0);
+        fd = open(disk, O_RDWR | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &shared), 0);
+        ck_assert_fails(disks_create(r.store, &r.req, &r.spec, soon(), &err), err, ERR_BUSY);
+        ck_assert_int_eq(stat(disk, &after), 0);
+        ck_assert_uint_eq(before.st_ino, after.st_ino);
+        close(fd);
+        ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
+        end(&r);
+}
+
 struct builder {
         struct rig *r;
         struct instance *instance;
@@ -553,5 +578,5 @@ GREEN_SUITE("disks", a_raw_image_becomes_base_and_overlay,
             without_overlays_the_disk_is_a_copy_of_full_size,
             what_does_not_fit_is_refused_and_leaves_no_folder, hostile_images_never_reach_qemu,
             a_config_drive_holds_what_the_guest_may_know, disks_are_found_again_and_a_missing_base_is_fetched,
-            removing_is_whole_and_can_be_repeated, eight_builds_fetch_an_image_once,
-            waiting_for_another_fetch_ends_at_the_deadline)
+            removing_is_whole_and_can_be_repeated, a_disk_that_is_in_use_is_never_replaced,
+            eight_builds_fetch_an_image_once, waiting_for_another_fetch_ends_at_the_deadline)
