@@ -196,6 +196,8 @@ enum ctl_exit ctl_boot(struct ctl *c)
                 return status;
         if (!b.image)
                 return ctl_complain(CTL_USAGE, "boot: --image is missing (see \"compute-agentctl images\")");
+        if (!*b.name)
+                return ctl_complain(CTL_USAGE, "boot: the name is empty");
         request_context_admin(&b.ctx);
         b.ctx.user_id = xstrdup(OPERATOR);
         b.ctx.project_id = xstrdup(OPERATOR);

@@ -276,11 +276,10 @@ void ctl_tell_outcome(const struct ctl *c, const struct instance *i, const struc
         const char *state = how->gone ? "deleted" : vm_state_name(how->vm_state);
 
         if (!c->json) {
-                char CLEANUP(freep) *line = xasprintf(
-                        "%7.1f s  %s: %s, %s\n", how->seconds, i->display_name ? i->display_name : i->uuid,
-                        state, how->gone ? "gone" : power_state_name(how->power_state));
+                char CLEANUP(freep) *name = harmless(i->display_name ? i->display_name : i->uuid, "");
 
-                print_raw(line);
+                printf("%7.1f s  %s: %s, %s\n", how->seconds, name, state,
+                       how->gone ? "gone" : power_state_name(how->power_state));
                 return;
         }
         jval_set_text(o, "vm_state", state);

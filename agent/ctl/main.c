@@ -10,9 +10,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "ctl/ctl.h"
+#include "ctl/output.h"
 #include "native/tpool.h"
 
 #define PROGRAM        "compute-agentctl"
@@ -105,14 +107,16 @@ static void print_command_usage(const struct ctl_command *k, const struct ctl_op
 
 enum ctl_exit ctl_complain(enum ctl_exit status, const char *fmt, ...)
 {
-        char CLEANUP(freep) *text = NULL;
+        char CLEANUP(freep) *text = NULL, *clean = NULL;
         va_list ap;
 
         va_start(ap, fmt);
         text = xvasprintf(fmt, ap);
         va_end(ap);
+        if (isatty(STDERR_FILENO)) /* names, and what the agent says, come from anywhere */
+                clean = harmless(text, "\n\t");
         fflush(stdout);
-        fprintf(stderr, PROGRAM ": %s\n", text);
+        fprintf(stderr, PROGRAM ": %s\n", clean ? clean : text);
         return status;
 }
 

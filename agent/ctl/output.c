@@ -74,8 +74,7 @@ unsigned text_width(const char *text)
         return width;
 }
 
-/* A copy in which everything that would move the cursor, or is no text, is a question mark. */
-static char *harmless(const char *text, const char *allowed)
+char *harmless(const char *text, const char *allowed)
 {
         struct strbuf out = {};
         wchar_t c;

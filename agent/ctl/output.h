@@ -38,6 +38,9 @@ void print_json(const struct jval *v);
 /* Text without control characters but newlines and tabs, unless stdout is no terminal: then as it is. */
 void print_raw(const char *text);
 
+/* A copy in which all that would move the cursor, or is no text, is a question mark, but for the allowed. */
+char *harmless(const char *text, const char *allowed);
+
 /* "3 d 4 h", "12 min", "4.2 s". */
 void format_duration(double seconds, char *buf, size_t size);
 /* How many columns a text takes on a terminal. */

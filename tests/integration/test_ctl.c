@@ -333,6 +333,8 @@ GREEN_TEST_REAL(what_people_see_while_they_wait)
         shows(ctl("boot", "--image", "tiny", "--memory", "64", "web", "--wait", NULL),
               "web: active, running\n");
         shows(ctl("instances", NULL), "active  -     running  running      1   64 MB\n");
+        shows(ctl("boot", "--image", "tiny", "--memory", "64", "two\nlines\033[31m", "--wait", NULL),
+              "two?lines?[31m: active, running\n");
         shows(ctl("stop", "web", NULL), "request           req-");
         finish();
 }
@@ -445,6 +447,7 @@ GREEN_TEST_REAL(what_is_wrong_with_a_boot_is_found_before_the_first_row)
 
         start();
         expect(ctl("boot", "web", NULL), 2, "--image is missing");
+        expect(ctl("boot", "--image", "tiny", "", NULL), 2, "the name is empty");
         expect(ctl("boot", "--image", "huge", "web", NULL), 1, "there is no image \"huge\"");
         expect(ctl("boot", "--image", "tiny", "--vcpus", "0", "web", NULL), 2, "--vcpus");
         expect(ctl("boot", "--image", "tiny", "--memory", "1e3", "web", NULL), 2, "--memory");
