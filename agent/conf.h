@@ -55,7 +55,7 @@ struct conf {
         struct { /* [libvirt] */
                 char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
                 int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
-                int64_t call_timeout;        /* ours: deadline of one libvirt call */
+                int64_t call_timeout;        /* ours: deadline of one libvirt call that is soon done */
                 int64_t delay_stopped_event; /* ours: seconds a STOPPED event is held back; nova: 15 */
         } libvirt;
         struct { /* [vnc] */

@@ -261,7 +261,8 @@ const struct setting settings[] = {
         SEC_INT(libvirt, wait_soft_reboot_seconds, "120", 0, DAY,
                 "Seconds a guest gets to shut down for a soft reboot before the hard one."),
         SEC_INT(libvirt, call_timeout, "60", 1, DAY,
-                "(ours) Seconds after which a call to libvirt that has no own limit counts as failed."),
+                "(ours) Seconds after which a call to libvirt counts as failed. What starts a guest, ends it "
+                "or saves its memory may take as long as the whole request."),
         SEC_INT(libvirt, delay_stopped_event, "0", 0, 300,
                 "(ours; nova has 15 built in) Seconds for which the news that a guest stopped is held back, "
                 "where other tools turn guests off and on again: reboots by the agent need none."),

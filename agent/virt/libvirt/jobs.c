@@ -105,6 +105,13 @@ static struct job *HUB_ONLY new_job(struct virt_jobs *j, const struct tpool_ops 
         return job;
 }
 
+/* For calls that are done soon or hang; what starts, saves or ends a guest may use the whole time there is.
+ */
+static struct deadline HUB_ONLY soon(const struct virt_jobs *j, struct deadline by)
+{
+        return deadline_earlier(by, deadline_in_s(j->call_timeout_s));
+}
+
 /* After it the caller may read the job's results when 0 came, and must call tpool_job_done(). */
 static int YIELDS call(struct virt_jobs *j, struct job *job, struct deadline by, struct error *err)
 {
@@ -429,7 +436,7 @@ int job_define(struct virt_jobs *j, const char *uuid, const char *xml, enum job_
                 return -1;
         job->in_text = xstrdup(xml);
         job->orphan = orphan;
-        r = call(j, job, by, err);
+        r = call(j, job, soon(j, by), err);
         tpool_job_done(&job->base);
         return r;
 }
@@ -455,22 +462,22 @@ int job_destroy(struct virt_jobs *j, const char *uuid, struct deadline by, struc
 
 int job_undefine(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
 {
-        return call_simple(j, &undefine_ops, uuid, by, err);
+        return call_simple(j, &undefine_ops, uuid, soon(j, by), err);
 }
 
 int job_shutdown(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
 {
-        return call_simple(j, &shutdown_ops, uuid, by, err);
+        return call_simple(j, &shutdown_ops, uuid, soon(j, by), err);
 }
 
 int job_pause(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
 {
-        return call_simple(j, &pause_ops, uuid, by, err);
+        return call_simple(j, &pause_ops, uuid, soon(j, by), err);
 }
 
 int job_unpause(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
 {
-        return call_simple(j, &unpause_ops, uuid, by, err);
+        return call_simple(j, &unpause_ops, uuid, soon(j, by), err);
 }
 
 int job_managed_save(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
@@ -486,7 +493,7 @@ int job_info(struct virt_jobs *j, const char *uuid, struct guest_info *ret, stru
 
         if (!job)
                 return -1;
-        r = call(j, job, by, err);
+        r = call(j, job, soon(j, by), err);
         if (r == 0)
                 *ret = job->info;
         tpool_job_done(&job->base);
@@ -500,7 +507,7 @@ int job_list(struct virt_jobs *j, struct guest_list *ret, struct deadline by, st
 
         if (!job)
                 return -1;
-        r = call(j, job, by, err);
+        r = call(j, job, soon(j, by), err);
         if (r == 0) {
                 *ret = job->list;
                 job->list = (struct guest_list){};
@@ -516,7 +523,7 @@ int job_xml(struct virt_jobs *j, const char *uuid, char **ret, struct deadline b
 
         if (!job)
                 return -1;
-        r = call(j, job, by, err);
+        r = call(j, job, soon(j, by), err);
         if (r == 0)
                 *ret = take_ptr(&job->out_text);
         tpool_job_done(&job->base);
@@ -530,7 +537,7 @@ int job_host_info(struct virt_jobs *j, struct host_info *ret, struct deadline by
 
         if (!job)
                 return -1;
-        r = call(j, job, by, err);
+        r = call(j, job, soon(j, by), err);
         if (r == 0) {
                 *ret = job->host;
                 job->host = (struct host_info){};
