@@ -12,26 +12,36 @@
 
 static const struct {
         const char *scheme;
-        struct transport *(*make)(const char *rest, struct error *err);
+        struct transport *(*make)(const char *url, const struct transport_options *opt, struct error *err);
 } schemes[] = {
         { "unix", transport_unix_new },
+        { "rabbit", transport_amqp_new },
 };
 
 struct transport *transport_new(const char *url, struct error *err)
+{
+        const struct transport_options none = {};
+
+        return transport_new_with(url, &none, err);
+}
+
+struct transport *transport_new_with(const char *url, const struct transport_options *opt, struct error *err)
 {
         size_t len = strcspn(url, ":");
 
         for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
                 if (url[len] == ':' && strlen(schemes[i].scheme) == len &&
                     strncmp(url, schemes[i].scheme, len) == 0)
-                        return schemes[i].make(url + len + 1, err);
+                        return schemes[i].make(url, opt, err);
         }
         /* Only the scheme: what follows it may hold a password. */
         if (url[len] == ':' && len > 0)
-                error_set(err, ERR_UNSUPPORTED, "transport \"%.*s\" is not supported (unix:/path is)",
+                error_set(err, ERR_UNSUPPORTED,
+                          "transport \"%.*s\" is not supported (unix:/path and rabbit:// are)",
                           (int)(len < 32 ? len : 32), url);
         else
-                error_set(err, ERR_INVALID, "transport URL has no scheme (expected unix:/path)");
+                error_set(err, ERR_INVALID,
+                          "transport URL has no scheme (expected unix:/path or rabbit://...)");
         return NULL;
 }
 

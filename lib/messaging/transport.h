@@ -49,9 +49,25 @@ struct transport {
         const struct transport_ops *ops;
 };
 
-/* "unix:/path" -> the local socket; other schemes: ERR_UNSUPPORTED naming the scheme. */
-struct transport *HUB_ONLY transport_new(const char *url, struct error *err);
+/* For a transport with a broker; the local socket needs none of it. All borrowed, outliving the transport. */
+struct amqp_options;
+struct transport_options {
+        const struct amqp_options *amqp; /* NULL: oslo's defaults; the URL's query goes before them */
+        const char *program;             /* what the broker shows us as; NULL: "compute-agent" */
+        /* A connection came up, was lost, could not be made, is blocked. On the hub, does not yield. */
+        void (*changed)(bool ok, const char *text, void *arg);
+        void *arg;
+};
 
+/*
+ * "unix:/path" -> the local socket; "rabbit://user:password@host:port,host2/vhost" -> RabbitMQ; other
+ * schemes: ERR_UNSUPPORTED naming the scheme. No error has the password in it.
+ */
+struct transport *HUB_ONLY transport_new(const char *url, struct error *err);
+struct transport *HUB_ONLY transport_new_with(const char *url, const struct transport_options *opt,
+                                              struct error *err);
+
+/* A broker that is late is waited for, for as long as it takes (or until this green thread is cancelled). */
 int YIELDS transport_listen(struct transport *t, const struct transport_target *target, struct error *err);
 /* The next message; ERR_CLOSED after transport_stop_consuming() once nothing is left. */
 int YIELDS transport_receive(struct transport *t, struct deadline by, struct transport_message **ret,
@@ -75,4 +91,12 @@ void HUB_ONLY transport_describe(struct transport *t, char *buf, size_t size, bo
  * both directions; a reply comes back on the connection of its request, whatever _reply_q says. A frame that
  * is empty, too large or cut off costs its sender the connection. After transport_stop_consuming() the socket
  * file is gone, what peers had sent before is still delivered, and replies still go out.
+ */
+
+/*
+ * With a broker (nova-contract 1): two connections, for consuming and for publishing. A message is published
+ * when the broker has confirmed it, so publishing may wait for its whole deadline. A reply whose queue is
+ * missing is tried again for kombu_missing_consumer_retry_timeout; then the queue counts as dead for 60 s. A
+ * message whose acknowledgement was lost with the connection comes again, and is for the receiver to know by
+ * its _unique_id. After transport_stop_consuming() the topic's queues stay, and keep what is sent meanwhile.
  */

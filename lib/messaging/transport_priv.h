@@ -3,8 +3,10 @@
 
 #include "messaging/transport.h"
 
-/* rest is what follows "unix:" in the URL. */
-struct transport *HUB_ONLY transport_unix_new(const char *rest, struct error *err);
+struct transport *HUB_ONLY transport_unix_new(const char *url, const struct transport_options *opt,
+                                              struct error *err);
+struct transport *HUB_ONLY transport_amqp_new(const char *url, const struct transport_options *opt,
+                                              struct error *err);
 
 /*
  * For the local socket. Makes the socket at path, mode 0660, and listens. A socket file that nobody answers

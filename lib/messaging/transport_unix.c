@@ -404,10 +404,12 @@ static const struct transport_ops unix_ops = {
         .describe = unix_describe,
 };
 
-struct transport *transport_unix_new(const char *rest, struct error *err)
+struct transport *transport_unix_new(const char *url, const struct transport_options *opt, struct error *err)
 {
+        const char *rest = url + strlen("unix:");
         struct unix_transport *t;
 
+        (void)opt;
         if (strncmp(rest, "///", 3) == 0)
                 rest += 2;
         if (rest[0] != '/' || rest[1] == '/' || rest[1] == '\0') {

@@ -50,7 +50,7 @@ GREEN_TEST(urls_are_checked)
                 int code;
                 const char *because;
         } rows[] = {
-                { "rabbit://guest:secret@localhost/", ERR_UNSUPPORTED, "\"rabbit\"" },
+                { "amqp://guest:secret@localhost/", ERR_UNSUPPORTED, "\"amqp\"" },
                 { "unixx:/path", ERR_UNSUPPORTED, "\"unixx\"" },
                 { "uni:/path", ERR_UNSUPPORTED, "\"uni\"" },
                 { "", ERR_INVALID, "no scheme" },
