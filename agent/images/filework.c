@@ -221,7 +221,7 @@ int file_write(struct tpool *p, const char *path, const char *text, unsigned mod
 
 /* ---- digests ---- */
 
-static void to_hex(const unsigned char *digest, unsigned len, char *hex)
+void digest_to_hex(const unsigned char *digest, unsigned len, char *hex)
 {
         for (unsigned i = 0; i < len; i++)
                 snprintf(hex + 2 * i, 3, "%02x", digest[i]);
@@ -235,7 +235,7 @@ int digest_text(const char *algo, const char *text, char *ret_hex, struct error 
 
         if (!md || !EVP_Digest(text, strlen(text), digest, &len, md, NULL))
                 return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" is not available", algo);
-        to_hex(digest, len, ret_hex);
+        digest_to_hex(digest, len, ret_hex);
         return 0;
 }
 
@@ -246,8 +246,7 @@ static bool all_zero(const char *data, size_t len)
         return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
 }
 
-/* What is all zero is skipped, in blocks: the file's length is set at the end. */
-static int put_sparse(int fd, const char *data, size_t len, off_t at)
+int write_sparse(int fd, const char *data, size_t len, off_t at)
 {
         for (size_t done = 0; done < len; done += BLOCK) {
                 size_t n = len - done < BLOCK ? len - done : BLOCK;
@@ -272,7 +271,7 @@ static int copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bo
                         return error_set(err, ERR_CANCELLED, "copying %s was given up", w->path);
                 if (ctx && !EVP_DigestUpdate(ctx, buf, (size_t)n))
                         return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" failed", w->algo);
-                if (put_sparse(to, buf, (size_t)n, at) < 0)
+                if (write_sparse(to, buf, (size_t)n, at) < 0)
                         return error_system(err, errno, "writing %s", w->other);
                 at += n;
         }
@@ -300,7 +299,7 @@ static int copy_and_digest(struct work *w, int from, int to, const bool *given_u
                 unsigned len;
 
                 if (EVP_DigestFinal_ex(ctx, digest, &len))
-                        to_hex(digest, len, w->hex);
+                        digest_to_hex(digest, len, w->hex);
                 else
                         r = error_set(err, ERR_UNSUPPORTED, "digest \"%s\" failed", w->algo);
         }

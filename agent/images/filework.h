@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "green/green.h"
 #include "images/image_source.h"
 #include "native/tpool.h"
@@ -50,5 +52,9 @@ int YIELDS file_call(struct tpool *p, const struct file_call *c, struct deadline
 /* The same as file_read() and file_remove_tree() on the thread of the caller. */
 int BLOCKS read_small_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);
 int BLOCKS remove_tree(const char *path, struct error *err);
+/* What is all zero is skipped, in blocks: the caller sets the file's length at the end. -1: see errno. */
+int write_sparse(int fd, const char *data, size_t len, off_t at);
+/* hex has room for 2 * len + 1. */
+void digest_to_hex(const unsigned char *digest, unsigned len, char *hex);
 /* Lower-case hexadecimal digest of a text: for names. */
 int digest_text(const char *algo, const char *text, char *ret_hex, struct error *err);

@@ -1,11 +1,12 @@
 /*
  * agent/images/glance.h: images of an image service, behind image_source.h (nova-contract 6.3).
  *
- * A server that is out of order or does not answer is followed by the next one after a pause, num_retries times. Data
- * goes to the file as it comes, in the pool of image_source_set_tpool(); a download that was cut begins anew.
+ * A server that is out of order or does not answer is followed by the next one after a pause, num_retries
+ * times. Data goes to the file as it comes, in the pool of image_source_set_tpool(); a download that was cut
+ * begins anew.
  *
- * NOVA_IMAGE_NOT_FOUND: 404; NOVA_IMAGE_NOT_AUTHORIZED: 401 or 403; NOVA_IMAGE_UNACCEPTABLE: no data, or other
- * data than its checksum says.
+ * NOVA_IMAGE_NOT_FOUND: 404; NOVA_IMAGE_NOT_AUTHORIZED: 401 or 403; NOVA_IMAGE_UNACCEPTABLE: no data, or
+ * other data than its checksum says.
  */
 #pragma once
 
@@ -24,8 +25,9 @@ struct glance_options { /* texts are copied; NULL or "": not set */
         struct http_client *http;
         struct keystone *keystone; /* our own identity; NULL: only user tokens */
         /*
-         * The token of the user for whom the current green thread works, or NULL; the caller frees it. Where there
-         * is one it asks for the image, and ours goes along as X-Service-Token, so that it may be expired.
+         * The token of the user for whom the current green thread works, or NULL; the caller frees it. Where
+         * there is one it asks for the image, and ours goes along as X-Service-Token, so that it may be
+         * expired.
          */
         char *(*user_token)(void *arg);
         void *user_token_arg;

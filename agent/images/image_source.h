@@ -17,7 +17,7 @@ void image_info_free(struct image_info *i);
 struct image_source;
 struct image_source_ops {
         const char *name;
-        /* NOVA_IMAGE_NOT_FOUND */
+        /* NOVA_IMAGE_NOT_FOUND, NOVA_IMAGE_NOT_AUTHORIZED */
         int (*get)(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
                    struct error *err);
         /* Writes the data to path (created, mode 0644), checksum verified: NOVA_IMAGE_UNACCEPTABLE. */
@@ -35,6 +35,7 @@ struct image_source *HUB_ONLY image_source_local_new(const char *dir, struct err
 struct tpool;
 /* File work that can block for long goes through this pool; borrowed; set once before any other call. */
 void image_source_set_tpool(struct tpool *p);
+struct tpool *image_source_tpool(void);
 
 /* compute-agentctl image-import: copies the file in, checks its header, writes the metadata. */
 struct image_import {

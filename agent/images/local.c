@@ -30,6 +30,11 @@ void image_source_set_tpool(struct tpool *p)
         pool = p;
 }
 
+struct tpool *image_source_tpool(void)
+{
+        return pool;
+}
+
 void image_info_free(struct image_info *i)
 {
         if (!i)

@@ -33,6 +33,7 @@ static const struct nova_exception nova_errors[NOVA_ERRORS_END - ERR_APP] = {
         ROW(NOVA_COMPUTE_RESOURCES_UNAVAILABLE, "ComputeResourcesUnavailable", NOVA, 400, OF_REASON),
         ROW(NOVA_HYPERVISOR_UNAVAILABLE, "HypervisorUnavailable", NOVA, 500),
         ROW(NOVA_IMAGE_NOT_FOUND, "ImageNotFound", NOVA, 404), /* another host may have it: does not abort */
+        ROW(NOVA_IMAGE_NOT_AUTHORIZED, "ImageNotAuthorized", NOVA, 500),
         ROW(NOVA_IMAGE_UNACCEPTABLE, "ImageUnacceptable", NOVA, 400, OF_REASON, ABORTS),
         ROW(NOVA_IMAGE_NOT_ACTIVE, "ImageNotActive", NOVA, 500, ABORTS),
         ROW(NOVA_INVALID_DISK_INFO, "InvalidDiskInfo", NOVA, 400, OF_REASON, ABORTS),

@@ -289,9 +289,8 @@ char *catalog_find(const struct jval *catalog, const struct keystone_endpoint *w
 
         for (const char *p = list; *p && !url;) {
                 size_t len = strcspn(p, ", ");
-                char name[32];
+                CLEANUP(freep) char *name = xstrndup(p, len);
 
-                snprintf(name, sizeof(name), "%.*s", (int)len, p);
                 if (len > 0)
                         url = find_interface(catalog, wanted, name);
                 p += len + strspn(p + len, ", ");

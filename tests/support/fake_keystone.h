@@ -19,13 +19,14 @@ struct fake_keystone {
         struct http_server server;
         struct http_client *http;
         struct keystone *keystone;
+        bool any_token;   /* a service request needs none of ours */
         unsigned tokens;  /* given out so far */
         unsigned revoked; /* these and older ones are refused with 401 */
         int lifetime_s;   /* of a token */
         int status;       /* what keystone answers instead of a token; 0: a token */
         const char *body; /* with that status, or instead of the right body */
         char *last_body;  /* what keystone was asked */
-        char text[1024], header[64];
+        char text[2048], header[64];
         http_handler *service; /* the rest */
         void *service_arg;
 };
@@ -44,6 +45,8 @@ static void fake_keystone_answer(struct fake_keystone *f, const struct http_seen
         snprintf(f->text, sizeof(f->text),
                  "{\"token\": {\"issued_at\": \"2001-01-01T00:00:00.000000Z\", "
                  "\"expires_at\": \"2001-01-01T%02d:%02d:%02d.000000Z\", \"catalog\": ["
+                 "{\"type\": \"image\", \"endpoints\": [{\"interface\": \"public\", \"region\": \"one\", "
+                 "\"url\": \"%s/i/v2/\"}]}, "
                  "{\"type\": \"identity\", \"name\": \"keystone\", \"endpoints\": []}, "
                  "{\"type\": \"placement\", \"name\": \"placement\", \"endpoints\": ["
                  "{\"interface\": \"admin\", \"region_id\": \"one\", \"region\": \"one\", \"url\": "
@@ -52,7 +55,8 @@ static void fake_keystone_answer(struct fake_keystone *f, const struct http_seen
                  "\"http://two/\"}, "
                  "{\"interface\": \"public\", \"region_id\": \"one\", \"region\": \"one\", \"url\": "
                  "\"%s/p/\"}]}]}}",
-                 f->lifetime_s / 3600, f->lifetime_s / 60 % 60, f->lifetime_s % 60, f->server.url);
+                 f->lifetime_s / 3600, f->lifetime_s / 60 % 60, f->lifetime_s % 60, f->server.url,
+                 f->server.url);
         *ret = (struct http_answer){ .status = 201, .headers = f->header, .body = f->text };
 }
 
@@ -68,7 +72,8 @@ static void fake_keystone_play(const struct http_seen *seen, struct http_answer 
                 return;
         }
         token = http_seen_header(seen, "X-Auth-Token");
-        if (!token || sscanf(token, "token-%u", &n) != 1 || n <= f->revoked || n > f->tokens)
+        if (!f->any_token &&
+            (!token || sscanf(token, "token-%u", &n) != 1 || n <= f->revoked || n > f->tokens))
                 *ret = (struct http_answer){ .status = 401,
                                              .body = "{\"error\": {\"message\": \"token?\"}}" };
         else

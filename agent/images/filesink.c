@@ -1,0 +1,197 @@
+/*
+ * agent/images/filesink.c: pieces of a download on their way to the disk.
+ *
+ * Each piece is a job with a reference to the file, since a job may outlive a caller who gave up; there is
+ * one job at a time, so descriptor and digest need no lock.
+ */
+#include "images/filesink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+enum { PIECE = 1 << 20 };
+
+struct target {
+        atomic_int refs;
+        char *path;
+        int fd;
+        off_t at;
+        EVP_MD_CTX *ctx; /* NULL: no digest */
+};
+
+struct file_sink {
+        struct tpool *pool;
+        struct target *target;
+        struct strbuf gathered;
+        int64_t length;
+        bool opened, finished;
+};
+
+/* What one job does: writes data, and ends the file when it is the last one. */
+struct piece {
+        struct target *target;
+        char *data;
+        size_t len;
+        bool last;
+        char hex[DIGEST_HEX_MAX + 1];
+};
+
+static void target_unref(struct target *t)
+{
+        if (atomic_fetch_sub(&t->refs, 1) > 1)
+                return;
+        closep(&t->fd);
+        EVP_MD_CTX_free(t->ctx);
+        free(t->path);
+        free(t);
+}
+
+static struct piece *piece_new(struct target *t)
+{
+        struct piece *p = NEW(struct piece);
+
+        atomic_fetch_add(&t->refs, 1);
+        p->target = t;
+        return p;
+}
+
+static void piece_free(void *arg)
+{
+        struct piece *p = arg;
+
+        target_unref(p->target);
+        free(p->data);
+        free(p);
+}
+
+static int open_target(void *arg, const bool *given_up, struct error *err)
+{
+        struct target *t = ((struct piece *)arg)->target;
+
+        assert_on_worker();
+        (void)given_up;
+        t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        return t->fd < 0 ? error_system(err, errno, "writing %s", t->path) : 0;
+}
+
+static int end_target(struct piece *p, struct error *err)
+{
+        struct target *t = p->target;
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned len = 0;
+
+        if (ftruncate(t->fd, t->at) < 0)
+                return error_system(err, errno, "writing %s", t->path);
+        if (t->ctx && !EVP_DigestFinal_ex(t->ctx, digest, &len))
+                return error_set(err, ERR_UNSUPPORTED, "the digest of %s failed", t->path);
+        digest_to_hex(digest, len, p->hex);
+        return 0;
+}
+
+static int write_piece(void *arg, const bool *given_up, struct error *err)
+{
+        struct piece *p = arg;
+        struct target *t = p->target;
+
+        assert_on_worker();
+        (void)given_up;
+        if (t->ctx && !EVP_DigestUpdate(t->ctx, p->data, p->len))
+                return error_set(err, ERR_UNSUPPORTED, "the digest of %s failed", t->path);
+        if (write_sparse(t->fd, p->data, p->len, t->at) < 0)
+                return error_system(err, errno, "writing %s", t->path);
+        t->at += (off_t)p->len;
+        return p->last ? end_target(p, err) : 0;
+}
+
+static int start_digest(struct target *t, const char *algo, struct error *err)
+{
+        const EVP_MD *md;
+
+        if (!algo || !*algo)
+                return 0;
+        md = EVP_get_digestbyname(algo);
+        t->ctx = md ? EVP_MD_CTX_new() : NULL;
+        if (!t->ctx || !EVP_DigestInit_ex(t->ctx, md, NULL))
+                return error_set(err, ERR_UNSUPPORTED, "digest \"%.40s\" is not available", algo);
+        return 0;
+}
+
+struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *algo, struct deadline by,
+                                 struct error *err)
+{
+        struct file_sink *s = NEW(struct file_sink);
+        struct file_call c = { "open file", path, open_target, NULL, piece_free, NULL, NULL };
+
+        s->pool = p;
+        s->target = NEW(struct target);
+        atomic_init(&s->target->refs, 1);
+        s->target->path = xstrdup(path);
+        s->target->fd = -1;
+        c.arg = piece_new(s->target);
+        if (start_digest(s->target, algo, err) < 0) {
+                piece_free(c.arg);
+        } else if (file_call(p, &c, by, err) == 0) {
+                s->opened = true;
+                return s;
+        }
+        file_sink_close(s);
+        return NULL;
+}
+
+static void take_hex(void *arg, void *into)
+{
+        const struct piece *p = arg;
+
+        if (into)
+                snprintf(into, DIGEST_HEX_MAX + 1, "%s", p->hex);
+}
+
+static int YIELDS flush(struct file_sink *s, bool last, char *ret_hex, struct deadline by, struct error *err)
+{
+        struct piece *p = piece_new(s->target);
+        const struct file_call c = { "write file", s->target->path, write_piece, p,
+                                     piece_free,   take_hex,        ret_hex };
+
+        p->data = strbuf_take(&s->gathered, &p->len);
+        p->last = last;
+        return file_call(s->pool, &c, by, err);
+}
+
+int file_sink_write(struct file_sink *s, const char *data, size_t len, struct deadline by, struct error *err)
+{
+        strbuf_add(&s->gathered, data, len);
+        s->length += (int64_t)len;
+        return s->gathered.len < PIECE ? 0 : flush(s, false, NULL, by, err);
+}
+
+int64_t file_sink_length(const struct file_sink *s)
+{
+        return s->length;
+}
+
+int file_sink_finish(struct file_sink *s, char *ret_hex, struct deadline by, struct error *err)
+{
+        if (flush(s, true, ret_hex, by, err) < 0)
+                return -1;
+        s->finished = true;
+        return 0;
+}
+
+void file_sink_close(struct file_sink *s)
+{
+        if (!s)
+                return;
+        if (s->opened && !s->finished)
+                unlink(s->target->path);
+        target_unref(s->target);
+        strbuf_free(&s->gathered);
+        free(s);
+}

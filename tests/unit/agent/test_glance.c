@@ -1,0 +1,411 @@
+/* tests/unit/agent/test_glance.c: images from a scripted image service. */
+#include "fake_keystone.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "images/filework.h"
+#include "images/glance.h"
+#include "native/tpool.h"
+#include "private_dir.h"
+
+#define ID "9b3d7a52-8f6d-4a4f-9a53-0f2a5a1f0c11"
+enum { DATA = 3 << 20 };
+
+/* What the service has and how it behaves. */
+struct images {
+        char *data;
+        struct http_answer get; /* instead of the metadata, when it has a status or a body */
+        struct http_answer file;
+        const char *sums;             /* members of the metadata */
+        int64_t size;                 /* said in the metadata */
+        unsigned bad_gets, bad_files; /* so many answers are get and file, the others are right */
+        unsigned gets, files;
+        char text[2048];
+        char path[256], auth[64], service[64];
+};
+static struct images im;
+static struct fake_keystone f;
+static struct image_source *s;
+static struct tpool *pool;
+static struct error e;
+static char target[64], sums[512];
+
+static void note(char *to, size_t size, char *value)
+{
+        snprintf(to, size, "%s", value ? value : "");
+        free(value);
+}
+
+static void serve(const struct http_seen *seen, struct http_answer *ret, void *arg)
+{
+        bool file = strstr(seen->path, "/file") != NULL;
+
+        (void)arg;
+        note(im.auth, sizeof(im.auth), http_seen_header(seen, "X-Auth-Token"));
+        note(im.service, sizeof(im.service), http_seen_header(seen, "X-Service-Token"));
+        snprintf(im.path, sizeof(im.path), "%s", seen->path);
+        if (file && ++im.files <= im.bad_files) {
+                *ret = im.file;
+        } else if (file) {
+                *ret = (struct http_answer){ .body = im.data, .len = DATA, .headers = im.file.headers };
+        } else if (++im.gets <= im.bad_gets) {
+                *ret = im.get;
+        } else {
+                snprintf(im.text, sizeof(im.text),
+                         "{\"id\": \"%s\", \"name\": \"tiny\", \"status\": \"active\", \"disk_format\": "
+                         "\"qcow2\", "
+                         "\"container_format\": \"bare\", \"size\": %lld, \"min_disk\": 2, \"min_ram\": 64, "
+                         "\"created_at\": \"2026-11-23T08:40:00Z\", \"visibility\": \"public\"%s}",
+                         ID, (long long)im.size, im.sums);
+                ret->body = im.text;
+        }
+}
+
+static void digest(const char *algo, char *hex)
+{
+        unsigned char sum[EVP_MAX_MD_SIZE];
+        unsigned len;
+
+        ck_assert_int_eq(EVP_Digest(im.data, DATA, sum, &len, EVP_get_digestbyname(algo), NULL), 1);
+        digest_to_hex(sum, len, hex);
+}
+
+static char *user_of(void *arg)
+{
+        return xstrdup(arg);
+}
+
+static void YIELDS begin_with(struct glance_options opt)
+{
+        char hex[DIGEST_HEX_MAX + 1];
+
+        fake_keystone_start(&f, serve, NULL);
+        pool = tpool_new("files", 2, &e);
+        ck_assert_msg(pool != NULL, "%s", e.text);
+        image_source_set_tpool(pool);
+        im.data = xcalloc(1, DATA);
+        for (size_t i = 0; i < DATA; i++)
+                im.data[i] = i > DATA / 3 && i < DATA / 2 ? '\0' : (char)(i % 251);
+        digest("sha512", hex);
+        snprintf(sums, sizeof(sums), ", \"os_hash_algo\": \"sha512\", \"os_hash_value\": \"%s\"", hex);
+        im.sums = sums;
+        im.size = DATA;
+        snprintf(target, sizeof(target), "%s/target", private_dir);
+        opt.http = f.http;
+        opt.keystone = f.keystone;
+        opt.retry_pause_s = 0.01;
+        s = image_source_glance_new(&opt, &e);
+        ck_assert_msg(s != NULL, "%s", e.text);
+}
+
+static void YIELDS begin(void)
+{
+        begin_with((struct glance_options){ .region = "one", .num_retries = 3 });
+}
+
+static void YIELDS end(void)
+{
+        s->ops->free(s);
+        ck_assert_uint_eq(tpool_close(pool, deadline_in_s(5)), 0);
+        fake_keystone_stop(&f);
+        free(im.data);
+        unlink(target);
+}
+
+static int YIELDS fetch(void)
+{
+        e = (struct error){};
+        return s->ops->fetch(s, ID, target, deadline_in_s(30), &e);
+}
+
+static void YIELDS expect_fetch_fails(int code)
+{
+        ck_assert_int_eq(fetch(), -1);
+        ck_assert_msg(e.code == code, "code %d: %s", e.code, e.text);
+        ck_assert_int_eq(access(target, F_OK), -1);
+}
+
+static void expect_file(void)
+{
+        CLEANUP(freep) char *got = xmalloc(DATA + 1);
+        FILE *file = fopen(target, "re");
+        struct stat st;
+
+        ck_assert_ptr_nonnull(file);
+        ck_assert_uint_eq(fread(got, 1, DATA + 1, file), DATA);
+        fclose(file);
+        ck_assert_int_eq(memcmp(got, im.data, DATA), 0);
+        ck_assert_int_eq(stat(target, &st), 0);
+        ck_assert_uint_eq(st.st_mode & 0777, 0644);
+}
+
+GREEN_TEST_REAL(metadata_is_read)
+{
+        struct image_info info = {};
+
+        begin();
+        ck_assert_ok(s->ops->get(s, ID, &info, deadline_in_s(20), &e), e);
+        ck_assert_str_eq(im.path, "/i/v2/images/" ID);
+        ck_assert_str_eq(info.id, ID);
+        ck_assert_str_eq(info.name, "tiny");
+        ck_assert_str_eq(info.status, "active");
+        ck_assert_str_eq(info.disk_format, "qcow2");
+        ck_assert_str_eq(info.container_format, "bare");
+        ck_assert_str_eq(info.checksum_algo, "sha512");
+        ck_assert_uint_eq(strlen(info.checksum), 128);
+        ck_assert_int_eq(info.size, DATA);
+        ck_assert_int_eq(info.min_disk_gb, 2);
+        ck_assert_int_eq(info.min_ram_mb, 64);
+        image_info_free(&info);
+        end();
+}
+
+static void see_progress(const struct glance_progress *p, void *arg)
+{
+        ck_assert_str_eq(p->id, ID);
+        ck_assert_int_eq(p->size, DATA);
+        ++*(unsigned *)arg;
+}
+
+GREEN_TEST_REAL(data_is_fetched_and_verified)
+{
+        unsigned downloads = 0;
+
+        begin();
+        ck_assert_ok(fetch(), e);
+        expect_file();
+        ck_assert_str_eq(im.path, "/i/v2/images/" ID "/file");
+        image_source_glance_progress(s, see_progress, &downloads);
+        ck_assert_uint_eq(downloads, 0);
+        end();
+}
+
+GREEN_TEST_REAL(damaged_data_is_refused_by_each_kind_of_checksum)
+{
+        begin();
+        im.sums = ", \"os_hash_algo\": \"sha512\", \"os_hash_value\": \"00ff\"";
+        expect_fetch_fails(NOVA_IMAGE_UNACCEPTABLE);
+        ck_assert_ptr_nonnull(strstr(e.text, "damaged"));
+        im.sums = ", \"checksum\": \"00ff\"";
+        expect_fetch_fails(NOVA_IMAGE_UNACCEPTABLE);
+        im.sums = ", \"os_hash_value\": null";
+        im.file.headers = "Content-MD5: 00ff\r\n";
+        expect_fetch_fails(NOVA_IMAGE_UNACCEPTABLE);
+        im.sums = ", \"os_hash_algo\": \"rot13\", \"os_hash_value\": \"00ff\"";
+        expect_fetch_fails(ERR_UNSUPPORTED);
+        ck_assert_uint_eq(im.files, 3);
+        end();
+}
+
+GREEN_TEST_REAL(an_md5_is_enough_when_there_is_no_other)
+{
+        char hex[DIGEST_HEX_MAX + 1], text[192];
+
+        begin();
+        digest("md5", hex);
+        snprintf(text, sizeof(text), ", \"checksum\": \"%s\"", hex);
+        im.sums = text;
+        ck_assert_ok(fetch(), e);
+        expect_file();
+        end();
+}
+
+static void YIELDS expect_status(int status, int code)
+{
+        im.bad_gets = 99;
+        im.get = (struct http_answer){ .status = status, .body = "reason" };
+        expect_fetch_fails(code);
+        im.bad_gets = 0;
+        im.bad_files = 99;
+        im.files = 0;
+        im.file = im.get;
+        expect_fetch_fails(code);
+        ck_assert_uint_eq(im.files, status == 401 ? 2 : 1); /* 401: once more with a new token */
+}
+
+GREEN_TEST_REAL(statuses_become_novas_exceptions)
+{
+        begin();
+        expect_status(404, NOVA_IMAGE_NOT_FOUND);
+        expect_status(403, NOVA_IMAGE_NOT_AUTHORIZED);
+        expect_status(401, NOVA_IMAGE_NOT_AUTHORIZED);
+        expect_status(204, NOVA_IMAGE_UNACCEPTABLE);
+        expect_status(500, ERR_BUSY);
+        ck_assert_str_eq(nova_exception_of(NOVA_IMAGE_NOT_AUTHORIZED)->class_name, "ImageNotAuthorized");
+        end();
+}
+
+GREEN_TEST_REAL(what_may_pass_is_tried_again_so_many_times)
+{
+        begin();
+        im.bad_gets = 2;
+        im.get.status = 503;
+        im.bad_files = 3;
+        im.file = (struct http_answer){ .way = HTTP_CUT, .body = im.data, .len = DATA };
+        ck_assert_ok(fetch(), e);
+        expect_file();
+        ck_assert_uint_eq(im.gets, 3);
+        ck_assert_uint_eq(im.files, 4);
+
+        unlink(target);
+        im.files = 0;
+        im.bad_files = 99;
+        expect_fetch_fails(ERR_CLOSED);
+        ck_assert_uint_eq(im.files, 4);
+
+        im.files = 0;
+        im.file = (struct http_answer){ .status = 503 };
+        expect_fetch_fails(ERR_BUSY);
+        ck_assert_uint_eq(im.files, 4);
+        end();
+}
+
+GREEN_TEST_REAL(the_next_server_is_asked_when_one_is_gone)
+{
+        CLEANUP(freep) char *servers = NULL;
+        struct glance_options opt = { .num_retries = 1 };
+        struct image_info info = {};
+
+        begin_with(opt);
+        s->ops->free(s);
+        servers = xasprintf("http://127.0.0.1:1, %s/v2/", f.server.url);
+        opt = (struct glance_options){ .api_servers = servers,
+                                       .num_retries = 1,
+                                       .retry_pause_s = 0.01,
+                                       .http = f.http,
+                                       .keystone = f.keystone };
+        s = image_source_glance_new(&opt, &e);
+        ck_assert_ok(s->ops->get(s, ID, &info, deadline_in_s(20), &e), e);
+        ck_assert_str_eq(im.path, "/v2/images/" ID);
+        image_info_free(&info);
+        end();
+}
+
+GREEN_TEST_REAL(more_or_less_data_than_said_is_refused_at_once)
+{
+        begin();
+        im.size = DATA - 1;
+        expect_fetch_fails(NOVA_IMAGE_UNACCEPTABLE);
+        im.size = DATA + 1;
+        expect_fetch_fails(NOVA_IMAGE_UNACCEPTABLE);
+        ck_assert_uint_eq(im.files, 2);
+        im.size = 0; /* not known */
+        ck_assert_ok(fetch(), e);
+        expect_file();
+        end();
+}
+
+GREEN_TEST_REAL(what_is_no_metadata_is_a_protocol_error)
+{
+        static const char *const bodies[] = { "{\"id\": ", "[]", "{\"id\": \"another\"}", "" };
+        struct image_info info;
+
+        begin();
+        im.bad_gets = 99;
+        for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+                im.get.body = bodies[i];
+                ck_assert_fails(s->ops->get(s, ID, &info, deadline_in_s(20), &e), e, ERR_PROTOCOL);
+        }
+        end();
+}
+
+GREEN_TEST_REAL(ids_cannot_leave_their_place_in_the_path)
+{
+        struct image_info info;
+
+        begin();
+        im.bad_gets = 1;
+        im.get.status = 404;
+        ck_assert_fails(s->ops->get(s, "../../v3/users?x", &info, deadline_in_s(20), &e), e,
+                        NOVA_IMAGE_NOT_FOUND);
+        ck_assert_str_eq(im.path, "/i/v2/images/..%2F..%2Fv3%2Fusers%3Fx");
+        end();
+}
+
+GREEN_TEST_REAL(a_file_that_cannot_be_written_is_not_tried_again)
+{
+        begin();
+        e = (struct error){};
+        ck_assert_int_eq(s->ops->fetch(s, ID, "/nowhere/at/all", deadline_in_s(30), &e), -1);
+        ck_assert_int_eq(e.code, ERR_SYSTEM);
+        ck_assert_uint_eq(im.files, 0);
+        ck_assert_uint_eq(im.gets, 1);
+        end();
+}
+
+GREEN_TEST_REAL(a_users_token_asks_and_ours_goes_along)
+{
+        struct image_info info = {};
+        char user[] = "of-a-user";
+        struct glance_options opt = { .region = "one", .user_token = user_of, .user_token_arg = user };
+
+        begin_with(opt);
+        f.any_token = true;
+        ck_assert_ok(s->ops->get(s, ID, &info, deadline_in_s(20), &e), e);
+        ck_assert_str_eq(im.auth, "of-a-user");
+        ck_assert_str_eq(im.service, "token-1");
+        image_info_free(&info);
+        end();
+}
+
+static int fetch_in_thread(void *arg, struct error *err)
+{
+        assert_green();
+        *(int *)arg = s->ops->fetch(s, ID, target, deadline_in_s(3600), err) < 0 ? err->code : 0;
+        return 0;
+}
+
+GREEN_TEST_REAL(a_cancelled_download_leaves_no_file)
+{
+        unsigned downloads = 0;
+        struct green *g;
+        int code = 0;
+
+        begin();
+        im.bad_files = 99;
+        im.file = (struct http_answer){ .way = HTTP_HALF_OPEN, .body = im.data, .len = DATA };
+        g = green_spawn_ref(NULL, "fetch", fetch_in_thread, &code, &e);
+        while (access(target, F_OK) < 0)
+                ck_assert_int_eq(green_sleep(0.001, &e), 0);
+        image_source_glance_progress(s, see_progress, &downloads);
+        ck_assert_uint_eq(downloads, 1);
+        green_cancel(g);
+        ck_assert_ok(green_join(g, deadline_in_s(10), NULL, &e), e);
+        green_unref(g);
+        ck_assert_int_eq(code, ERR_CANCELLED);
+        ck_assert_int_eq(access(target, F_OK), -1);
+        end();
+}
+
+GREEN_TEST_REAL(a_silent_server_costs_the_deadline_only)
+{
+        begin();
+        im.bad_files = 99;
+        im.file = (struct http_answer){ .way = HTTP_SILENT };
+        e = (struct error){};
+        ck_assert_int_eq(s->ops->fetch(s, ID, target, deadline_in_ms(400), &e), -1);
+        ck_assert_int_eq(e.code, ERR_TIMEOUT);
+        ck_assert_int_eq(access(target, F_OK), -1);
+        end();
+}
+
+GREEN_TEST_REAL(a_source_without_a_server_is_refused)
+{
+        struct glance_options opt = {};
+
+        ck_assert_ptr_null(image_source_glance_new(&opt, &e));
+        ck_assert_int_eq(e.code, ERR_INVALID);
+}
+
+GREEN_SUITE("glance", metadata_is_read, data_is_fetched_and_verified,
+            damaged_data_is_refused_by_each_kind_of_checksum, an_md5_is_enough_when_there_is_no_other,
+            statuses_become_novas_exceptions, what_may_pass_is_tried_again_so_many_times,
+            the_next_server_is_asked_when_one_is_gone, more_or_less_data_than_said_is_refused_at_once,
+            what_is_no_metadata_is_a_protocol_error, ids_cannot_leave_their_place_in_the_path,
+            a_file_that_cannot_be_written_is_not_tried_again, a_users_token_asks_and_ours_goes_along,
+            a_cancelled_download_leaves_no_file, a_silent_server_costs_the_deadline_only,
+            a_source_without_a_server_is_refused)
