@@ -151,6 +151,15 @@ static void YIELDS unwind(struct action *a)
                 log_error("%s", err.text);
 }
 
+/* Before another host is asked for: the scheduler then makes new ones for that one (3.5). */
+static void YIELDS give_back_allocations(struct action *a)
+{
+        struct error err = {};
+
+        if (provider_release(a->m, a->uuid, deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
+                log_error("%s", err.text);
+}
+
 /* Step 13. */
 static int YIELDS finish_build(struct action *a, struct error *err)
 {
@@ -216,6 +225,7 @@ static int build_body(struct action *a, struct error *err)
         if (err->code == ERR_CANCELLED)
                 return -1;
         a->running.doing = "writing the outcome";
+        give_back_allocations(a);
         w->result = outcome(a, w->b, err);
         *err = (struct error){};
         return 0;

@@ -19,6 +19,7 @@ struct compute_manager {
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;
+        struct placement *placement; /* or NULL */
         struct tracker *tracker; /* owned */
 
         struct green_pool *build_pool; /* builds in the background */
@@ -44,6 +45,14 @@ struct compute_manager {
 
 /* Clean-up after a failure has a deadline of its own: the action's may be what has just passed. */
 #define CLEANUP_DEADLINE_S 60.0
+
+/* ---- provider.c; without placement both do nothing ---- */
+
+/* After an audit: provider, inventories and traits. A failure is logged. */
+void YIELDS provider_report(struct compute_manager *m, struct deadline by);
+/* Whatever the instance holds in placement is given back. */
+int YIELDS provider_release(struct compute_manager *m, const char *uuid, struct deadline by,
+                            struct error *err);
 
 /* ---- what runs now ---- */
 

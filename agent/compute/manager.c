@@ -32,6 +32,7 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         m->driver = opt->driver;
         m->images = opt->images;
         m->disks = opt->disks;
+        m->placement = opt->placement;
         m->tracker = tracker_new(conf, opt->store, opt->driver, opt->disks);
         m->build_pool = green_pool_new("builds", BUILDS_IN_BACKGROUND);
         m->build_bound = conf->max_concurrent_builds > 0;
@@ -91,7 +92,10 @@ void compute_manager_foreach_running(struct compute_manager *m,
 
 int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        return tracker_audit(m->tracker, by, err);
+        if (tracker_audit(m->tracker, by, err) < 0)
+                return -1;
+        provider_report(m, by);
+        return 0;
 }
 
 const struct tracker *compute_tracker(const struct compute_manager *m)

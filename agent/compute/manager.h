@@ -25,6 +25,7 @@ struct compute_options {
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;
+        struct placement *placement; /* NULL: there is none to tell */
 };
 
 struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);

@@ -80,6 +80,8 @@ static int YIELDS finish_delete(struct recovery_job *job, struct deadline by, st
 
         if (tracker_update_usage(job->r->m->tracker, i, by, err) < 0)
                 return -1;
+        if (provider_release(job->r->m, i->uuid, by, err) < 0)
+                return -1;
         return store_instance_soft_delete(job->r->m->store, i, by, err);
 }
 

@@ -56,7 +56,11 @@ int compute_destroy_guest(struct compute_manager *m, struct instance *i, struct 
         return 0;
 }
 
-/* The row first says deleted, then is hidden: a kill in between is finished by the next start (4.3). */
+/*
+ * The row first says deleted, then is hidden: a kill in between is finished by the next start (4.3). So is an
+ * instance whose allocations could not be removed: NOT_RELEASED, with err filled.
+ */
+enum { NOT_RELEASED = 1 };
 static int YIELDS finish_rows(struct action *a, struct error *err)
 {
         struct compute_manager *m = a->m;
@@ -70,6 +74,8 @@ static int YIELDS finish_rows(struct action *a, struct error *err)
                 return -1;
         if (tracker_update_usage(m->tracker, i, a->by, err) < 0)
                 return -1;
+        if (provider_release(m, i->uuid, a->by, err) < 0)
+                return NOT_RELEASED;
         return store_instance_soft_delete(m->store, i, a->by, err);
 }
 
@@ -104,8 +110,13 @@ static int terminate_body(struct action *a, struct error *err)
         }
         a->running.doing = "removing the guest";
         if (compute_destroy_guest(a->m, a->instance, a->by, err) == 0) {
+                int r;
+
                 a->running.doing = "deleting the rows";
-                if (finish_rows(a, err) == 0) {
+                r = finish_rows(a, err);
+                if (r == NOT_RELEASED)
+                        return error_while(err, "terminating; the next start of the agent finishes it");
+                if (r == 0) {
                         log_info("terminated");
                         return 0;
                 }

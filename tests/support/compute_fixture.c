@@ -27,6 +27,7 @@ void compute_fixture_make(struct compute_fixture *f)
         opt.driver = f->driver = virt_fake_new();
         opt.images = fake_images();
         opt.disks = fake_disks();
+        opt.placement = f->placement;
         f->m = compute_manager_new(&opt, &err);
         ck_assert_msg(f->m != NULL, "%s", err.text);
         f->driver->on_event = compute_on_virt_event;

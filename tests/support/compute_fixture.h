@@ -22,6 +22,7 @@ struct compute_fixture {
         struct store store;
         struct virt_driver *driver;
         struct compute_manager *m;
+        struct placement *placement; /* for compute_fixture_make(); NULL: none */
         struct request_context ctx;
 };
 

@@ -1,0 +1,197 @@
+/* tests/unit/agent/test_provider.c: what placement is told when instances come and go. */
+#include "compute_fixture.h"
+#include "compute/tracker.h"
+#include "fake_keystone.h"
+#include "peers/placement.h"
+
+static struct fake_keystone k;
+static struct compute_fixture f;
+static struct error e;
+
+/* A placement with one provider. */
+struct cloud {
+        int status; /* of each answer, when it is not 0 */
+        int64_t generation;
+        bool provider;
+        char inventories[1024], traits[2048], deleted[128];
+        unsigned writes, deletes;
+        char text[8192];
+};
+static struct cloud cloud;
+
+static void keep(char *to, size_t size, const struct http_seen *seen, const char *key)
+{
+        struct jval *body = jval_parse(seen->body, seen->body_len, &e);
+        char *text = jval_print(jval_get(body, key), NULL);
+
+        ck_assert_int_eq(jval_get_int(body, "resource_provider_generation", -1), cloud.generation);
+        snprintf(to, size, "%s", text);
+        free(text);
+        jval_unref(body);
+        cloud.generation++;
+}
+
+static void serve(const struct http_seen *seen, struct http_answer *ret, void *arg)
+{
+        const char *path = seen->path + strlen("/p");
+
+        (void)arg;
+        cloud.writes += strcmp(seen->method, "GET") != 0;
+        if (cloud.status) {
+                *ret = (struct http_answer){ .status = cloud.status, .body = "out of order" };
+                return;
+        }
+        if (strcmp(seen->method, "DELETE") == 0) {
+                cloud.deletes++;
+                snprintf(cloud.deleted, sizeof(cloud.deleted), "%s", path);
+                ret->status = 204;
+                return;
+        }
+        if (strcmp(seen->method, "POST") == 0)
+                cloud.provider = true;
+        else if (strcmp(seen->method, "PUT") == 0 && strstr(path, "/inventories"))
+                keep(cloud.inventories, sizeof(cloud.inventories), seen, "inventories");
+        else if (strcmp(seen->method, "PUT") == 0 && strstr(path, "/traits"))
+                keep(cloud.traits, sizeof(cloud.traits), seen, "traits");
+        /* One answer for all: each call takes what it looks for. */
+        snprintf(cloud.text, sizeof(cloud.text),
+                 "{\"resource_providers\": [], \"generation\": %lld, \"resource_provider_generation\": %lld, "
+                 "\"aggregates\": [], \"inventories\": %s, \"traits\": %s}",
+                 (long long)cloud.generation, (long long)cloud.generation, cloud.inventories, cloud.traits);
+        if (strncmp(path, "/traits?", 8) == 0)
+                ret->body = "{\"traits\": [\"COMPUTE_NODE\", \"COMPUTE_IMAGE_TYPE_QCOW2\", "
+                            "\"COMPUTE_IMAGE_TYPE_RAW\", \"COMPUTE_STATUS_DISABLED\"]}";
+        else
+                ret->body = cloud.text;
+}
+
+static struct service *service;
+
+static void YIELDS begin(void)
+{
+        struct service_options opt = { .type = "placement", .region = "one" };
+        struct placement_options popt = {};
+
+        cloud = (struct cloud){ .inventories = "{}", .traits = "[]" };
+        fake_keystone_start(&k, serve, NULL);
+        opt.keystone = k.keystone;
+        opt.http = k.http;
+        popt.service = service = service_new(&opt);
+        fake_store_reset();
+        fake_files_reset();
+        compute_fixture_defaults(&f);
+        f.placement = placement_new(&popt);
+        compute_fixture_make(&f);
+        ck_assert_ok(compute_init_host(f.m, NULL, NULL, deadline_in_s(10), &e), e);
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        fake_store_journal();
+}
+
+static void YIELDS end(void)
+{
+        compute_fixture_stop(&f);
+        placement_free(f.placement);
+        service_free(service);
+        fake_keystone_stop(&k);
+}
+
+GREEN_TEST_REAL(an_audit_tells_what_the_host_has_once)
+{
+        const struct compute_node_row *row;
+        CLEANUP(freep) char *want = NULL;
+        unsigned writes;
+
+        begin();
+        row = tracker_row(compute_tracker(f.m));
+        ck_assert(cloud.provider);
+        want = xasprintf("\"MEMORY_MB\":{\"total\":%lld,\"reserved\":512,\"min_unit\":1,\"max_unit\":%lld,"
+                         "\"step_size\":1,\"allocation_ratio\":1.5}",
+                         (long long)row->memory_mb, (long long)row->memory_mb);
+        ck_assert_msg(strstr(cloud.inventories, want) != NULL, "%s", cloud.inventories);
+        ck_assert_str_eq(cloud.traits,
+                         "[\"COMPUTE_NODE\",\"COMPUTE_IMAGE_TYPE_QCOW2\",\"COMPUTE_IMAGE_TYPE_RAW\"]");
+        writes = cloud.writes;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_uint_eq(cloud.writes, writes);
+        end();
+}
+
+GREEN_TEST_REAL(a_placement_that_is_down_does_not_fail_the_audit)
+{
+        begin();
+        cloud.status = 503;
+        f.conf.reserved_host_memory_mb = 100;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        cloud.status = 0;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_msg(strstr(cloud.inventories, "\"reserved\":100") != NULL, "%s", cloud.inventories);
+        end();
+}
+
+GREEN_TEST_REAL(a_disabled_service_has_its_trait)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        ((struct service_row *)compute_service(f.m))->disabled = true;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") != NULL, "%s", cloud.traits);
+        ((struct service_row *)compute_service(f.m))->disabled = false;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") == NULL, "%s", cloud.traits);
+        end();
+}
+
+GREEN_TEST_REAL(a_terminated_instance_gives_its_allocations_back)
+{
+        struct compute_call c;
+
+        begin();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_DELETING, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_ok(compute_terminate(f.m, &c, &e), e);
+        ck_assert_str_eq(cloud.deleted, "/allocations/" UUID_A);
+        ck_assert_uint_eq(cloud.deletes, 1);
+        ck_assert_ptr_null(fake_store_row(UUID_A));
+        end();
+}
+
+GREEN_TEST_REAL(a_row_stays_until_its_allocations_are_gone)
+{
+        struct compute_call c;
+
+        begin();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_DELETING, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        cloud.status = 503;
+        ck_assert_fails(compute_terminate(f.m, &c, &e), e, ERR_BUSY);
+        ck_assert_ptr_nonnull(fake_store_row(UUID_A));
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_DELETED);
+
+        cloud.status = 0; /* the next start */
+        e = (struct error){};
+        ck_assert_ok(compute_init_host(f.m, NULL, NULL, deadline_in_s(10), &e), e);
+        ck_assert_uint_eq(cloud.deletes, 1);
+        ck_assert_ptr_null(fake_store_row(UUID_A));
+        end();
+}
+
+GREEN_TEST_REAL(a_failed_build_gives_its_allocations_back)
+{
+        unsigned rescheduled = 0;
+
+        begin();
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add_action(UUID_A, REQ);
+        virt_fake_fail_next(f.driver, "spawn", ERR_SYSTEM, "no");
+        ck_assert_ok(compute_build_and_run(f.m, compute_fixture_build(UUID_A, &rescheduled), &e), e);
+        compute_fixture_settle(&f);
+        ck_assert_uint_eq(rescheduled, 1);
+        ck_assert_uint_eq(cloud.deletes, 1);
+        ck_assert_str_eq(cloud.deleted, "/allocations/" UUID_A);
+        end();
+}
+
+GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
+            a_placement_that_is_down_does_not_fail_the_audit, a_disabled_service_has_its_trait,
+            a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
+            a_failed_build_gives_its_allocations_back)
