@@ -9,18 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-
-/* Takes over data. */
-static struct jval *object(const char *name, const char *version, struct jval *data)
-{
-        struct jval *o = jval_new_object();
-
-        jval_set_text(o, "nova_object.name", name);
-        jval_set_text(o, "nova_object.namespace", "nova");
-        jval_set_text(o, "nova_object.version", version);
-        jval_set(o, "nova_object.data", data);
-        return o;
-}
+#include "model/primitive.h"
 
 /* Takes over the list. */
 static struct jval *list_object(const char *name, const char *version, struct jval *list)
@@ -28,48 +17,7 @@ static struct jval *list_object(const char *name, const char *version, struct jv
         struct jval *data = jval_new_object();
 
         jval_set(data, "objects", list);
-        return object(name, version, data);
-}
-
-static void set_time(struct jval *data, const char *key, time_t t)
-{
-        char text[32];
-        struct tm tm;
-
-        if (!t || !gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
-                jval_set(data, key, jval_new_null());
-        else
-                jval_set_text(data, key, text);
-}
-
-static void set_times(struct jval *data, time_t created, time_t updated)
-{
-        set_time(data, "created_at", created);
-        set_time(data, "updated_at", updated);
-        set_time(data, "deleted_at", 0);
-        jval_set_bool(data, "deleted", false);
-}
-
-static struct jval *flavor(const struct flavor *f)
-{
-        struct jval *data = jval_new_object();
-
-        jval_set_int(data, "id", f->id);
-        jval_set_text(data, "name", f->name);
-        jval_set_int(data, "memory_mb", f->memory_mb);
-        jval_set_int(data, "vcpus", f->vcpus);
-        jval_set_int(data, "root_gb", f->root_gb);
-        jval_set_int(data, "ephemeral_gb", f->ephemeral_gb);
-        jval_set_text(data, "flavorid", f->flavorid);
-        jval_set_int(data, "swap", f->swap_mb);
-        jval_set_real(data, "rxtx_factor", 1.0);
-        jval_set_int(data, "vcpu_weight", 0);
-        jval_set_bool(data, "disabled", false);
-        jval_set_bool(data, "is_public", true);
-        jval_set(data, "extra_specs", jval_new_object());
-        jval_set_text(data, "description", NULL);
-        set_times(data, 0, 0);
-        return object("Flavor", "1.2", data);
+        return nova_object(name, version, data);
 }
 
 static struct jval *meta(const struct instance_meta *items, unsigned n)
@@ -123,14 +71,14 @@ struct jval *primitive_instance(const struct instance *i)
         jval_set_bool(data, "cleaned", i->cleaned);
         jval_set_bool(data, "hidden", i->hidden);
         jval_set_bool(data, "locked", false);
-        set_time(data, "launched_at", i->launched_at);
-        set_time(data, "terminated_at", i->terminated_at);
+        nova_object_set_time(data, "launched_at", i->launched_at);
+        nova_object_set_time(data, "terminated_at", i->terminated_at);
         jval_set(data, "metadata", meta(i->metadata, i->n_metadata));
         jval_set(data, "system_metadata", meta(i->system_metadata, i->n_system_metadata));
         if (i->flavor.vcpus > 0)
-                jval_set(data, "flavor", flavor(&i->flavor));
-        set_times(data, i->created_at, i->updated_at);
-        return object("Instance", "2.7", data);
+                jval_set(data, "flavor", nova_flavor(&i->flavor, 0));
+        nova_object_set_times(data, i->created_at, i->updated_at);
+        return nova_object("Instance", "2.7", data);
 }
 
 static struct jval *block_device(const struct block_device *b, const char *instance_uuid)
@@ -155,7 +103,7 @@ static struct jval *block_device(const struct block_device *b, const char *insta
         jval_set_text(data, "connection_info", NULL);
         jval_set_text(data, "tag", NULL);
         jval_set_text(data, "attachment_id", NULL);
-        return object("BlockDeviceMapping", "1.21", data);
+        return nova_object("BlockDeviceMapping", "1.21", data);
 }
 
 struct jval *primitive_block_devices(const struct block_devices *b, const char *instance_uuid)
@@ -224,7 +172,7 @@ static struct jval *no_networks(void)
         jval_set_text(data, "network_id", "none");
         jval_set_text(data, "port_id", NULL);
         jval_set_text(data, "device_profile", NULL);
-        jval_push(list, object("NetworkRequest", "1.3", data));
+        jval_push(list, nova_object("NetworkRequest", "1.3", data));
         return list_object("NetworkRequestList", "1.1", list);
 }
 
@@ -256,11 +204,11 @@ static struct jval *request_spec(const struct instance *i)
         jval_set_text(data, "user_id", i->user_id);
         jval_set_text(data, "project_id", i->project_id);
         jval_set_int(data, "num_instances", 1);
-        jval_set(data, "flavor", flavor(&i->flavor));
+        jval_set(data, "flavor", nova_flavor(&i->flavor, 0));
         jval_set(data, "scheduler_hints", jval_new_object());
         jval_set_bool(data, "is_bfv", false);
         jval_set(data, "requested_networks", no_networks());
-        return object("RequestSpec", "1.14", data);
+        return nova_object("RequestSpec", "1.14", data);
 }
 
 struct jval *primitive_build_arguments(const struct instance *i, const struct block_devices *b,

@@ -6,46 +6,14 @@
 
 #include "base/mem.h"
 #include "json/json.h"
-
-/* The primitive of an object (nova-contract 2.1), without "changes". */
-static struct jval *primitive(const char *name, const char *version, struct jval *data)
-{
-        struct jval *v = jval_new_object();
-
-        jval_set_text(v, "nova_object.name", name);
-        jval_set_text(v, "nova_object.namespace", "nova");
-        jval_set_text(v, "nova_object.version", version);
-        jval_set(v, "nova_object.data", data);
-        return v;
-}
+#include "model/primitive.h"
 
 char *flavor_to_json(const struct flavor *f, time_t created_at)
 {
-        struct jval *data = jval_new_object(), *v = jval_new_object();
-        struct tm tm;
-        char at[32], *text;
+        struct jval *v = jval_new_object();
+        char *text;
 
-        gmtime_r(&created_at, &tm);
-        strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
-        jval_set_int(data, "id", f->id);
-        jval_set_text(data, "name", f->name);
-        jval_set_int(data, "memory_mb", f->memory_mb);
-        jval_set_int(data, "vcpus", f->vcpus);
-        jval_set_int(data, "root_gb", f->root_gb);
-        jval_set_int(data, "ephemeral_gb", f->ephemeral_gb);
-        jval_set_text(data, "flavorid", f->flavorid);
-        jval_set_int(data, "swap", f->swap_mb);
-        jval_set_real(data, "rxtx_factor", 1.0);
-        jval_set_int(data, "vcpu_weight", 0);
-        jval_set_bool(data, "disabled", false);
-        jval_set_bool(data, "is_public", true);
-        jval_set(data, "extra_specs", jval_new_object());
-        jval_set(data, "description", jval_new_null());
-        jval_set_text(data, "created_at", at);
-        jval_set(data, "updated_at", jval_new_null());
-        jval_set(data, "deleted_at", jval_new_null());
-        jval_set_bool(data, "deleted", false);
-        jval_set(v, "cur", primitive("Flavor", "1.2", data));
+        jval_set(v, "cur", nova_flavor(f, created_at));
         jval_set(v, "old", jval_new_null());
         jval_set(v, "new", jval_new_null());
         text = jval_print(v, NULL);
