@@ -45,6 +45,14 @@ static void name_unfinished_work(const struct compute_running *r, void *arg)
                     r->method, r->request_id, r->uuid, r->doing, r->seconds);
 }
 
+static int YIELDS drain_control(struct agent *a, struct deadline by, struct error *err)
+{
+        if (!a->control)
+                return 0;
+        rpc_server_stop(a->control);
+        return rpc_server_wait(a->control, by, err);
+}
+
 /* Consumes no more, lets what runs finish in time, names what did not. */
 static int drain(void *arg, struct error *err)
 {
@@ -58,13 +66,16 @@ static int drain(void *arg, struct error *err)
         notify_status("draining");
         notify_extend_timeout(limit ? (double)limit + STOP_S : 3600);
         rpc_server_stop(a->rpc);
-        if (rpc_server_wait(a->rpc, by, err) == 0 && compute_drain(a->manager, by, err) == 0) {
+        if (rpc_server_wait(a->rpc, by, err) == 0 && drain_control(a, by, err) == 0 &&
+            compute_drain(a->manager, by, err) == 0) {
                 log_info("drained: nothing is running");
                 return 0;
         }
         if (err->code == ERR_CANCELLED)
                 return -1;
         rpc_server_foreach(a->rpc, name_unfinished_call, NULL);
+        if (a->control)
+                rpc_server_foreach(a->control, name_unfinished_call, NULL);
         compute_manager_foreach_running(a->manager, name_unfinished_work, NULL);
         return 0;
 }

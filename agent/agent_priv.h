@@ -27,6 +27,8 @@ struct agent {
         struct compute_manager *manager;
         struct transport *transport;
         struct rpc_server *rpc;
+        struct transport *control_transport; /* the control socket, when transport_url is none; or NULL */
+        struct rpc_server *control;
         struct agent_methods methods;
         struct admin_sources admin;
         struct rpc_endpoint endpoints[8];

@@ -18,6 +18,7 @@ struct conf {
         /* [DEFAULT]: at the top level of the file */
         char *host, *my_ip, *state_path, *instances_path, *instance_name_template, *transport_url;
         char *control_exchange;
+        char *control_socket; /* ours; of no effect when transport_url is a local socket */
         char *compute_driver;
         char *log_file; /* "": stderr */
         bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */
@@ -74,6 +75,18 @@ struct conf {
         struct { /* [oslo_concurrency] */
                 char *lock_path;
         } oslo_concurrency;
+        struct { /* [oslo_messaging_rabbit]; as in amqp/options.h */
+                bool amqp_durable_queues, amqp_auto_delete, rabbit_ha_queues, rabbit_quorum_queue;
+                int64_t rabbit_quorum_delivery_limit, rabbit_quorum_max_memory_length;
+                int64_t rabbit_quorum_max_memory_bytes, rabbit_transient_queues_ttl;
+                int64_t rabbit_qos_prefetch_count, heartbeat_timeout_threshold;
+                int64_t rabbit_retry_interval, rabbit_retry_backoff, rabbit_interval_max;
+                double kombu_reconnect_delay;
+                int64_t kombu_missing_consumer_retry_timeout;
+                bool ssl;
+                char *ssl_ca_file, *ssl_cert_file, *ssl_key_file;
+                bool ssl_enforce_hostname_verification;
+        } oslo_messaging_rabbit;
         struct { /* [hub] (ours) */
                 int64_t stall_threshold_ms, stack_size_kb, tpool_workers;
         } hub;

@@ -47,6 +47,11 @@
                 .section = sec, .key = key_, .type = SETTING_CHOICE, .offset = AT(at, char *), \
                 .preset = preset_, .choices = choices_, .flags = flags_, .help = help_         \
         }
+#define SEC_RATIO(sec, key_, preset_, max_, help_)                                                    \
+        {                                                                                             \
+                .section = #sec, .key = #key_, .type = SETTING_RATIO, .offset = AT(sec.key_, double), \
+                .preset = preset_, .min = 0, .max = max_, .help = help_                               \
+        }
 /* In sections the member is called as the option, in a struct called as the section. */
 #define SEC_INT(sec, key_, preset_, min_, max_, help_) INT(#sec, #key_, sec.key_, preset_, min_, max_, help_)
 #define SEC_BOOL(sec, key_, preset_, help_)            BOOL(#sec, #key_, sec.key_, preset_, 0, help_)
@@ -145,9 +150,11 @@ const struct setting settings[] = {
 
         /* ---- messages ---- */
         TOP_TEXT(transport_url, "unix:/run/compute-agent/rpc.sock", SETTING_SECRET, check_transport_url,
-                 "Where requests come from: unix:/PATH is a socket for compute-agentctl on this machine. A "
-                 "URL with "
-                 "a password belongs in single quotes."),
+                 "Where requests come from: unix:/PATH is a socket for compute-agentctl on this machine, "
+                 "'rabbit://USER:PASSWORD@HOST:PORT,HOST2/VHOST' the RabbitMQ of a cloud. A URL with a "
+                 "password belongs in single quotes."),
+        TOP_PATH(control_socket, "/run/compute-agent/rpc.sock", 0,
+                 "(ours) The socket for compute-agentctl when transport_url is no local socket itself."),
         TOP_TEXT(control_exchange, "nova", 0, NULL, "Exchange of the message bus."),
         TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call."),
         TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long."),
@@ -282,6 +289,44 @@ const struct setting settings[] = {
         SEC_PATH(oslo_concurrency, lock_path, "$state_path/lock", 0,
                  "Directory of lock files, shared with other services that touch the same things."),
 
+        SEC_BOOL(
+                oslo_messaging_rabbit, amqp_durable_queues, "false",
+                "Exchange and queues outlive a restart of the broker. This and the next three must equal the "
+                "control plane's."),
+        SEC_BOOL(oslo_messaging_rabbit, amqp_auto_delete, "false", "Queues go with their last consumer."),
+        SEC_BOOL(oslo_messaging_rabbit, rabbit_ha_queues, "false", "Queues ask to be mirrored."),
+        SEC_BOOL(oslo_messaging_rabbit, rabbit_quorum_queue, "false",
+                 "Queues are quorum queues, which are durable."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_quorum_delivery_limit, "0", 0, INT32_MAX,
+                "Deliveries after which a quorum queue drops a message. 0: not declared."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_quorum_max_memory_length, "0", 0, INT32_MAX,
+                "Messages of a quorum queue in memory. 0: not declared."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_quorum_max_memory_bytes, "0", 0, INT32_MAX,
+                "Bytes of a quorum queue in memory. 0: not declared."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_transient_queues_ttl, "1800", 0, YEAR / 16,
+                "Seconds after which an unused fanout queue goes. 0: never."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_qos_prefetch_count, "0", 0, 65535,
+                "Messages that the broker sends before the first is acknowledged. 0: no limit."),
+        SEC_INT(oslo_messaging_rabbit, heartbeat_timeout_threshold, "60", 0, 65535,
+                "Seconds of the heartbeat that is offered to the broker. 0: none."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_retry_interval, "1", 0, DAY,
+                "Seconds of the first pause after all hosts could not be reached."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_retry_backoff, "2", 0, DAY,
+                "Seconds by which each further pause is longer."),
+        SEC_INT(oslo_messaging_rabbit, rabbit_interval_max, "30", 0, DAY,
+                "Seconds of the longest such pause."),
+        SEC_RATIO(oslo_messaging_rabbit, kombu_reconnect_delay, "1.0", 3600, "Seconds added to each pause."),
+        SEC_INT(oslo_messaging_rabbit, kombu_missing_consumer_retry_timeout, "60", 0, DAY,
+                "Seconds for which a reply is tried again whose queue is not there."),
+        SEC_BOOL(oslo_messaging_rabbit, ssl, "false", "Speak TLS with the broker."),
+        SEC_PATH(oslo_messaging_rabbit, ssl_ca_file, "", SETTING_EMPTY_OK,
+                 "Authorities the broker's certificate is verified with. '': it is not verified."),
+        SEC_PATH(oslo_messaging_rabbit, ssl_cert_file, "", SETTING_EMPTY_OK, "Our own certificate."),
+        SEC_PATH(oslo_messaging_rabbit, ssl_key_file, "", SETTING_EMPTY_OK,
+                 "Its key. '': it is in ssl_cert_file."),
+        SEC_BOOL(oslo_messaging_rabbit, ssl_enforce_hostname_verification, "false",
+                 "The certificate must be for the name in transport_url, too."),
+
         SEC_INT(hub, stall_threshold_ms, "100", 10, 60000,
                 "(ours) Milliseconds for which one green thread may hold all others before a warning names "
                 "it."),
@@ -291,7 +336,6 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_SIZE(settings) - 1;
 
-#define NO_AMQP    "there is no AMQP transport in this version, only the local socket"
 #define NO_NETWORK "guests have no network interfaces in this version"
 #define NO_VOLUMES "there are no volumes in this version"
 #define NO_MOVES   "instances are not moved or resized in this version"
@@ -323,7 +367,11 @@ const struct unused_setting unused_settings[] = {
         { "", "pointer_model", "guests always have a USB tablet" },
         { "", "log_dir", "log_file names the file" },
         { "", "use_syslog use_journal", "log lines go to log_file or to standard error" },
-        { "oslo_messaging_rabbit", "*", NO_AMQP },
+        { "oslo_messaging_rabbit",
+          "rpc_conn_pool_size conn_pool_min_size conn_pool_ttl heartbeat_rate heartbeat_in_pthread "
+          "rabbit_login_method rabbit_transient_quorum_queue kombu_compression kombu_failover_strategy "
+          "direct_mandatory_flag enable_cancel_on_failover ssl_version",
+          "there is one connection to consume and one to publish, and both ends agree without it" },
         { "oslo_messaging_notifications", "*", NO_NOTIFY },
         { "notifications", "*", NO_NOTIFY },
         { "database", "max_retries retry_interval", "a late or lost database is tried again for ever" },

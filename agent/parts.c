@@ -7,8 +7,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOG_MODULE "agent"
+#include "amqp/options.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -251,9 +253,10 @@ static void log_failed_request(const struct rpc_request *r, const struct error *
                   err->text);
 }
 
-static int YIELDS rpc_start(struct agent *a, struct error *err)
+static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport *t, struct error *err)
 {
         struct rpc_server_options opt = {
+                .transport = t,
                 .target = { .exchange = a->conf->control_exchange,
                             .topic = "compute",
                             .server = a->conf->host },
@@ -263,18 +266,90 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
                 .on_failure = log_failed_request,
         };
 
-        opt.transport = a->transport = transport_new(a->conf->transport_url, err);
-        if (!a->transport)
-                return error_while(err, "transport_url");
+        return rpc_server_new(&opt, err);
+}
+
+/* What compute-agentctl talks to when requests come over a broker; there before the broker is. */
+static int YIELDS control_start(struct agent *a, struct error *err)
+{
+        CLEANUP(freep) char *url = xasprintf("unix:%s", a->conf->control_socket);
+
         a->methods = (struct agent_methods){
                 .manager = a->manager,
-                .transport = a->transport,
                 .control_exchange = a->conf->control_exchange,
                 .timeout_s = (double)a->conf->rpc_response_timeout,
                 .long_timeout_s = (double)a->conf->long_rpc_timeout,
         };
         collect_endpoints(a);
-        a->rpc = rpc_server_new(&opt, err);
+        if (strncmp(a->conf->transport_url, "unix:", 5) == 0)
+                return 0;
+        a->control_transport = transport_new(url, err);
+        if (!a->control_transport)
+                return error_while(err, "control_socket");
+        a->control = new_server(a, a->control_transport, err);
+        return a->control ? rpc_server_start(a->control, err) : -1;
+}
+
+static void YIELDS control_stop(struct agent *a)
+{
+        rpc_server_free(take_ptr(&a->control));
+        transport_free(take_ptr(&a->control_transport));
+}
+
+static struct amqp_options HUB_ONLY broker_options(const struct conf *c)
+{
+        return (struct amqp_options){
+                .amqp_durable_queues = c->oslo_messaging_rabbit.amqp_durable_queues,
+                .amqp_auto_delete = c->oslo_messaging_rabbit.amqp_auto_delete,
+                .rabbit_ha_queues = c->oslo_messaging_rabbit.rabbit_ha_queues,
+                .rabbit_quorum_queue = c->oslo_messaging_rabbit.rabbit_quorum_queue,
+                .rabbit_quorum_delivery_limit = c->oslo_messaging_rabbit.rabbit_quorum_delivery_limit,
+                .rabbit_quorum_max_memory_length = c->oslo_messaging_rabbit.rabbit_quorum_max_memory_length,
+                .rabbit_quorum_max_memory_bytes = c->oslo_messaging_rabbit.rabbit_quorum_max_memory_bytes,
+                .rabbit_transient_queues_ttl = c->oslo_messaging_rabbit.rabbit_transient_queues_ttl,
+                .rabbit_qos_prefetch_count = c->oslo_messaging_rabbit.rabbit_qos_prefetch_count,
+                .heartbeat_timeout_threshold = c->oslo_messaging_rabbit.heartbeat_timeout_threshold,
+                .rabbit_retry_interval = c->oslo_messaging_rabbit.rabbit_retry_interval,
+                .rabbit_retry_backoff = c->oslo_messaging_rabbit.rabbit_retry_backoff,
+                .rabbit_interval_max = c->oslo_messaging_rabbit.rabbit_interval_max,
+                .kombu_reconnect_delay = c->oslo_messaging_rabbit.kombu_reconnect_delay,
+                .kombu_missing_consumer_retry_timeout =
+                        c->oslo_messaging_rabbit.kombu_missing_consumer_retry_timeout,
+                .ssl = c->oslo_messaging_rabbit.ssl,
+                .ssl_ca_file = c->oslo_messaging_rabbit.ssl_ca_file,
+                .ssl_cert_file = c->oslo_messaging_rabbit.ssl_cert_file,
+                .ssl_key_file = c->oslo_messaging_rabbit.ssl_key_file,
+                .ssl_enforce_hostname_verification =
+                        c->oslo_messaging_rabbit.ssl_enforce_hostname_verification,
+        };
+}
+
+static void broker_changed(bool ok, const char *text, void *arg)
+{
+        const struct agent *a = arg;
+
+        assert_on_hub();
+        if (ok)
+                log_info("%s", text);
+        else
+                log_warning("%s", text);
+        if (!ok && !a->admin.ready) {
+                notify_status("waiting for broker");
+                notify_extend_timeout(ATTEMPT_S * 2);
+        }
+}
+
+/* With a broker this waits until it is there. */
+static int YIELDS rpc_start(struct agent *a, struct error *err)
+{
+        struct amqp_options amqp = broker_options(a->conf);
+        const struct transport_options opt = { .amqp = &amqp, .changed = broker_changed, .arg = a };
+
+        a->transport = transport_new_with(a->conf->transport_url, &opt, err);
+        if (!a->transport)
+                return error_while(err, "transport_url");
+        a->methods.transport = a->transport;
+        a->rpc = new_server(a, a->transport, err);
         if (!a->rpc)
                 return -1;
         a->admin.rpc = a->rpc;
@@ -284,6 +359,8 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
 
 static void YIELDS rpc_stop(struct agent *a)
 {
+        a->admin.rpc = NULL; /* the control socket still answers */
+        a->admin.transport = NULL;
         rpc_server_free(take_ptr(&a->rpc));
         a->methods.transport = NULL; /* builds still run, and may want to cast */
         transport_free(take_ptr(&a->transport));
@@ -312,6 +389,7 @@ static const struct part {
         { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
         { "recovery", recovery_start, NULL },
         { "audit", audit_start, NULL },
+        { "control socket", control_start, control_stop },
         { "rpc", rpc_start, rpc_stop }, /* no call reaches a half-started daemon */
         { "periodic tasks", periodic_start_all, periodic_stop_all },
 };

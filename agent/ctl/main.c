@@ -56,8 +56,8 @@ static void global_options(struct ctl *c, struct ctl_option to[GLOBALS + 1])
 {
         const struct ctl_option options[GLOBALS + 1] = {
                 { "config-file", CTL_TEXT, &c->config_file, "FILE", "the agent's configuration", 0, 0 },
-                { "socket", CTL_TEXT, &c->socket, "PATH", "the agent's socket; default: its transport_url", 0,
-                  0 },
+                { "socket", CTL_TEXT, &c->socket, "PATH",
+                  "the agent's socket; default: that of its configuration", 0, 0 },
                 { "json", CTL_FLAG, &c->json, NULL, "JSON instead of tables", 0, 0 },
                 { "timeout", CTL_SECONDS, &c->timeout_s, "S", "seconds to wait at most; default 60, or 600",
                   0, 0 },

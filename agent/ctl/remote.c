@@ -55,10 +55,10 @@ static enum ctl_exit find_socket(struct ctl *c)
         if (status != CTL_OK)
                 return status;
         url = c->conf->transport_url;
-        if (strncmp(url, SOCKET_SCHEME, sizeof(SOCKET_SCHEME) - 1) != 0)
-                return ctl_complain(CTL_FAILED,
-                                    "transport_url in %s is no local socket: name the agent's with --socket",
-                                    c->conf->path);
+        if (strncmp(url, SOCKET_SCHEME, sizeof(SOCKET_SCHEME) - 1) != 0) {
+                c->socket = c->conf->control_socket;
+                return CTL_OK;
+        }
         c->socket = url + sizeof(SOCKET_SCHEME) - 1;
         c->socket += strncmp(c->socket, "///", 3) == 0 ? 2 : 0;
         return CTL_OK;

@@ -296,6 +296,7 @@ struct amqp_conn *amqp_conn_new(const struct amqp_conn_options *opt, struct erro
         c = NEW(struct amqp_conn);
         c->o = *opt;
         c->fd = -1;
+        green_cond_init(&c->left, "amqp connection");
         list_init(&c->queued);
         list_init(&c->unconfirmed);
         make_name(c);
@@ -327,6 +328,10 @@ void amqp_conn_free(struct amqp_conn *c)
         if (c->up)
                 green_join(c->owner, deadline_in_s(CLOSE_S), NULL, &err);
         green_group_close(c->group);
+        error_set(&err, ERR_CLOSED, "the connection was closed");
+        session_refuse(c, &err);
+        while (c->n_asking)
+                green_cond_wait(&c->left, deadline_never(), &err);
         green_shield_end();
         destroy(c);
 }
@@ -375,7 +380,7 @@ static void YIELDS withdraw(struct amqp_conn *c, struct amqp_op *op)
         }
 }
 
-static int YIELDS ask(struct amqp_conn *c, struct amqp_op *op, struct deadline by, struct error *err)
+static int YIELDS ask_and_wait(struct amqp_conn *c, struct amqp_op *op, struct deadline by, struct error *err)
 {
         op->state = OP_QUEUED;
         green_event_init(&op->done, op->kind == OP_PUBLISH ? "amqp publish" : "amqp ack");
@@ -394,6 +399,17 @@ static int YIELDS ask(struct amqp_conn *c, struct amqp_op *op, struct deadline b
                 return 0;
         *err = op->failed;
         return -1;
+}
+
+static int YIELDS ask(struct amqp_conn *c, struct amqp_op *op, struct deadline by, struct error *err)
+{
+        int r;
+
+        c->n_asking++;
+        r = ask_and_wait(c, op, by, err);
+        if (--c->n_asking == 0)
+                green_cond_broadcast(&c->left);
+        return r;
 }
 
 int amqp_conn_publish(struct amqp_conn *c, const struct amqp_publish *p, struct deadline by,

@@ -57,7 +57,7 @@ struct amqp_conn_options {
 
 /* Starts its owner, waits for nothing. ERR_UNSUPPORTED, ERR_INVALID: librabbitmq cannot be greened. */
 struct amqp_conn *YIELDS amqp_conn_new(const struct amqp_conn_options *opt, struct error *err);
-/* Closes in good order if that goes quickly. Nobody may be waiting in it. NULL is allowed. */
+/* Closes in good order if that goes quickly. Who waits in it gets ERR_CLOSED first. NULL is allowed. */
 void YIELDS amqp_conn_free(struct amqp_conn *c);
 /* Consume no more: teardown, then stopped(). Publishing and acknowledging go on. */
 void HUB_ONLY amqp_conn_stop(struct amqp_conn *c);

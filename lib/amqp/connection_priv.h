@@ -60,6 +60,8 @@ struct amqp_conn {
 
         struct list queued, unconfirmed; /* struct amqp_op, oldest first */
         unsigned n_queued, n_unconfirmed;
+        unsigned n_asking; /* who is in ask(): amqp_conn_free() waits for them to leave */
+        struct green_cond left;
         uint64_t last_tag; /* of our publishes on this channel */
         char *declared[DECLARED_MAX];
         unsigned n_declared;
@@ -76,6 +78,7 @@ int HUB_ONLY conn_reply(struct amqp_conn *c, amqp_rpc_reply_t r, struct error *e
 /* session.c: frames in, requests out. -1: the connection is broken. */
 int YIELDS session_read(struct amqp_conn *c, struct error *err);
 int YIELDS session_write(struct amqp_conn *c, struct error *err);
-void HUB_ONLY session_lost(struct amqp_conn *c, const struct error *why); /* what becomes of requests */
+void HUB_ONLY session_lost(struct amqp_conn *c, const struct error *why);   /* what becomes of requests */
+void HUB_ONLY session_refuse(struct amqp_conn *c, const struct error *why); /* all that wait */
 void HUB_ONLY session_changed(struct amqp_conn *c, bool ok, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));

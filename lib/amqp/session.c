@@ -119,6 +119,16 @@ void session_lost(struct amqp_conn *c, const struct error *why)
         c->blocked = false;
 }
 
+void session_refuse(struct amqp_conn *c, const struct error *why)
+{
+        while (!list_empty(&c->queued)) {
+                struct amqp_op *op = CONTAINER_OF(c->queued.next, struct amqp_op, node);
+
+                op->failed = *why;
+                finish(c, op);
+        }
+}
+
 /* ---- frames in ---- */
 
 static void YIELDS message_complete(struct amqp_conn *c)

@@ -274,6 +274,29 @@ GREEN_TEST_REAL(a_larger_body_than_allowed_is_refused)
         agent_stop();
 }
 
+static int publisher(void *arg, struct error *err)
+{
+        const struct transport_target to = { .exchange = "nova", .topic = "conductor" };
+
+        assert_green();
+        return transport_publish(agent.transport, &to, "{}", 2, deadline_never(), err);
+}
+
+GREEN_TEST_REAL(who_still_publishes_at_the_end_is_told)
+{
+        struct error err = {}, why = {};
+        struct green *g;
+
+        agent_prepare("rabbit://nova:secret@127.0.0.1:1/");
+        g = green_spawn_ref(NULL, "publisher", publisher, NULL, &err);
+        ck_assert_int_eq(green_sleep(0.05, &err), 0);
+        ck_assert(!green_ended(g));
+        agent_stop();
+        ck_assert_ok(green_join(g, soon(), &why, &err), err);
+        ck_assert_int_eq(why.code, ERR_CLOSED);
+        green_unref(g);
+}
+
 static int listener(void *arg, struct error *err)
 {
         const struct transport_target target = { .exchange = "nova", .topic = "compute", .server = "h" };
@@ -310,4 +333,4 @@ UNIT_SUITE_FIXTURE("amqp", patch, NULL, a_call_goes_there_and_back, large_messag
                    quorum_queues_are_declared_when_asked_for, after_the_stop_messages_wait_for_the_next_start,
                    a_reply_without_its_queue_is_retried_then_remembered,
                    casts_of_ours_reach_conductor_and_schedulers, a_larger_body_than_allowed_is_refused,
-                   waits_can_time_out_and_be_cancelled)
+                   who_still_publishes_at_the_end_is_told, waits_can_time_out_and_be_cancelled)
