@@ -21,6 +21,10 @@ struct agent {
         struct tpool *tpool;
         struct db_pool *db;
         struct store store;
+        struct http_client *http; /* this and the next three: NULL without [placement] */
+        struct keystone *keystone;
+        struct service *placement_service;
+        struct placement *placement;
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;

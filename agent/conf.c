@@ -196,7 +196,10 @@ static void check_mode(const char *path, struct loading *l)
         if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
                 return;
         for (const struct setting *s = settings; s->key; s++) {
-                if ((s->flags & SETTING_SECRET) && strchr(*setting_text(s, l->conf), '@')) {
+                if (!(s->flags & SETTING_SECRET))
+                        continue;
+                if (strchr(*setting_text(s, l->conf), '@') ||
+                    ((s->flags & SETTING_HIDDEN) && **setting_text(s, l->conf))) {
                         finding_add(&l->notes, 0,
                                     "has a password in it and is readable by everyone (mode %03o)",
                                     st.st_mode & 0777);

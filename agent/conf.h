@@ -52,6 +52,7 @@ struct conf {
         struct { /* [compute] */
                 int64_t shutdown_retry_interval, max_disk_devices_to_attach, max_concurrent_disk_ops;
                 int64_t consecutive_build_service_disable_threshold;
+                int64_t resource_provider_association_refresh;
         } compute;
         struct { /* [libvirt] */
                 char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
@@ -63,6 +64,15 @@ struct conf {
                 bool enabled;
                 char *server_listen;
         } vnc;
+        struct {                 /* [placement] */
+                char *auth_type; /* "": there is no placement */
+                char *auth_url, *username, *password /* secret */;
+                char *user_domain_name, *user_domain_id;
+                char *project_name, *project_domain_name, *project_domain_id;
+                char *region_name, *valid_interfaces, *endpoint_override, *cafile;
+                bool insecure;
+                int64_t timeout;
+        } placement;
         struct { /* [image_cache] */
                 char *subdirectory_name;
         } image_cache;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 
 static int line_of_setting(const int *line_of, const char *section, const char *key)
@@ -79,11 +80,37 @@ static void expand_paths(struct conf *c, const int *line_of, struct findings *er
         }
 }
 
+/* What is missing for a token is told before the start. */
+static void check_placement(const struct conf *c, const int *line_of, struct findings *errors,
+                            struct findings *notes)
+{
+        const struct {
+                const char *key, *value, *instead;
+        } needed[] = {
+                { "auth_url", c->placement.auth_url, "" },
+                { "username", c->placement.username, "" },
+                { "password", c->placement.password, "" },
+                { "user_domain_name", c->placement.user_domain_name, c->placement.user_domain_id },
+                { "project_name", c->placement.project_name, "" },
+                { "project_domain_name", c->placement.project_domain_name, c->placement.project_domain_id },
+        };
+        int line = line_of_setting(line_of, "placement", "auth_type");
+
+        for (size_t i = 0; *c->placement.auth_type && i < ARRAY_SIZE(needed); i++)
+                if (!*needed[i].value && !*needed[i].instead)
+                        finding_add(errors, line, "[placement] auth_type = 'password' needs %s",
+                                    needed[i].key);
+        if (!*c->placement.auth_type && *c->placement.auth_url)
+                finding_add(notes, line_of_setting(line_of, "placement", "auth_url"),
+                            "[placement] is not used, since its auth_type is not set");
+}
+
 void conf_derive(struct conf *c, const int *line_of, struct findings *errors, struct findings *notes)
 {
         find_host(c, errors);
         find_my_ip(c);
         expand_paths(c, line_of, errors);
+        check_placement(c, line_of, errors, notes);
 
         if (c->service_down_time <= c->report_interval) {
                 int64_t raised = c->report_interval * 5 / 2;

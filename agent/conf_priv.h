@@ -20,6 +20,7 @@ enum setting_type {
 enum setting_flags {
         SETTING_EMPTY_OK = 1 << 0, /* '' is a value: not set */
         SETTING_SECRET = 1 << 1,   /* a URL whose password is never shown; its value is in no message */
+        SETTING_HIDDEN = 1 << 3,   /* with SECRET: not a URL, all of it is secret */
         SETTING_RELOADS = 1 << 2,  /* may change while the agent runs */
 };
 

@@ -100,6 +100,13 @@ static int check_database_url(const char *value, struct error *err)
                          "mysql+pymysql://...");
 }
 
+static int check_http_url(const char *value, struct error *err)
+{
+        if (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0)
+                return 0;
+        return error_set(err, ERR_INVALID, "must be http://HOST:PORT/... or https://...");
+}
+
 /* The template becomes a printf format with the row's id: anything but one integer in it is refused here. */
 static int check_name_template(const char *value, struct error *err)
 {
@@ -253,6 +260,35 @@ const struct setting settings[] = {
         SEC_INT(compute, consecutive_build_service_disable_threshold, "10", 0, MANY,
                 "0: failed builds are not told to the scheduler."),
 
+        SEC_INT(compute, resource_provider_association_refresh, "300", 0, YEAR,
+                "Seconds after which an audit reads again what placement knows of this host. 0: never."),
+
+        SEC_CHOICE(placement, auth_type, "", "password", SETTING_EMPTY_OK,
+                   "How to authenticate for the placement service. '': there is no placement, nobody is told "
+                   "what this host has."),
+        SEC_TEXT(placement, auth_url, "", SETTING_EMPTY_OK, check_http_url,
+                 "Keystone, with or without /v3 at the end."),
+        SEC_TEXT(placement, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),
+        SEC_TEXT(placement, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,
+                 "The password, in single quotes."),
+        SEC_TEXT(placement, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),
+        SEC_TEXT(placement, user_domain_id, "", SETTING_EMPTY_OK, NULL,
+                 "The id of that domain; comes before its name."),
+        SEC_TEXT(placement, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),
+        SEC_TEXT(placement, project_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the project."),
+        SEC_TEXT(placement, project_domain_id, "", SETTING_EMPTY_OK, NULL,
+                 "The id of that domain; comes before its name."),
+        SEC_TEXT(placement, region_name, "", SETTING_EMPTY_OK, NULL,
+                 "The region whose placement it is. '': the first of the catalog."),
+        SEC_TEXT(placement, valid_interfaces, "internal,public", 0, NULL,
+                 "Interfaces to look for in the catalog, the preferred one first."),
+        SEC_TEXT(placement, endpoint_override, "", SETTING_EMPTY_OK, check_http_url,
+                 "The URL of placement. '': the catalog tells it."),
+        SEC_PATH(placement, cafile, "", SETTING_EMPTY_OK,
+                 "PEM file of the authorities to trust. '': those of the system."),
+        SEC_BOOL(placement, insecure, "false", "Certificates are not checked."),
+        SEC_INT(placement, timeout, "60", 1, 3600, "Seconds that one request may take."),
+
         SEC_CHOICE(libvirt, virt_type, "kvm", "kvm qemu", 0, "kvm, or qemu for machines without /dev/kvm."),
         SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,
                  "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
@@ -376,8 +412,8 @@ const struct unused_setting unused_settings[] = {
         { "notifications", "*", NO_NOTIFY },
         { "database", "max_retries retry_interval", "a late or lost database is tried again for ever" },
         { "compute", "cpu_shared_set cpu_dedicated_set", NO_PINNING },
-        { "compute", "image_type_exclude_list provider_config_location resource_provider_association_refresh",
-          "there is no placement service in this version" },
+        { "compute", "image_type_exclude_list provider_config_location",
+          "inventories and traits cannot be chosen in this version" },
         { "libvirt", "cpu_models cpu_model_extra_flags", "there are no named CPU models in this version" },
         { "libvirt", "images_type", "use_cow_images decides: qcow2 or raw" },
         { "libvirt", "disk_cachemodes disk_prefix hw_disk_discard", "it cannot be chosen in this version" },
@@ -395,11 +431,17 @@ const struct unused_setting unused_settings[] = {
           "manager_interval remove_unused_base_images remove_unused_original_minimum_age_seconds "
           "remove_unused_resized_minimum_age_seconds",
           "cached images are not removed in this version" },
-        { "placement", "*", "there is no placement service in this version" },
+        { "placement", "certfile keyfile", "there are no client certificates in this version" },
+        { "placement", "connect_retries connect_retry_delay status_code_retries status_code_retry_delay",
+          "the next audit tries again" },
+        { "placement", "service_type service_name min_version max_version randomize_allocation_candidates",
+          "it cannot be chosen in this version" },
+        { "placement", "collect_timing split_loggers default_domain_id default_domain_name",
+          "it has no effect in this version" },
         { "glance", "*", NO_GLANCE },
         { "neutron", "*", NO_NETWORK },
         { "cinder", "*", NO_VOLUMES },
-        { "service_user", "*", "no other service is called in this version" },
+        { "service_user", "*", "no service is called with a user's token in this version" },
         { "filter_scheduler", "track_instance_changes", "the scheduler is not told in this version" },
         { "workarounds",
           "disable_group_policy_check_upcall disable_compute_service_check_for_ffu libvirt_disable_apic "

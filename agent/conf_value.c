@@ -258,7 +258,9 @@ void setting_print(const struct setting *s, const struct conf *c, struct strbuf 
                 break;
         }
         text = *(char *const *)m;
-        if (s->flags & SETTING_SECRET)
+        if ((s->flags & SETTING_HIDDEN) && *text)
+                strbuf_adds(out, "'***'");
+        else if (s->flags & SETTING_SECRET)
                 print_secret(text, out);
         else
                 print_quoted(text, strlen(text), out);

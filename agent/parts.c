@@ -23,6 +23,7 @@
 #include "native/tpool.h"
 #include "notify.h"
 #include "patcher/patcher.h"
+#include "peers/placement.h"
 #include "process/execute.h"
 
 /* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
@@ -136,6 +137,60 @@ static void YIELDS database_stop(struct agent *a)
         db_pool_close(take_ptr(&a->db));
 }
 
+static int HUB_ONLY make_placement(struct agent *a, struct error *err)
+{
+        const struct conf *c = a->conf;
+        struct http_options http = { .cafile = c->placement.cafile,
+                                     .insecure = c->placement.insecure,
+                                     .idle_timeout_s = (double)c->placement.timeout };
+        struct keystone_options identity = { .auth_url = c->placement.auth_url,
+                                             .username = c->placement.username,
+                                             .password = c->placement.password,
+                                             .user_domain_name = c->placement.user_domain_name,
+                                             .user_domain_id = c->placement.user_domain_id,
+                                             .project_name = c->placement.project_name,
+                                             .project_domain_name = c->placement.project_domain_name,
+                                             .project_domain_id = c->placement.project_domain_id,
+                                             .timeout_s = (double)c->placement.timeout };
+        struct service_options service = { .type = "placement",
+                                           .interfaces = c->placement.valid_interfaces,
+                                           .region = c->placement.region_name,
+                                           .endpoint_override = c->placement.endpoint_override,
+                                           .timeout_s = (double)c->placement.timeout };
+        struct placement_options placement = { .refresh_s =
+                                                       c->compute.resource_provider_association_refresh };
+
+        a->http = http_client_new(&http, err);
+        if (!a->http)
+                return -1;
+        identity.http = service.http = a->http;
+        a->keystone = keystone_new(&identity, err);
+        if (!a->keystone)
+                return -1;
+        service.keystone = a->keystone;
+        placement.service = a->placement_service = service_new(&service);
+        a->placement = placement_new(&placement);
+        return 0;
+}
+
+/* Nothing is sent before the first audit. */
+static int YIELDS peers_start(struct agent *a, struct error *err)
+{
+        if (!*a->conf->placement.auth_type) {
+                log_info("no placement service: [placement] auth_type is not set");
+                return 0;
+        }
+        return make_placement(a, err) < 0 ? error_while(err, "[placement]") : 0;
+}
+
+static void YIELDS peers_stop(struct agent *a)
+{
+        placement_free(take_ptr(&a->placement));
+        service_free(take_ptr(&a->placement_service));
+        keystone_free(take_ptr(&a->keystone));
+        http_client_free(take_ptr(&a->http));
+}
+
 static int YIELDS images_start(struct agent *a, struct error *err)
 {
         struct disk_store_options opt = {
@@ -183,9 +238,11 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
                 .rng_dev_path = c->libvirt.rng_dev_path,
                 .call_timeout_s = (double)c->libvirt.call_timeout,
         };
-        struct compute_options manager = {
-                .conf = c, .store = &a->store, .images = a->images, .disks = a->disks
-        };
+        struct compute_options manager = { .conf = c,
+                                           .store = &a->store,
+                                           .images = a->images,
+                                           .disks = a->disks,
+                                           .placement = a->placement };
 
         manager.driver = a->driver = virt_libvirt_new(&opt, err);
         if (!a->driver)
@@ -385,6 +442,7 @@ static const struct part {
         { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
         { "workers", workers_start, workers_stop },
         { "database", database_start, database_stop },
+        { "peers", peers_start, peers_stop },
         { "images", images_start, images_stop },
         { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
         { "recovery", recovery_start, NULL },

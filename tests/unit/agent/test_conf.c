@@ -240,6 +240,21 @@ START_TEST(dump_masks_passwords)
 }
 END_TEST
 
+START_TEST(dump_hides_a_password_that_is_no_url)
+{
+        struct conf *c = conf_of("placement {\n  auth_url = 'http://k'\n  password = 'geheim'\n}\n");
+        CLEANUP(strbuf_free) struct strbuf out = {};
+
+        conf_dump(c, &out);
+        ck_assert_ptr_nonnull(strstr(out.data, "    password = '***'\n"));
+        ck_assert_ptr_null(strstr(out.data, "geheim"));
+        ck_assert_str_eq(c->placement.password, "geheim");
+        ck_assert_ptr_nonnull(
+                strstr(c->notes, ":2: [placement] is not used, since its auth_type is not set\n"));
+        conf_free(c);
+}
+END_TEST
+
 START_TEST(reload_tells_what_needs_a_restart)
 {
         struct conf *now = conf_of("log_level = INFO\n");
@@ -324,6 +339,7 @@ int main(void)
         tcase_add_test(tcase, readable_password_is_noted);
         tcase_add_test(tcase, dump_read_again_is_the_same);
         tcase_add_loop_test(tcase, dump_masks_passwords, 0, ARRAY_SIZE(masked));
+        tcase_add_test(tcase, dump_hides_a_password_that_is_no_url);
         tcase_add_test(tcase, reload_tells_what_needs_a_restart);
         tcase_add_test(tcase, example_file_is_what_the_table_says);
         tcase_add_test(tcase, example_file_sets_every_option_to_its_default);

@@ -106,7 +106,13 @@ static const struct wrong_file wrong_files[] = {
         { "libvirt {\n  vnc {\n    enabled = true\n  }\n}\nhots = 1\n",
           "F:2: section \"vnc\" opens inside section \"libvirt\" of line 1: is a } missing before it?\n"
           "F:6: there is no option \"hots\", did you mean \"host\"?\n" },
-        { "placement {\n  a = 'b'\n", "F:1: the section that opens here is not closed: a } is missing\n" },
+        { "neutron {\n  a = 'b'\n", "F:1: the section that opens here is not closed: a } is missing\n" },
+        { "placement {\n  auth_type = 'password'\n  auth_url = 'http://k:5000'\n  username = 'nova'\n"
+          "  user_domain_id = 'default'\n  project_name = 'service'\n}\n",
+          "F:2: [placement] auth_type = 'password' needs password\n"
+          "F:2: [placement] auth_type = 'password' needs project_domain_name\n" },
+        { "placement {\n  auth_url = 'keystone:5000'\n}\n",
+          "F:2: auth_url must be http://HOST:PORT/... or https://...\n" },
         { "host = 'a'\nreport_interval = 5\nhost = 'b'\n",
           "F:3: host is set a second time; the first is on line 1\n" },
         { "libvirt {\n  virt_type = 'kvm'\n}\nlibvirt {\n  virt_type = 'qemu'\n}\n",
