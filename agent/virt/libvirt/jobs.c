@@ -128,17 +128,28 @@ static int YIELDS call(struct virt_jobs *j, struct job *job, struct deadline by,
         return -1;
 }
 
+/* A call that takes a name and no more. NULL: it failed, and all is done; else tpool_job_done() is to come.
+ */
+static struct job *YIELDS call_named(struct virt_jobs *j, const struct tpool_ops *ops, const char *what,
+                                     struct deadline by, struct error *err)
+{
+        struct job *job = new_job(j, ops, what, err);
+
+        if (!job || call(j, job, by, err) == 0)
+                return job;
+        tpool_job_done(&job->base);
+        return NULL;
+}
+
 static int YIELDS call_simple(struct virt_jobs *j, const struct tpool_ops *ops, const char *uuid,
                               struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, ops, uuid, err);
-        int r;
+        struct job *job = call_named(j, ops, uuid, by, err);
 
         if (!job)
                 return -1;
-        r = call(j, job, by, err);
         tpool_job_done(&job->base);
-        return r;
+        return 0;
 }
 
 /* ---- one domain ---- */
@@ -488,60 +499,46 @@ int job_managed_save(struct virt_jobs *j, const char *uuid, struct deadline by, 
 int job_info(struct virt_jobs *j, const char *uuid, struct guest_info *ret, struct deadline by,
              struct error *err)
 {
-        struct job *job = new_job(j, &info_ops, uuid, err);
-        int r;
+        struct job *job = call_named(j, &info_ops, uuid, soon(j, by), err);
 
         if (!job)
                 return -1;
-        r = call(j, job, soon(j, by), err);
-        if (r == 0)
-                *ret = job->info;
+        *ret = job->info;
         tpool_job_done(&job->base);
-        return r;
+        return 0;
 }
 
 int job_list(struct virt_jobs *j, struct guest_list *ret, struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, &list_ops, "all", err);
-        int r;
+        struct job *job = call_named(j, &list_ops, "all", soon(j, by), err);
 
         if (!job)
                 return -1;
-        r = call(j, job, soon(j, by), err);
-        if (r == 0) {
-                *ret = job->list;
-                job->list = (struct guest_list){};
-        }
+        *ret = job->list;
+        job->list = (struct guest_list){};
         tpool_job_done(&job->base);
-        return r;
+        return 0;
 }
 
 int job_xml(struct virt_jobs *j, const char *uuid, char **ret, struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, &xml_ops, uuid, err);
-        int r;
+        struct job *job = call_named(j, &xml_ops, uuid, soon(j, by), err);
 
         if (!job)
                 return -1;
-        r = call(j, job, soon(j, by), err);
-        if (r == 0)
-                *ret = take_ptr(&job->out_text);
+        *ret = take_ptr(&job->out_text);
         tpool_job_done(&job->base);
-        return r;
+        return 0;
 }
 
 int job_host_info(struct virt_jobs *j, struct host_info *ret, struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, &host_info_ops, "host", err);
-        int r;
+        struct job *job = call_named(j, &host_info_ops, "host", soon(j, by), err);
 
         if (!job)
                 return -1;
-        r = call(j, job, soon(j, by), err);
-        if (r == 0) {
-                *ret = job->host;
-                job->host = (struct host_info){};
-        }
+        *ret = job->host;
+        job->host = (struct host_info){};
         tpool_job_done(&job->base);
-        return r;
+        return 0;
 }
