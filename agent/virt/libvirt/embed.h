@@ -23,3 +23,8 @@ int BLOCKS embed_prepare(const char *root, struct error *err);
 void BLOCKS embed_opened(void);
 /* The open failed: from now on embed_prepare() answers with this error, and that only a restart helps. */
 void BLOCKS embed_failed(struct error *err);
+/*
+ * Waits, for a few seconds at most, until libvirt has adopted the guests it found at the open. It does so in
+ * threads of its own, and a process that exits meanwhile takes libraries away from under them and crashes.
+ */
+void BLOCKS embed_settle(void);
