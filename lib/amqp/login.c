@@ -5,7 +5,6 @@
  * owner's time and nobody else's. Each step is bounded: connecting, the handshake and each later request by
  * a timeout of the library.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -143,10 +142,10 @@ static int YIELDS open_socket(struct amqp_conn *c, const struct amqp_host *host,
         s = new_socket(c, err);
         if (!s)
                 return -1;
-        errno = 0;
         r = amqp_socket_open_noblock(s, host->host, (int)host->port, &limit);
-        if (r == AMQP_STATUS_SOCKET_ERROR && errno && errno != EINPROGRESS && !green_cancelled())
-                return error_system(err, errno, "connecting");
+        /* The library tells no more than that. */
+        if (r == AMQP_STATUS_SOCKET_ERROR && !green_cancelled())
+                return error_set(err, ERR_CLOSED, "cannot connect (nobody listens, or no route)");
         if (r != AMQP_STATUS_OK)
                 return conn_status(r, err);
         c->fd = amqp_socket_get_sockfd(s);
