@@ -20,7 +20,7 @@ struct compute_manager {
         struct image_source *images;
         struct disk_store *disks;
         struct placement *placement; /* or NULL */
-        struct tracker *tracker; /* owned */
+        struct tracker *tracker;     /* owned */
 
         struct green_pool *build_pool; /* builds in the background */
         struct green_sem build_slots;  /* max_concurrent_builds; unused when build_bound is false */
