@@ -89,11 +89,11 @@ run_tests()
         fi
         while IFS=$'\t' read -r name result why; do
                 case $result in
-                OK | EXPECTEDFAIL) passed "$label $name" ;;
-                SKIP) left_out "$label $name" "${why:-it does not say why}" ;;
+                OK | EXPECTEDFAIL) passed "$label ${name##* / }" ;;
+                SKIP) left_out "$label ${name##* / }" "${why:-it does not say why}" ;;
                 *)
                         show_failure "$name" "$dir"/meson-logs/$base*.json
-                        failed "$label $name" "$result"
+                        failed "$label ${name##* / }" "$result"
                         ;;
                 esac
         done < <(jq -r '[.name, .result, ((.stdout // "") + "\n" + (.stderr // "") | split("\n") |
