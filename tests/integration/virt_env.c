@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -355,20 +357,35 @@ void libvirtd_init(struct libvirtd *l)
                    "host_uuid = \"5f6a4b5e-1ab0-4c0a-9e0a-0123456789ac\"\n");
 }
 
+/* The socket is there a moment before somebody listens. */
+static bool listens(const char *path)
+{
+        struct sockaddr_un to = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool connected;
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_uint_lt(strlen(path), sizeof(to.sun_path));
+        memcpy(to.sun_path, path, strlen(path));
+        connected = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+        close(fd);
+        return connected;
+}
+
 void libvirtd_start(struct libvirtd *l)
 {
-        CLEANUP(freep) char *socket = xasprintf("%s/run/libvirt-sock", l->dir);
+        CLEANUP(freep) char *path = xasprintf("%s/run/libvirt-sock", l->dir);
 
-        unlink(socket);
+        unlink(path);
         l->pid = fork();
         ck_assert_int_ge(l->pid, 0);
         if (l->pid == 0) {
                 execlp("unshare", "unshare", "-m", "sh", "-c", start_libvirtd, "sh", l->dir, NULL);
                 _exit(127);
         }
-        for (int i = 0; i < 3000 && access(socket, F_OK) < 0; i++)
+        for (int i = 0; i < 3000 && !listens(path); i++)
                 usleep(10000);
-        ck_assert_msg(access(socket, F_OK) == 0, "libvirtd did not start; see %s/out", l->dir);
+        ck_assert_msg(listens(path), "libvirtd did not start; see %s/out", l->dir);
 }
 
 void libvirtd_kill(struct libvirtd *l, int signal)
