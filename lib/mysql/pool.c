@@ -247,7 +247,8 @@ void db_pool_put(struct db_conn *c)
                 conn_break(c, &(struct error){ .text = "given back in the middle of a transaction" });
         if (c->state == CONN_LENT)
                 conn_set_state(c, CONN_IDLE);
-        if (c->state == CONN_BROKEN || p->closing || p->count[CONN_IDLE] > p->pool_size)
+        /* Surplus goes, but not what a waiting getter takes next: he would have to connect anew, and late. */
+        if (c->state == CONN_BROKEN || p->closing || p->count[CONN_IDLE] > p->pool_size + p->waiting)
                 conn_close(c);
         green_sem_release(&p->slots);
         green_cond_broadcast(&p->returned);

@@ -293,30 +293,60 @@ static int borrow_and_sleep(void *arg, struct error *err)
         return r;
 }
 
-GREEN_TEST_REAL(the_pool_is_bounded_and_serves_in_order)
+GREEN_TEST_REAL(the_pool_serves_in_order)
 {
         CLEANUP(freep) char *url = url_of(BY_SOCKET, NULL);
-        struct here h = here_with(url, 2, 2);
+        struct here h = here_with(url, 4, 1);
         struct borrower b[20];
+        struct db_conn *c[5];
         struct green_group *g = green_group_new("borrowers");
         unsigned most = 0, now = 0;
         int order[20], next = 0;
         struct db_pool_info info;
         struct error err = {};
 
+        for (int i = 0; i < 5; i++) /* connected before: who connects first is a race */
+                c[i] = borrowed(h.pool);
         for (int i = 0; i < 20; i++) {
                 b[i] = (struct borrower){ h.pool, &most, &now, order, &next, i };
                 ck_assert_ok(green_spawn(g, "borrower", borrow_and_sleep, &b[i], &err), err);
         }
-        green_sleep(0.01, &err);
+        green_yield();
         db_pool_get_info(h.pool, &info);
-        ck_assert_uint_eq(info.max, 4);
-        ck_assert_uint_eq(info.waiting + info.lent + info.connecting, 20);
+        ck_assert_uint_eq(info.waiting, 20);
+        ck_assert_uint_eq(info.lent, 5);
+        for (int i = 0; i < 5; i++) /* all at once: none is surplus while somebody waits */
+                db_pool_put(c[i]);
+        db_pool_get_info(h.pool, &info);
+        ck_assert_uint_eq(info.idle, 5);
         ck_assert_ok(green_group_wait(g, soon(), &err), err);
         green_group_close(g);
-        ck_assert_uint_eq(most, 4);
-        for (int i = 4; i < 20; i++) /* the first four raced to connect */
+        ck_assert_uint_eq(most, 5);
+        for (int i = 0; i < 20; i++)
                 ck_assert_int_eq(order[i], i);
+        db_pool_get_info(h.pool, &info);
+        ck_assert_uint_eq(info.idle, 4);
+        ck_assert_uint_eq(info.reconnects, 0);
+        here_end(&h);
+}
+
+GREEN_TEST_REAL(the_pool_is_bounded_and_keeps_no_surplus)
+{
+        CLEANUP(freep) char *url = url_of(BY_SOCKET, NULL);
+        struct here h = here_with(url, 2, 2);
+        struct db_conn *c[4];
+        struct db_pool_info info;
+        struct error err = {};
+
+        for (int i = 0; i < 4; i++)
+                c[i] = borrowed(h.pool);
+        ck_assert_ptr_null(db_pool_get(h.pool, deadline_in_ms(20), &err));
+        ck_assert_int_eq(err.code, ERR_TIMEOUT);
+        db_pool_get_info(h.pool, &info);
+        ck_assert_uint_eq(info.max, 4);
+        ck_assert_uint_eq(info.lent, 4);
+        for (int i = 0; i < 4; i++)
+                db_pool_put(c[i]);
         db_pool_get_info(h.pool, &info);
         ck_assert_uint_eq(info.idle, 2);
         here_end(&h);
@@ -371,6 +401,6 @@ GREEN_SUITE("mysql", values_come_back_as_they_went, each_type_of_a_column_has_it
             a_statement_without_rows_gives_an_empty_result, matched_rows_count_not_changed_ones,
             the_session_is_set_up_as_nova_does, text_of_four_bytes_needs_a_url_that_says_so,
             a_refused_statement_leaves_the_connection_whole, a_script_runs_statement_by_statement,
-            prepared_statements_are_bounded, results_are_bounded_in_rows_and_bytes,
-            the_pool_is_bounded_and_serves_in_order, the_connection_used_last_is_lent_first,
+            prepared_statements_are_bounded, results_are_bounded_in_rows_and_bytes, the_pool_serves_in_order,
+            the_pool_is_bounded_and_keeps_no_surplus, the_connection_used_last_is_lent_first,
             an_old_connection_is_replaced, an_open_transaction_does_not_go_back_to_the_pool)
