@@ -13,109 +13,23 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/url.h"
 
 #define PORT_DEFAULT   5672
 #define PARAMS_MAX     64
 #define SHORT_TEXT_MAX 255 /* a short string of the protocol: names, vhost */
-
-static int hex(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A decoded copy. %00 is refused: it would cut the text short for everyone who reads it. */
-static char *decode(const char *s, size_t len, const char *what, struct error *err)
-{
-        CLEANUP(freep) char *out = xmalloc(len + 1);
-        size_t n = 0;
-
-        for (size_t i = 0; i < len; i++) {
-                int high, low;
-
-                if (s[i] != '%') {
-                        out[n++] = s[i];
-                        continue;
-                }
-                high = len - i > 2 ? hex(s[i + 1]) : -1;
-                low = len - i > 2 ? hex(s[i + 2]) : -1;
-                if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-                        error_set(err, ERR_INVALID,
-                                  "transport URL: a %% in the %s needs two hexadecimal digits (%%25 for %% "
-                                  "itself)",
-                                  what);
-                        return NULL;
-                }
-                out[n++] = (char)(high * 16 + low);
-                i += 2;
-        }
-        out[n] = '\0';
-        return take_ptr(&out);
-}
-
-static int parse_port(struct amqp_host *h, const char *s, size_t len, struct error *err)
-{
-        unsigned long port = 0;
-
-        for (size_t i = 0; i < len; i++) {
-                if (s[i] < '0' || s[i] > '9')
-                        port = 65536;
-                else if (port < 65536)
-                        port = port * 10 + (unsigned long)(s[i] - '0');
-        }
-        if (!len || port < 1 || port > 65535)
-                return error_set(err, ERR_INVALID, "transport URL: the port is a number from 1 to 65535");
-        h->port = (unsigned)port;
-        return 0;
-}
-
-/* host, host:port, [::1]:port, or nothing. */
-static int parse_address(struct amqp_host *h, const char *s, size_t len, struct error *err)
-{
-        const char *end = s + len, *rest;
-        size_t host_len;
-
-        if (len && *s == '[') {
-                const char *close = memchr(s, ']', len);
-
-                if (!close)
-                        return error_set(err, ERR_INVALID,
-                                         "transport URL: the address has no closing bracket");
-                host_len = (size_t)(close - s - 1);
-                rest = close + 1;
-                s++;
-        } else {
-                rest = memchr(s, ':', len);
-                if (!rest)
-                        rest = end;
-                host_len = (size_t)(rest - s);
-        }
-        for (size_t i = 0; i < host_len; i++)
-                if (strchr("@%\\ \t", s[i]) || (unsigned char)s[i] < 0x20)
-                        return error_set(
-                                err, ERR_INVALID,
-                                "transport URL: a host has a character that no host has; write @ : / "
-                                ", %% in a password as %%40 %%3A %%2F %%2C %%25");
-        h->host = host_len ? xstrndup(s, host_len) : xstrdup("localhost");
-        h->port = PORT_DEFAULT;
-        if (rest == end)
-                return 0;
-        if (*rest != ':')
-                return error_set(err, ERR_INVALID, "transport URL: only a port may follow an address");
-        return parse_port(h, rest + 1, (size_t)(end - rest - 1), err);
-}
 
 static int parse_user(struct amqp_host *h, const char *s, size_t len, struct error *err)
 {
         const char *colon = memchr(s, ':', len);
         size_t user_len = colon ? (size_t)(colon - s) : len;
 
-        h->user = decode(s, user_len, "user", err);
+        h->user = url_decode(s, user_len, false, "transport URL", "user", err);
         if (!h->user)
                 return -1;
-        h->password = colon ? decode(colon + 1, len - user_len - 1, "password", err) : xstrdup("");
+        h->password =
+                colon ? url_decode(colon + 1, len - user_len - 1, false, "transport URL", "password", err)
+                      : xstrdup("");
         return h->password ? 0 : -1;
 }
 
@@ -136,7 +50,8 @@ static int parse_host(struct amqp_url *u, const char *s, size_t len, struct erro
                 h->user = xstrdup(u->n_hosts > 1 ? h[-1].user : "guest");
                 h->password = xstrdup(u->n_hosts > 1 ? h[-1].password : "guest");
         }
-        return parse_address(h, s, len, err);
+        h->port = PORT_DEFAULT;
+        return url_address(s, len, "transport URL", &h->host, &h->port, err);
 }
 
 static int parse_hosts(struct amqp_url *u, const char *s, const char *end, struct error *err)
@@ -155,7 +70,7 @@ static int parse_hosts(struct amqp_url *u, const char *s, const char *end, struc
 /* What follows the "/" after the hosts; nothing is "/". */
 static int parse_vhost(struct amqp_url *u, const char *s, size_t len, struct error *err)
 {
-        u->vhost = len ? decode(s, len, "vhost", err) : xstrdup("/");
+        u->vhost = len ? url_decode(s, len, false, "transport URL", "vhost", err) : xstrdup("/");
         if (!u->vhost)
                 return -1;
         if (strlen(u->vhost) > SHORT_TEXT_MAX)
@@ -178,13 +93,14 @@ static int parse_params(struct amqp_url *u, const char *s, struct error *err)
                         u->params = xrealloc(u->params, (u->n_params + 1) * sizeof(*u->params));
                         p = &u->params[u->n_params++];
                         *p = (struct amqp_param){};
-                        p->name = decode(s, name_len, "options", err);
+                        p->name = url_decode(s, name_len, false, "transport URL", "options", err);
                         if (!p->name)
                                 return -1;
                         if (name_len == len)
                                 return error_set(err, ERR_INVALID,
                                                  "transport URL: option \"%.40s\" has no value", p->name);
-                        p->value = decode(s + name_len + 1, len - name_len - 1, "options", err);
+                        p->value = url_decode(s + name_len + 1, len - name_len - 1, false, "transport URL",
+                                              "options", err);
                         if (!p->value)
                                 return -1;
                 }

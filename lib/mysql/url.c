@@ -14,49 +14,9 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 #define PORT_DEFAULT 3306
-
-static int hex(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A decoded copy. %00 is refused: it would cut the text short for everyone who reads it. */
-static char *decode(const char *s, size_t len, bool plus_is_space, const char *what, struct error *err)
-{
-        CLEANUP(freep) char *out = xmalloc(len + 1);
-        size_t n = 0;
-
-        for (size_t i = 0; i < len; i++) {
-                int high, low;
-
-                if (s[i] == '+' && plus_is_space) {
-                        out[n++] = ' ';
-                        continue;
-                }
-                if (s[i] != '%') {
-                        out[n++] = s[i];
-                        continue;
-                }
-                high = len - i > 2 ? hex(s[i + 1]) : -1;
-                low = len - i > 2 ? hex(s[i + 2]) : -1;
-                if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-                        error_set(err, ERR_INVALID,
-                                  "database URL: a %% in the %s needs two hexadecimal digits (%%25 for %% "
-                                  "itself)",
-                                  what);
-                        return NULL;
-                }
-                out[n++] = (char)(high * 16 + low);
-                i += 2;
-        }
-        out[n] = '\0';
-        return take_ptr(&out);
-}
 
 static bool parse_bool(const char *s, bool *ret)
 {
@@ -146,7 +106,7 @@ static int parse_params(struct db_url *u, const char *s, struct error *err)
 {
         while (*s) {
                 size_t len = strcspn(s, "&"), name_len = strcspn(s, "=&");
-                CLEANUP(freep) char *name = decode(s, name_len, true, "parameters", err);
+                CLEANUP(freep) char *name = url_decode(s, name_len, true, "database URL", "parameters", err);
                 CLEANUP(freep) char *value = NULL;
 
                 if (!name)
@@ -155,7 +115,8 @@ static int parse_params(struct db_url *u, const char *s, struct error *err)
                         if (name_len == len)
                                 return error_set(err, ERR_INVALID,
                                                  "database URL: parameter \"%.40s\" has no value", name);
-                        value = decode(s + name_len + 1, len - name_len - 1, true, "parameters", err);
+                        value = url_decode(s + name_len + 1, len - name_len - 1, true, "database URL",
+                                           "parameters", err);
                         if (!value || set_param(u, name, value, err) < 0)
                                 return -1;
                 }
@@ -172,65 +133,13 @@ static int parse_user(struct db_url *u, const char *s, size_t len, struct error 
         const char *colon = memchr(s, ':', len);
         size_t user_len = colon ? (size_t)(colon - s) : len;
 
-        u->user = decode(s, user_len, false, "user", err);
+        u->user = url_decode(s, user_len, false, "database URL", "user", err);
         if (!u->user)
                 return -1;
         if (!colon)
                 return 0;
-        u->password = decode(colon + 1, len - user_len - 1, false, "password", err);
+        u->password = url_decode(colon + 1, len - user_len - 1, false, "database URL", "password", err);
         return u->password ? 0 : -1;
-}
-
-static int parse_port(struct db_url *u, const char *s, size_t len, struct error *err)
-{
-        unsigned long port = 0;
-
-        for (size_t i = 0; i < len; i++) {
-                if (s[i] < '0' || s[i] > '9')
-                        port = 65536;
-                else if (port < 65536)
-                        port = port * 10 + (unsigned long)(s[i] - '0');
-        }
-        if (!len || port < 1 || port > 65535)
-                return error_set(err, ERR_INVALID, "database URL: the port is a number from 1 to 65535");
-        u->port = (unsigned)port;
-        return 0;
-}
-
-/* host, host:port, [::1]:port, or nothing. */
-static int parse_host(struct db_url *u, const char *s, size_t len, struct error *err)
-{
-        const char *end = s + len, *rest;
-        size_t host_len;
-
-        if (len && *s == '[') {
-                const char *close = memchr(s, ']', len);
-
-                if (!close)
-                        return error_set(err, ERR_INVALID,
-                                         "database URL: the address has no closing bracket");
-                host_len = (size_t)(close - s - 1);
-                rest = close + 1;
-                s++;
-        } else {
-                rest = memchr(s, ':', len);
-                if (!rest)
-                        rest = end;
-                host_len = (size_t)(rest - s);
-        }
-        for (size_t i = 0; i < host_len; i++)
-                if (strchr("@%\\ \t", s[i]) || (unsigned char)s[i] < 0x20)
-                        return error_set(err, ERR_INVALID,
-                                         "database URL: the host has a character that no host has; write @ : "
-                                         "/ %% in a "
-                                         "password as %%40 %%3A %%2F %%25");
-        free(u->host);
-        u->host = host_len ? xstrndup(s, host_len) : xstrdup("localhost");
-        if (rest == end)
-                return 0;
-        if (*rest != ':')
-                return error_set(err, ERR_INVALID, "database URL: only a port may follow the address");
-        return parse_port(u, rest + 1, (size_t)(end - rest - 1), err);
 }
 
 static int check_scheme(const char *url, const char **ret_rest, struct error *err)
@@ -274,7 +183,7 @@ static int parse(const char *url, struct db_url *u, struct error *err)
         }
         slash = memchr(s, '/', (size_t)(end - s));
         u->port = PORT_DEFAULT;
-        if (parse_host(u, s, (size_t)((slash ? slash : end) - s), err) < 0)
+        if (url_address(s, (size_t)((slash ? slash : end) - s), "database URL", &u->host, &u->port, err) < 0)
                 return -1;
         if (slash && slash + 1 < end)
                 u->database = xstrndup(slash + 1, (size_t)(end - slash - 1));
