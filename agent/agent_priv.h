@@ -1,5 +1,6 @@
 /*
- * agent/agent_priv.h: the daemon's parts, shared by parts.c (starting, stopping) and agent.c (its life).
+ * agent/agent_priv.h: the daemon's parts, shared by parts.c and parts_peers.c (starting, stopping) and
+ * agent.c (its life).
  */
 #pragma once
 
@@ -44,3 +45,10 @@ enum { STOP_S = 5 }; /* what a part gets for stopping beyond the graceful timeou
 int YIELDS parts_start(struct agent *a, struct error *err);
 /* Stops what was started, also half way, in reverse order. */
 void YIELDS parts_stop(struct agent *a);
+
+/* ---- parts_peers.c ---- */
+
+int YIELDS peers_start(struct agent *a, struct error *err);
+void YIELDS peers_stop(struct agent *a);
+int YIELDS images_start(struct agent *a, struct error *err);
+void YIELDS images_stop(struct agent *a);
