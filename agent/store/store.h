@@ -154,3 +154,22 @@ int YIELDS store_compute_node_save(struct store *s, struct compute_node_row *r, 
 /* Soft-deletes the rows of this host under other names than this: the host was renamed. */
 int YIELDS store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname,
                                              uint64_t *ret_n, struct deadline by, struct error *err);
+
+/* ---- console_auth_tokens (3.4) ---- */
+
+struct console_token {               /* all borrowed */
+        const char *token;           /* the secret; only its hash is stored */
+        const char *console_type;    /* "novnc" */
+        const char *host;            /* with port: where the proxy finds the console */
+        const char *access_url_base; /* of the proxy */
+        const char *instance_uuid;
+        int64_t port, ttl_s;
+};
+/* NOVA_INSTANCE_NOT_FOUND: the instance has no live row. */
+int YIELDS store_console_token_add(struct store *s, const struct console_token *t, struct deadline by,
+                                   struct error *err);
+int YIELDS store_console_tokens_delete(struct store *s, const char *uuid, struct deadline by,
+                                       struct error *err);
+/* Of the whole cell, as nova does. *ret_n: how many; may be NULL. */
+int YIELDS store_console_tokens_clean_expired(struct store *s, uint64_t *ret_n, struct deadline by,
+                                              struct error *err);

@@ -18,6 +18,7 @@ struct fake_row {
         unsigned n_actions;
         char *events[32];
         unsigned n_events;
+        unsigned n_console_tokens;
 };
 
 struct plan {
@@ -191,6 +192,13 @@ void fake_store_drop_node(void)
 unsigned fake_store_reports(void)
 {
         return reports;
+}
+
+unsigned fake_store_console_tokens(const char *uuid)
+{
+        struct fake_row *r = find(uuid);
+
+        return r ? r->n_console_tokens : 0;
 }
 
 const char *fake_store_journal(void)
@@ -632,5 +640,45 @@ int store_compute_node_save(struct store *s, struct compute_node_row *r, struct 
         compute_node_row_free(&node);
         copy_node(&node, r);
         have_node = true;
+        return 0;
+}
+
+/* ---- console tokens ---- */
+
+int store_console_token_add(struct store *s, const struct console_token *t, struct deadline by,
+                            struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (!fake_store_row(t->instance_uuid))
+                return not_found(t->instance_uuid, err);
+        find(t->instance_uuid)->n_console_tokens++;
+        strbuf_addf(&journal, "console token %s %s %" PRId64 " %s for %" PRId64 " s\n", t->console_type,
+                    t->host, t->port, t->access_url_base, t->ttl_s);
+        return 0;
+}
+
+int store_console_tokens_delete(struct store *s, const char *uuid, struct deadline by, struct error *err)
+{
+        struct fake_row *r;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        r = find(uuid);
+        if (!r || !r->n_console_tokens)
+                return 0;
+        strbuf_addf(&journal, "%u console tokens deleted\n", r->n_console_tokens);
+        r->n_console_tokens = 0;
+        return 0;
+}
+
+int store_console_tokens_clean_expired(struct store *s, uint64_t *ret_n, struct deadline by,
+                                       struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (ret_n)
+                *ret_n = 0;
+        strbuf_adds(&journal, "clean expired console tokens\n");
         return 0;
 }

@@ -28,6 +28,8 @@ struct block_device *fake_store_root_disk(const char *uuid);
 const struct compute_node_row *fake_store_node(void); /* NULL: none */
 void fake_store_drop_node(void);
 unsigned fake_store_reports(void);
+/* Console tokens that are kept for an instance. */
+unsigned fake_store_console_tokens(const char *uuid);
 
 /* The journal since the last call of this; valid until the next. */
 const char *fake_store_journal(void);

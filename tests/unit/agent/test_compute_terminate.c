@@ -49,6 +49,23 @@ GREEN_TEST(terminate_removes_guest_files_and_rows)
         }
 }
 
+GREEN_TEST(nobody_opens_the_console_of_an_instance_that_ends)
+{
+        struct console_token t = {
+                .token = "secret", .console_type = "novnc", .host = "h", .instance_uuid = UUID_A, .port = 5900
+        };
+        struct compute_call c = begin(VM_ACTIVE, POWER_RUNNING);
+        struct error err = {};
+
+        ck_assert_ok(store_console_token_add(&f.store, &t, deadline_in_s(10), &err), err);
+        ck_assert_uint_eq(fake_store_console_tokens(UUID_A), 1);
+        fake_store_fail("store_instance_soft_delete", 1, ERR_DB_LOST, "server has gone away");
+        ck_assert_fails(compute_terminate(f.m, &c, &err), err, ERR_DB_LOST);
+        ck_assert_uint_eq(fake_store_console_tokens(UUID_A), 0);
+        ck_assert_ptr_nonnull(fake_store_row(UUID_A));
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(terminate_that_comes_twice_finds_nothing_to_do)
 {
         struct compute_call c = begin(VM_ACTIVE, POWER_RUNNING);
@@ -168,8 +185,8 @@ GREEN_TEST(delete_during_a_build_waits_and_leaves_nothing)
 }
 
 GREEN_SUITE("compute-terminate", terminate_removes_guest_files_and_rows,
-            terminate_that_comes_twice_finds_nothing_to_do, guest_whose_row_was_deleted_goes_too,
-            guest_that_will_not_die_is_an_error, files_that_stay_are_counted_and_do_not_stop_the_delete,
-            row_that_vanishes_meanwhile_ends_it_well,
+            nobody_opens_the_console_of_an_instance_that_ends, terminate_that_comes_twice_finds_nothing_to_do,
+            guest_whose_row_was_deleted_goes_too, guest_that_will_not_die_is_an_error,
+            files_that_stay_are_counted_and_do_not_stop_the_delete, row_that_vanishes_meanwhile_ends_it_well,
             database_that_fails_at_the_end_leaves_what_the_next_start_finishes,
             delete_during_a_build_waits_and_leaves_nothing)
