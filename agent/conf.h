@@ -39,7 +39,7 @@ struct conf {
         int64_t sync_power_state_interval, sync_power_state_pool_size, update_resources_interval;
         int64_t running_deleted_instance_poll_interval, running_deleted_instance_timeout;
         char *running_deleted_instance_action; /* reap, shutdown, log, noop */
-        int64_t instance_build_timeout;
+        int64_t instance_build_timeout, reclaim_instance_interval;
         char *heartbeat_file_path, *heartbeat_file_name; /* path "": no heartbeat file */
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */

@@ -206,6 +206,10 @@ const struct setting settings[] = {
                 "Seconds for which a row must have been deleted before its guest counts as such."),
         TOP_INT(instance_build_timeout, "0", 0, YEAR,
                 "Seconds after which an instance that is still building is set to error. 0: never."),
+        TOP_INT(reclaim_instance_interval, "0", 0, YEAR,
+                "Seconds after which a soft-deleted instance is deleted for good. 0: never. The control "
+                "plane "
+                "has the same option, by which it soft-deletes at all."),
 
         /* ---- stopping ---- */
         TOP_INT(graceful_shutdown_timeout, "60", 0, DAY,
@@ -395,7 +399,6 @@ const struct unused_setting unused_settings[] = {
         { "", "reboot_timeout", "it has no effect with libvirt, in nova neither" },
         { "", "rescue_timeout", "there is no rescue in this version" },
         { "", "shelved_offload_time shelved_poll_interval", "there is no shelving in this version" },
-        { "", "reclaim_instance_interval", "there is no soft delete in this version" },
         { "", "scheduler_instance_sync_interval", "the scheduler is not told in this version" },
         { "", "instance_usage_audit", NO_NOTIFY },
         { "", "instance_delete_interval maximum_instance_delete_attempts",

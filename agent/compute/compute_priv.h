@@ -20,6 +20,7 @@ struct compute_manager {
         struct image_source *images;
         struct disk_store *disks;
         struct placement *placement; /* or NULL */
+        struct green_mutex telling;  /* held from reading whether the host is disabled to telling placement */
         struct tracker *tracker;     /* owned */
 
         struct green_pool *build_pool; /* builds in the background */
@@ -53,6 +54,12 @@ void YIELDS provider_report(struct compute_manager *m, struct deadline by);
 /* Whatever the instance holds in placement is given back. */
 int YIELDS provider_release(struct compute_manager *m, const char *uuid, struct deadline by,
                             struct error *err);
+/*
+ * The same at the end of an instance. Where deletes are deferred (reclaim_instance_interval), ERR_BUSY when
+ * somebody changes the allocation at this moment: it may be an instance that was restored.
+ */
+int YIELDS provider_release_deleted(struct compute_manager *m, const char *uuid, struct deadline by,
+                                    struct error *err);
 
 /* ---- what runs now ---- */
 

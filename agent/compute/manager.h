@@ -111,6 +111,8 @@ int YIELDS compute_pause(struct compute_manager *m, const struct compute_call *c
 int YIELDS compute_unpause(struct compute_manager *m, const struct compute_call *c, struct error *err);
 int YIELDS compute_suspend(struct compute_manager *m, const struct compute_call *c, struct error *err);
 int YIELDS compute_resume(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_soft_delete(struct compute_manager *m, const struct compute_call *c, struct error *err);
+int YIELDS compute_restore(struct compute_manager *m, const struct compute_call *c, struct error *err);
 
 /* tail: the last n lines, COMPUTE_TAIL_ALL for all. *ret is UTF-8, owned by the caller. */
 #define COMPUTE_TAIL_ALL INT64_MAX
@@ -118,6 +120,13 @@ int YIELDS compute_console_output(struct compute_manager *m, const struct comput
                                   char **ret, struct error *err);
 /* What `uptime` prints, with its newline. Caller frees. */
 int HUB_ONLY compute_host_uptime(struct compute_manager *m, char **ret, struct error *err);
+
+/*
+ * Placement is told whether this host takes new instances. The row is nova-api's to write. Only
+ * ERR_CANCELLED: a placement that does not answer is told by the next audit.
+ */
+int YIELDS compute_set_host_enabled(struct compute_manager *m, bool enabled, struct deadline by,
+                                    struct error *err);
 
 /* A method of nova's that this agent does not have: runs its wrappers around NOVA_NOT_IMPLEMENTED. */
 enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };

@@ -42,15 +42,25 @@ static const char *const enabled_traits[] = { TRAITS_DONE, NULL };
 static const char *const disabled_traits[] = { TRAITS_DONE, TRAIT_STATUS_DISABLED, NULL };
 static const char *const owned_traits[] = { TRAITS_DONE, TRAITS_NOT_DONE, TRAIT_STATUS_DISABLED, NULL };
 
-void provider_report(struct compute_manager *m, struct deadline by)
+/* Is the host disabled? nova-api writes that in the row, at any time; the row of the last report may be old.
+ */
+static void YIELDS read_disabled(struct compute_manager *m, struct deadline by)
 {
-        const struct compute_node_row *row = tracker_row(m->tracker);
-        const struct conf *c = m->conf;
-        char uuid[UUID_LEN + 1];
         struct error err = {};
 
-        if (!m->placement || !row)
-                return;
+        if (m->service.id != 0 && store_service_refresh(m->store, &m->service, by, &err) < 0 &&
+            err.code != ERR_CANCELLED)
+                log_warning("%s; placement is told what the last report found", err.text);
+}
+
+static int YIELDS report(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        const struct compute_node_row *row;
+        const struct conf *c = m->conf;
+        char uuid[UUID_LEN + 1];
+
+        read_disabled(m, by);
+        row = tracker_row(m->tracker);
         /* Copies: the row may change while placement is talked to. */
         snprintf(uuid, sizeof(uuid), "%s", row->uuid);
         struct placement_inventory inventories[] = {
@@ -67,14 +77,76 @@ void provider_report(struct compute_manager *m, struct deadline by)
                 .traits = m->service.disabled ? disabled_traits : enabled_traits,
                 .owned = owned_traits,
         };
-        if (placement_report(m->placement, &host, by, &err) < 0 && err.code != ERR_CANCELLED)
+        return placement_report(m->placement, &host, by, err);
+}
+
+void provider_report(struct compute_manager *m, struct deadline by)
+{
+        struct error err = {};
+        int r;
+
+        if (!m->placement || !tracker_row(m->tracker))
+                return;
+        r = green_mutex_lock(&m->telling, by, &err);
+        if (r == 0) {
+                r = report(m, by, &err);
+                green_mutex_unlock(&m->telling);
+        }
+        if (r < 0 && err.code != ERR_CANCELLED)
                 log_warning("placement is not told what this host has: %s; the next audit tries again",
                             err.text);
+}
+
+/*
+ * nova-api wrote the row before it called. An audit that read the row before that has told placement by the
+ * time the mutex is ours; one that comes after reads what was written.
+ */
+static int YIELDS tell_disabled(struct compute_manager *m, bool disabled, struct deadline by,
+                                struct error *err)
+{
+        char uuid[UUID_LEN + 1];
+        int r;
+
+        if (green_mutex_lock(&m->telling, by, err) < 0)
+                return -1;
+        snprintf(uuid, sizeof(uuid), "%s", tracker_row(m->tracker)->uuid);
+        r = placement_set_disabled(m->placement, uuid, disabled, by, err);
+        green_mutex_unlock(&m->telling);
+        return r;
+}
+
+int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct deadline by, struct error *err)
+{
+        log_info("this host is %s", enabled ? "enabled" : "disabled");
+        if (!m->placement)
+                return 0;
+        if (!tracker_row(m->tracker)) {
+                log_warning("placement is not told: this host has no compute node yet");
+                return 0;
+        }
+        if (tell_disabled(m, !enabled, by, err) == 0)
+                return 0;
+        if (err->code == ERR_CANCELLED)
+                return -1;
+        log_warning("trait " TRAIT_STATUS_DISABLED " could not be %s: %s; the next audit tries again",
+                    enabled ? "removed" : "added", err->text);
+        *err = (struct error){};
+        return 0;
 }
 
 int provider_release(struct compute_manager *m, const char *uuid, struct deadline by, struct error *err)
 {
         if (!m->placement || placement_allocation_delete(m->placement, uuid, by, err) == 0)
+                return 0;
+        return error_while(err, "removing the allocations of instance %s", uuid);
+}
+
+int provider_release_deleted(struct compute_manager *m, const char *uuid, struct deadline by,
+                             struct error *err)
+{
+        if (m->conf->reclaim_instance_interval <= 0)
+                return provider_release(m, uuid, by, err);
+        if (!m->placement || placement_allocation_clear(m->placement, uuid, by, err) == 0)
                 return 0;
         return error_while(err, "removing the allocations of instance %s", uuid);
 }

@@ -80,7 +80,7 @@ static int YIELDS finish_delete(struct recovery_job *job, struct deadline by, st
 
         if (tracker_update_usage(job->r->m->tracker, i, by, err) < 0)
                 return -1;
-        if (provider_release(job->r->m, i->uuid, by, err) < 0)
+        if (provider_release_deleted(job->r->m, i->uuid, by, err) < 0)
                 return -1;
         return store_instance_soft_delete(job->r->m->store, i, by, err);
 }
@@ -162,6 +162,10 @@ static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, co
                 old = before_suspend(i);
                 instance_set_system_meta(i, "old_vm_state", NULL);
                 return set_states(job, old, COL_SYSTEM_METADATA | COL_POWER_STATE, c->by, err);
+        case RECOVER_SOFT_DELETE:
+                return compute_soft_delete(m, c, err);
+        case RECOVER_RESTORE:
+                return compute_restore(m, c, err);
         case RECOVER_BOOT_AGAIN:
                 return boot_again(job, c, err);
         }

@@ -20,7 +20,9 @@ enum recovery_step {
         RECOVER_TO_PAUSED,
         RECOVER_TO_SUSPENDED,
         RECOVER_RESUME,
-        RECOVER_RESUMED,    /* vm_state as before the suspend, task NULL */
+        RECOVER_RESUMED, /* vm_state as before the suspend, task NULL */
+        RECOVER_SOFT_DELETE,
+        RECOVER_RESTORE,
         RECOVER_BOOT_AGAIN, /* resume_guests_state_on_host_boot */
 };
 

@@ -29,6 +29,9 @@ struct recovery_row {
 };
 
 static const struct recovery_row rows[] = {
+        /* ours: before the row that hides them */
+        { VM(SOFT_DELETED), T(RESTORING), ANY_P, RECOVER_RESTORE, true },
+        { VM(SOFT_DELETED), T(DELETING), ANY_P, RECOVER_DELETE, true },
         { VM(SOFT_DELETED), ANY_T, ANY_P, RECOVER_LEAVE, true },
         { VM(ERROR), ~(T(RESIZE_MIGRATING) | T(DELETING)), ANY_P, RECOVER_LEAVE, true },
         { VM(DELETED), ANY_T, ANY_P, RECOVER_FINISH_DELETE, true },
@@ -56,6 +59,7 @@ static const struct recovery_row rows[] = {
         { ANY_VM, T(REBOOTING), P(RUNNING), RECOVER_REBOOT_SOFT, true },
         { ANY_VM, T(REBOOTING), ~P(RUNNING), RECOVER_REBOOT_HARD, true },
         { ANY_VM, T(REBOOTING_HARD), ANY_P, RECOVER_REBOOT_HARD, true },
+        { ANY_VM, T(SOFT_DELETING), ANY_P, RECOVER_SOFT_DELETE, true },
         { ANY_VM, T(PAUSING), P(PAUSED), RECOVER_TO_PAUSED, true },
         { ANY_VM, T(SUSPENDING), P(RUNNING), RECOVER_TO_ACTIVE, true },
         { ANY_VM, T(SUSPENDING), OFF, RECOVER_TO_SUSPENDED, true },
@@ -116,6 +120,8 @@ const char *recovery_step_name(enum recovery_step s)
                 [RECOVER_TO_SUSPENDED] = "is off, set to suspended",
                 [RECOVER_RESUME] = "resuming it",
                 [RECOVER_RESUMED] = "runs, resume finished",
+                [RECOVER_SOFT_DELETE] = "soft-deleting it",
+                [RECOVER_RESTORE] = "restoring it",
                 [RECOVER_BOOT_AGAIN] = "ran before, starting it again",
         };
 

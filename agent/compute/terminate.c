@@ -77,7 +77,7 @@ static int YIELDS finish_rows(struct action *a, struct error *err)
         /* The soft delete removes them too, but it may have to wait for the next start. */
         if (store_console_tokens_delete(m->store, i->uuid, a->by, err) < 0)
                 return -1;
-        if (provider_release(m, i->uuid, a->by, err) < 0)
+        if (provider_release_deleted(m, i->uuid, a->by, err) < 0)
                 return NOT_RELEASED;
         return store_instance_soft_delete(m->store, i, a->by, err);
 }

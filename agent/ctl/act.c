@@ -25,6 +25,7 @@ struct action {
         bool any_task;
         enum task_state set;
         bool progress; /* progress becomes 0 */
+        enum { KEEP_DELETED_AT, SET_DELETED_AT, CLEAR_DELETED_AT } deleted_at;
 };
 
 static const struct action stop_action = {
@@ -86,6 +87,23 @@ static const struct action delete_action = {
         .progress = true,
 };
 
+/* nova-api marks the live row with the time, from which reclaim_instance_interval counts. */
+static const struct action soft_delete_action = {
+        .name = "delete",
+        .method = "soft_delete_instance",
+        .any_task = true,
+        .set = TASK_SOFT_DELETING,
+        .progress = true,
+        .deleted_at = SET_DELETED_AT,
+};
+static const struct action restore_action = {
+        .name = "restore",
+        .method = "restore_instance",
+        .vm = { VM_SOFT_DELETED },
+        .set = TASK_RESTORING,
+        .deleted_at = CLEAR_DELETED_AT,
+};
+
 /* ---- is it allowed? ---- */
 
 static bool vm_allowed(const struct action *a, enum vm_state s)
@@ -133,21 +151,27 @@ static void operator_context(const struct instance *i, struct request_context *r
 static int YIELDS claim_task(struct ctl *c, const struct action *a, struct instance *i, struct error *err)
 {
         const struct task_expect seen = EXPECT(i->task_state);
-        unsigned columns = COL_TASK_STATE | (a->progress ? COL_PROGRESS : 0);
+        unsigned columns = COL_TASK_STATE | (a->progress ? COL_PROGRESS : 0) |
+                           (a->deleted_at != KEEP_DELETED_AT ? COL_DELETED_AT : 0);
 
+        if (a->deleted_at != KEEP_DELETED_AT)
+                i->deleted_at = a->deleted_at == SET_DELETED_AT ? clock_wall_s() : 0;
         i->task_state = a->set;
         i->progress = a->progress ? 0 : i->progress;
         return store_instance_save(&c->store, i, columns, a->any_task ? EXPECT_ANY : seen, c->by, err);
 }
 
-/* The request never left: nobody will ever clear the task. */
+/* The request never left: nobody will ever clear the task, and without its time it would be reclaimed at
+ * once. */
 static void YIELDS give_back_task(struct ctl *c, const struct action *a, struct instance *i,
-                                  enum task_state was)
+                                  enum task_state was, time_t deleted_at)
 {
         struct error err;
 
         i->task_state = was;
-        if (store_instance_save(&c->store, i, COL_TASK_STATE, EXPECT(a->set), deadline_in_s(10), &err) < 0)
+        i->deleted_at = deleted_at;
+        if (store_instance_save(&c->store, i, COL_TASK_STATE | COL_DELETED_AT, EXPECT(a->set),
+                                deadline_in_s(10), &err) < 0)
                 ctl_error(&err, "instance %s keeps its task_state", i->uuid);
 }
 
@@ -157,6 +181,7 @@ static enum ctl_exit YIELDS request(struct ctl *c, const struct action *a, struc
 {
         struct jval *args = extra ? extra : jval_new_object();
         enum task_state was = i->task_state;
+        time_t deleted_at = i->deleted_at;
         enum ctl_exit status;
         struct error err;
 
@@ -166,13 +191,13 @@ static enum ctl_exit YIELDS request(struct ctl *c, const struct action *a, struc
         }
         if (store_action_start(&c->store, i->uuid, a->name, ctx, c->by, &err) < 0) {
                 jval_unref(args);
-                give_back_task(c, a, i, was);
+                give_back_task(c, a, i, was, deleted_at);
                 return ctl_error(&err, "%s", c->command->name);
         }
         jval_set(args, "instance", primitive_instance(i));
         status = ctl_cast(c, a->method, args, ctx);
         if (status != CTL_OK)
-                give_back_task(c, a, i, was);
+                give_back_task(c, a, i, was, deleted_at);
         return status;
 }
 
@@ -281,6 +306,16 @@ enum ctl_exit ctl_suspend(struct ctl *c)
 enum ctl_exit ctl_resume(struct ctl *c)
 {
         return plain(c, &resume_action);
+}
+
+enum ctl_exit ctl_soft_delete(struct ctl *c)
+{
+        return plain(c, &soft_delete_action);
+}
+
+enum ctl_exit ctl_restore(struct ctl *c)
+{
+        return plain(c, &restore_action);
 }
 
 /* ---- delete ---- */

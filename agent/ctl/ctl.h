@@ -123,4 +123,6 @@ enum ctl_exit YIELDS ctl_unpause(struct ctl *c);
 enum ctl_exit YIELDS ctl_suspend(struct ctl *c);
 enum ctl_exit YIELDS ctl_resume(struct ctl *c);
 enum ctl_exit YIELDS ctl_delete(struct ctl *c);
+enum ctl_exit YIELDS ctl_soft_delete(struct ctl *c);
+enum ctl_exit YIELDS ctl_restore(struct ctl *c);
 enum ctl_exit YIELDS ctl_console(struct ctl *c);

@@ -35,6 +35,11 @@ const struct json_field reboot_fields[] = {
         {},
 };
 
+const struct json_field enabled_fields[] = {
+        FIELD(enabled_args, enabled, json_field_bool, JSON_REQUIRED),
+        {},
+};
+
 const struct json_field console_fields[] = {
         FIELD(console_args, instance, json_field_object, JSON_REQUIRED),
         FIELD(console_args, tail_length, json_field_any, 0),

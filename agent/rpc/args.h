@@ -44,6 +44,11 @@ struct reboot_args {
 };
 extern const struct json_field reboot_fields[];
 
+struct enabled_args {
+        bool enabled;
+};
+extern const struct json_field enabled_fields[];
+
 struct console_args {
         struct jval *instance, *tail_length;
 };

@@ -52,6 +52,8 @@ SIMPLE_HANDLER(pause_instance, instance_fields, compute_pause)
 SIMPLE_HANDLER(unpause_instance, instance_fields, compute_unpause)
 SIMPLE_HANDLER(suspend_instance, instance_fields, compute_suspend)
 SIMPLE_HANDLER(resume_instance, instance_fields, compute_resume)
+SIMPLE_HANDLER(soft_delete_instance, instance_fields, compute_soft_delete)
+SIMPLE_HANDLER(restore_instance, instance_fields, compute_restore)
 
 /* ---- the others ---- */
 
@@ -142,6 +144,24 @@ static int get_host_uptime(struct rpc_call *call, struct error *err)
         return 0;
 }
 
+/* A call that its sender monitors: it has the time of a long one. */
+static int set_host_enabled(struct rpc_call *call, struct error *err)
+{
+        const struct agent_methods *methods = call->app;
+        struct enabled_args args = {};
+
+        assert_green();
+        if (json_fields_decode_strict(enabled_fields, call->request->args, &args, err) < 0) {
+                err->code = NOVA_TYPE_ERROR;
+                return error_while(err, "%.64s()", call->request->method);
+        }
+        if (compute_set_host_enabled(methods->manager, args.enabled, deadline_in_s(methods->long_timeout_s),
+                                     err) < 0)
+                return -1;
+        call->result = jval_new_text(args.enabled ? "enabled" : "disabled");
+        return 0;
+}
+
 /* ---- baseapi ---- */
 
 static int ping(struct rpc_call *call, struct error *err)
@@ -182,8 +202,11 @@ static const struct rpc_method compute_methods[] = {
         { "unpause_instance", unpause_instance },
         { "suspend_instance", suspend_instance },
         { "resume_instance", resume_instance },
+        { "soft_delete_instance", soft_delete_instance },
+        { "restore_instance", restore_instance },
         { "get_console_output", get_console_output },
         { "get_host_uptime", get_host_uptime },
+        { "set_host_enabled", set_host_enabled },
         {},
 };
 

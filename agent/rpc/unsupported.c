@@ -16,12 +16,9 @@
 
 /* X(name, wraps): by tier, as in nova-contract 3.3 */
 #define UNSUPPORTED(X)                                          \
-        X(soft_delete_instance, R | V | F)                      \
-        X(restore_instance, R | V | F)                          \
         X(trigger_crash_dump, V | F)                            \
         X(get_vnc_console, F)                                   \
         X(validate_console_port, 0)                             \
-        X(set_host_enabled, 0)                                  \
         X(external_instance_event, 0)                           \
         X(get_diagnostics, F)                                   \
         X(get_instance_diagnostics, F)                          \

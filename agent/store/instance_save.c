@@ -39,6 +39,7 @@ static const struct {
         FIELD(COL_TERMINATED_AT, "terminated_at", AS_TIME, terminated_at),
         FIELD(COL_PROGRESS, "progress", AS_INT, progress),
         FIELD(COL_CLEANED, "cleaned", AS_BOOL, cleaned),
+        FIELD(COL_DELETED_AT, "deleted_at", AS_TIME, deleted_at),
 };
 #undef FIELD
 

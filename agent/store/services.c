@@ -145,7 +145,7 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
         return 0;
 }
 
-static int YIELDS read_disabled(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
         CLEANUP(db_result_freep) struct db_result *now = NULL;
         struct db_value id = db_int(r->id);
@@ -181,7 +181,7 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
                 return error_set(err, ERR_NOT_FOUND, "the services row %lld of host %s is gone",
                                  (long long)r->id, s->host);
         r->report_count++;
-        return read_disabled(s, r, by, err);
+        return store_service_refresh(s, r, by, err);
 }
 
 int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
@@ -203,5 +203,5 @@ int store_service_follow(struct store *s, struct service_row *r, const char *rea
         if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
                 return error_while(err, "%s the service of host %s", reason ? "disabling" : "enabling",
                                    s->host);
-        return read_disabled(s, r, by, err);
+        return store_service_refresh(s, r, by, err);
 }

@@ -38,6 +38,7 @@ enum instance_columns {
         COL_PROGRESS = 1 << 11,
         COL_CLEANED = 1 << 12,
         COL_SYSTEM_METADATA = 1 << 13, /* the whole set, as in 5.4 step 4 */
+        COL_DELETED_AT = 1 << 14,      /* of a live row: since when it is soft-deleted */
         COL_STATES = COL_VM_STATE | COL_TASK_STATE | COL_POWER_STATE,
 };
 
@@ -123,6 +124,9 @@ int YIELDS store_service_ensure(struct store *s, bool enable_new, struct service
  * gone. */
 int YIELDS store_service_report(struct store *s, struct service_row *r, struct deadline by,
                                 struct error *err);
+/* Re-reads disabled and forced_down into r: nova-api writes them. */
+int YIELDS store_service_refresh(struct store *s, struct service_row *r, struct deadline by,
+                                 struct error *err);
 /*
  * The hypervisor is gone (reason) or back (NULL): disables or enables this host's service, and says in r what
  * the row holds then. Only what an agent disabled is enabled, and what anybody disabled keeps its reason

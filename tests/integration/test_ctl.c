@@ -327,6 +327,25 @@ GREEN_TEST_REAL(an_instance_goes_through_all_its_states)
         finish();
 }
 
+GREEN_TEST_REAL(a_soft_deleted_instance_can_be_restored)
+{
+        start();
+        expect_state(boot("web"), "active");
+        expect_state(ctl("soft-delete", "web", "--wait", "--json", NULL), "soft-delete");
+        expect_row("SELECT CONCAT_WS(' ', deleted, deleted_at IS NOT NULL, power_state) FROM instances",
+                   "0 1 4");
+        expect(ctl("start", "web", NULL), 1, "soft-delete");
+        expect_state(ctl("restore", "web", "--wait", "--json", NULL), "active");
+        expect_row("SELECT CONCAT_WS(' ', deleted, deleted_at IS NOT NULL, power_state) FROM instances",
+                   "0 0 1");
+        expect(ctl("restore", "web", NULL), 1, "active");
+        expect_row("SELECT GROUP_CONCAT(a.action, ' ', e.event, ' ', e.result ORDER BY a.id) FROM "
+                   "instance_actions a JOIN instance_actions_events e ON e.action_id = a.id",
+                   "create compute__do_build_and_run_instance Success,"
+                   "delete compute_soft_delete_instance Success,restore compute_restore_instance Success");
+        finish();
+}
+
 GREEN_TEST_REAL(what_people_see_while_they_wait)
 {
         start();
@@ -646,12 +665,12 @@ GREEN_TEST_REAL(mistakes_are_told_with_what_to_do)
         finish();
 }
 
-GREEN_SUITE("ctl", an_instance_goes_through_all_its_states, what_people_see_while_they_wait,
-            instances_are_named_by_uuid_or_name, a_request_that_does_not_fit_the_state_changes_nothing,
-            a_hostile_name_stays_a_name, a_build_that_fails_says_why, a_method_that_fails_says_why,
-            waiting_has_an_end, without_an_agent_no_row_is_touched,
-            what_is_wrong_with_a_boot_is_found_before_the_first_row, user_data_and_the_config_drive_arrive,
-            rows_that_no_host_has_are_deleted_without_one, the_agent_is_shown_in_tables_and_in_json,
-            a_sick_hypervisor_warns_and_the_exit_status_stays, any_request_can_be_called,
-            the_console_is_shown, the_log_level_and_draining, a_database_is_made_once,
-            images_are_imported_and_listed, mistakes_are_told_with_what_to_do)
+GREEN_SUITE("ctl", an_instance_goes_through_all_its_states, a_soft_deleted_instance_can_be_restored,
+            what_people_see_while_they_wait, instances_are_named_by_uuid_or_name,
+            a_request_that_does_not_fit_the_state_changes_nothing, a_hostile_name_stays_a_name,
+            a_build_that_fails_says_why, a_method_that_fails_says_why, waiting_has_an_end,
+            without_an_agent_no_row_is_touched, what_is_wrong_with_a_boot_is_found_before_the_first_row,
+            user_data_and_the_config_drive_arrive, rows_that_no_host_has_are_deleted_without_one,
+            the_agent_is_shown_in_tables_and_in_json, a_sick_hypervisor_warns_and_the_exit_status_stays,
+            any_request_can_be_called, the_console_is_shown, the_log_level_and_draining,
+            a_database_is_made_once, images_are_imported_and_listed, mistakes_are_told_with_what_to_do)

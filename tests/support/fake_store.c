@@ -37,6 +37,7 @@ static char *handed_out;
 static struct compute_node_row node;
 static bool have_node;
 static unsigned reports;
+static bool service_disabled;
 
 /* ---- copies ---- */
 
@@ -114,6 +115,7 @@ void fake_store_reset(void)
         node = (struct compute_node_row){};
         have_node = false;
         reports = 0;
+        service_disabled = false;
 }
 
 struct instance *fake_store_add(const char *uuid, enum vm_state vm_state, enum task_state task_state)
@@ -368,6 +370,7 @@ int store_instance_save(struct store *s, const struct instance *i, unsigned colu
         SAVE_TIME(COL_TERMINATED_AT, terminated_at)
         SAVE_INT(COL_PROGRESS, progress)
         SAVE_INT(COL_CLEANED, cleaned)
+        SAVE_TIME(COL_DELETED_AT, deleted_at)
         if (columns & COL_SYSTEM_METADATA)
                 save_meta(row, i);
         note_expected(expect);
@@ -555,7 +558,25 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
 {
         if (begin(__func__, by, err) < 0)
                 return -1;
-        *ret = (struct service_row){ .id = 1, .version = SERVICE_VERSION, .disabled = !enable_new };
+        service_disabled |= !enable_new;
+        *ret = (struct service_row){ .id = 1, .version = SERVICE_VERSION, .disabled = service_disabled };
+        return 0;
+}
+
+void fake_store_disable_service(bool disabled)
+{
+        service_disabled = disabled;
+}
+
+int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        bool disabled;
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        disabled = service_disabled;
+        green_yield(); /* the answer travels: it may be old when it comes */
+        r->disabled = disabled;
         return 0;
 }
 
@@ -564,6 +585,7 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
         if (begin(__func__, by, err) < 0)
                 return -1;
         r->report_count++;
+        r->disabled = service_disabled;
         reports++;
         return 0;
 }
@@ -574,7 +596,7 @@ int store_service_follow(struct store *s, struct service_row *r, const char *rea
         if (begin(__func__, by, err) < 0)
                 return -1;
         if (reason ? !r->disabled : r->disabled) {
-                r->disabled = reason != NULL;
+                r->disabled = service_disabled = reason != NULL;
                 replace_str(&r->disabled_reason, reason);
                 strbuf_addf(&journal, "service %s\n", reason ? reason : "enabled");
         }

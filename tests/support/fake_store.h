@@ -30,6 +30,7 @@ void fake_store_drop_node(void);
 unsigned fake_store_reports(void);
 /* Console tokens that are kept for an instance. */
 unsigned fake_store_console_tokens(const char *uuid);
+void fake_store_disable_service(bool disabled); /* as nova-api does: in the row */
 
 /* The journal since the last call of this; valid until the next. */
 const char *fake_store_journal(void);

@@ -22,6 +22,9 @@ static const struct {
                 __VA_ARGS__ \
         }
         { "soft-deleted", VM_SOFT_DELETED, TASK_NONE, POWER_SHUTDOWN, OF(RECOVER_LEAVE) },
+        { "reclaim or delete of it", VM_SOFT_DELETED, TASK_DELETING, POWER_SHUTDOWN, OF(RECOVER_DELETE) },
+        { "restore of it", VM_SOFT_DELETED, TASK_RESTORING, POWER_SHUTDOWN, OF(RECOVER_RESTORE) },
+        { "soft delete", VM_ACTIVE, TASK_SOFT_DELETING, POWER_RUNNING, OF(RECOVER_SOFT_DELETE) },
         { "error", VM_ERROR, TASK_NONE, POWER_RUNNING, OF(RECOVER_LEAVE) },
         { "error while powering off", VM_ERROR, TASK_POWERING_OFF, POWER_RUNNING, OF(RECOVER_LEAVE) },
         { "error while deleting", VM_ERROR, TASK_DELETING, POWER_RUNNING, OF(RECOVER_DELETE) },

@@ -10,10 +10,11 @@ static struct error e;
 
 /* A placement with one provider. */
 struct cloud {
-        int status; /* of each answer, when it is not 0 */
+        int status;     /* of each answer, when it is not 0 */
+        int put_status; /* of a PUT of allocations */
         int64_t generation;
         bool provider;
-        char inventories[1024], traits[2048], deleted[128];
+        char inventories[1024], traits[2048], deleted[128], emptied[128];
         unsigned writes, deletes;
         char text[8192];
 };
@@ -47,6 +48,17 @@ static void serve(const struct http_seen *seen, struct http_answer *ret, void *a
                 ret->status = 204;
                 return;
         }
+        if (strncmp(path, "/allocations/", 13) == 0) { /* read, then written back without what it holds */
+                ck_assert_ptr_nonnull(
+                        strcmp(seen->method, "GET") == 0 ? path : strstr(seen->body, "\"allocations\":{}"));
+                if (strcmp(seen->method, "PUT") == 0)
+                        snprintf(cloud.emptied, sizeof(cloud.emptied), "%s", path);
+                *ret = (struct http_answer){
+                        .status = strcmp(seen->method, "PUT") == 0 ? cloud.put_status : 200,
+                        .body = "{\"allocations\": {\"p\": {}}, \"consumer_generation\": 1}"
+                };
+                return;
+        }
         if (strcmp(seen->method, "POST") == 0)
                 cloud.provider = true;
         else if (strcmp(seen->method, "PUT") == 0 && strstr(path, "/inventories"))
@@ -72,7 +84,7 @@ static void YIELDS begin(void)
         struct service_options opt = { .type = "placement", .region = "one" };
         struct placement_options popt = {};
 
-        cloud = (struct cloud){ .inventories = "{}", .traits = "[]" };
+        cloud = (struct cloud){ .inventories = "{}", .traits = "[]", .put_status = 204 };
         fake_keystone_start(&k, serve, NULL);
         opt.keystone = k.keystone;
         opt.http = k.http;
@@ -132,12 +144,105 @@ GREEN_TEST_REAL(a_disabled_service_has_its_trait)
 {
         begin();
         ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
-        ((struct service_row *)compute_service(f.m))->disabled = true;
+        fake_store_disable_service(true);
         ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
         ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") != NULL, "%s", cloud.traits);
-        ((struct service_row *)compute_service(f.m))->disabled = false;
+        fake_store_disable_service(false);
         ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
         ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") == NULL, "%s", cloud.traits);
+        end();
+}
+
+static bool says_disabled(void)
+{
+        return strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") != NULL;
+}
+
+/* nova-api: the row, then the call. */
+static void YIELDS set_enabled(bool enabled)
+{
+        fake_store_disable_service(!enabled);
+        ck_assert_ok(compute_set_host_enabled(f.m, enabled, deadline_in_s(10), &e), e);
+}
+
+GREEN_TEST_REAL(set_host_enabled_sets_the_trait_and_the_next_audit_agrees)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        set_enabled(false);
+        ck_assert(says_disabled());
+        ck_assert_ptr_nonnull(strstr(cloud.traits, "COMPUTE_NODE"));
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert(says_disabled());
+        set_enabled(true);
+        ck_assert(!says_disabled());
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert(!says_disabled());
+        end();
+}
+
+static bool disabling_done;
+
+static int disable_main(void *arg, struct error *err)
+{
+        assert_green();
+        (void)arg;
+        (void)err;
+        set_enabled(false);
+        disabling_done = true;
+        return 0;
+}
+
+/* The audit is reading the row, which says enabled: all of this happens while the answer travels. */
+static void disable_now(void *arg)
+{
+        assert_on_hub();
+        (void)arg;
+        ck_assert_ok(green_spawn(NULL, "disable", disable_main, NULL, &e), e);
+}
+
+GREEN_TEST_REAL(an_audit_under_way_does_not_undo_it)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        fake_store_before("store_service_refresh", 1, disable_now, NULL);
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        while (!disabling_done)
+                ck_assert_ok(green_sleep(0.01, &e), e);
+        ck_assert(says_disabled());
+        end();
+}
+
+GREEN_TEST_REAL(a_placement_that_is_down_does_not_fail_set_host_enabled)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        cloud.status = 503;
+        set_enabled(false);
+        ck_assert(!says_disabled());
+        cloud.status = 0;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert(says_disabled());
+        end();
+}
+
+GREEN_TEST_REAL(where_deletes_are_deferred_allocations_are_not_forced_away)
+{
+        struct compute_call c;
+
+        begin();
+        f.conf.reclaim_instance_interval = 3600;
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_DELETING, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        cloud.put_status = 409;
+        ck_assert_fails(compute_terminate(f.m, &c, &e), e, ERR_BUSY);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_DELETED);
+        cloud.put_status = 204;
+        e = (struct error){};
+        ck_assert_ok(compute_init_host(f.m, NULL, NULL, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.emptied, "/allocations/" UUID_A);
+        ck_assert_uint_eq(cloud.deletes, 0);
+        ck_assert_ptr_null(fake_store_row(UUID_A));
         end();
 }
 
@@ -193,5 +298,8 @@ GREEN_TEST_REAL(a_failed_build_gives_its_allocations_back)
 
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, a_disabled_service_has_its_trait,
+            set_host_enabled_sets_the_trait_and_the_next_audit_agrees, an_audit_under_way_does_not_undo_it,
+            a_placement_that_is_down_does_not_fail_set_host_enabled,
+            where_deletes_are_deferred_allocations_are_not_forced_away,
             a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
             a_failed_build_gives_its_allocations_back)

@@ -324,6 +324,16 @@ GREEN_TEST(calls_answer)
         jval_unref(result);
         rpc_request_free(&r);
 
+        r = captured("set_host_enabled");
+        ck_assert_ok(dispatch(&r, &result, &err), err);
+        ck_assert_str_eq(jval_text(result, ""), "disabled");
+        jval_unref(result);
+        jval_set_bool(r.args, "enabled", true);
+        ck_assert_ok(dispatch(&r, &result, &err), err);
+        ck_assert_str_eq(jval_text(result, ""), "enabled");
+        jval_unref(result);
+        rpc_request_free(&r);
+
         r = request("ping", "{\"arg\": [1, \"two\"]}");
         r.ns = xstrdup("baseapi");
         free(r.version);
@@ -415,7 +425,7 @@ GREEN_TEST(captured_requests_for_what_is_not_here_leave_no_task)
 
 GREEN_TEST(captured_requests_without_rows_are_refused_too)
 {
-        static const char *const names[] = { "external_instance_event", "set_host_enabled", "get_vnc_console",
+        static const char *const names[] = { "external_instance_event", "get_vnc_console",
                                              "check_instance_shared_storage", "get_instance_diagnostics" };
 
         begin();
@@ -506,6 +516,8 @@ GREEN_TEST(bad_requests_name_what_is_wrong_and_touch_nothing)
                 { "build_and_run_instance", "{\"instance\": {}, \"injected_files\": {}}", NOVA_TYPE_ERROR,
                   "injected_files: expected" },
                 { "get_host_uptime", "{\"host\": \"x\"}", NOVA_TYPE_ERROR, "takes no arguments" },
+                { "set_host_enabled", "{}", NOVA_TYPE_ERROR, "enabled: missing" },
+                { "set_host_enabled", "{\"enabled\": \"no\"}", NOVA_TYPE_ERROR, "enabled: expected" },
                 { "rebuild_instance", "{\"instance\": []}", NOVA_TYPE_ERROR,
                   "expected a nova object Instance" },
         };
