@@ -103,11 +103,13 @@ static int YIELDS insert(struct store *s, const struct compute_node_row *r, cons
                          uint64_t *ret_id, struct deadline by, struct error *err)
 {
         CLEANUP(query_free) struct query q = {};
+        time_t now = clock_wall_s();
 
-        query_add(&q, "INSERT INTO compute_nodes (created_at, deleted, mapped, host, uuid, ");
+        query_add(&q, "INSERT INTO compute_nodes (created_at, updated_at, deleted, mapped, host, uuid, ");
         columns_list(&q.sql, "", columns + FIRST_SAVED, ARRAY_SIZE(columns) - FIRST_SAVED);
-        query_add(&q, ") VALUES (?, 0, 0, ?, ?");
-        query_time(&q, clock_wall_s());
+        query_add(&q, ") VALUES (?, ?, 0, 0, ?, ?");
+        query_time(&q, now);
+        query_time(&q, now); /* nova makes the row, then updates it */
         query_value(&q, db_text(s->host));
         query_value(&q, db_text(uuid));
         for (size_t n = FIRST_SAVED; n < ARRAY_SIZE(columns); n++) {
