@@ -166,7 +166,8 @@ STORE_TEST(a_node_is_made_changed_and_read_again)
                       "SELECT CONCAT_WS('|', host, mapped, deleted, COALESCE(service_id, 'none'), "
                       "COALESCE(extra_resources, 'none'), "
                       "updated_at IS NULL, cpu_allocation_ratio, ram_allocation_ratio) FROM compute_nodes",
-                      "lab-compute|0|0|none|none|1|16|1.5");
+                      "lab-compute|0|0|none|none|0|16|1.5");
+        run(desk->here.pool, "UPDATE compute_nodes SET updated_at = NULL"); /* to see that the save sets it */
         r.vcpus_used = 2;
         r.running_vms = 2;
         replace_str(&r.numa_topology, "{}");
