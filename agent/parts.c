@@ -200,7 +200,7 @@ static int YIELDS ensure_and_audit(struct agent *a, struct deadline by, struct e
 {
         if (compute_service_ensure(a->manager, by, err) < 0)
                 return -1;
-        return compute_audit(a->manager, by, err);
+        return compute_first_audit(a->manager, by, err);
 }
 
 static int YIELDS audit_start(struct agent *a, struct error *err)

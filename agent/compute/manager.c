@@ -99,6 +99,22 @@ int compute_audit(struct compute_manager *m, struct deadline by, struct error *e
         return 0;
 }
 
+enum { FIRST_REPORT_S = 60 };
+
+static int first_report(void *arg, struct error *err)
+{
+        assert_green();
+        provider_report(arg, deadline_in_s(FIRST_REPORT_S));
+        return 0;
+}
+
+int compute_first_audit(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        if (tracker_audit(m->tracker, by, err) < 0)
+                return -1;
+        return m->placement ? green_spawn(m->work, "first report to placement", first_report, m, err) : 0;
+}
+
 const struct tracker *compute_tracker(const struct compute_manager *m)
 {
         return m->tracker;

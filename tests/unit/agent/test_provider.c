@@ -140,6 +140,17 @@ GREEN_TEST_REAL(a_placement_that_is_down_does_not_fail_the_audit)
         end();
 }
 
+GREEN_TEST_REAL(the_first_audit_does_not_wait_for_placement)
+{
+        begin();
+        f.conf.reserved_host_memory_mb = 100;
+        ck_assert_ok(compute_first_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_ptr_null(strstr(cloud.inventories, "\"reserved\":100"));
+        while (!strstr(cloud.inventories, "\"reserved\":100"))
+                ck_assert_ok(green_sleep(0.001, &e), e);
+        end();
+}
+
 GREEN_TEST_REAL(a_disabled_service_has_its_trait)
 {
         begin();
@@ -297,9 +308,9 @@ GREEN_TEST_REAL(a_failed_build_gives_its_allocations_back)
 }
 
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
-            a_placement_that_is_down_does_not_fail_the_audit, a_disabled_service_has_its_trait,
-            set_host_enabled_sets_the_trait_and_the_next_audit_agrees, an_audit_under_way_does_not_undo_it,
-            a_placement_that_is_down_does_not_fail_set_host_enabled,
+            a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
+            a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
+            an_audit_under_way_does_not_undo_it, a_placement_that_is_down_does_not_fail_set_host_enabled,
             where_deletes_are_deferred_allocations_are_not_forced_away,
             a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
             a_failed_build_gives_its_allocations_back)
