@@ -86,26 +86,19 @@ struct keystone *keystone_new(const struct keystone_options *opt, struct error *
         return k;
 }
 
-static void wipe(char *secret)
-{
-        if (secret)
-                explicit_bzero(secret, strlen(secret));
-        free(secret);
-}
-
 void keystone_free(struct keystone *k)
 {
         if (!k)
                 return;
         free(k->url);
         free(k->username);
-        wipe(k->password);
+        free_secret(k->password);
         free(k->user_domain_name);
         free(k->user_domain_id);
         free(k->project_name);
         free(k->project_domain_name);
         free(k->project_domain_id);
-        wipe(k->token);
+        free_secret(k->token);
         jval_unref(k->catalog);
         free(k);
 }
@@ -174,7 +167,7 @@ static int take_token(struct keystone *k, const struct http_response *r, struct 
         }
         if (issued < 0)
                 issued = clock_wall_s();
-        wipe(k->token);
+        free_secret(k->token);
         k->token = xstrdup(token);
         k->renew_at = deadline_in_s((double)(expires - issued - RENEW_S));
         jval_unref(k->catalog);
@@ -195,7 +188,7 @@ static int YIELDS ask(struct keystone *k, struct deadline by, struct error *err)
         CLEANUP(http_response_free) struct http_response r = {};
         int done = http_call(k->http, &req, &r, deadline_earlier(by, deadline_in_s(k->timeout_s)), err);
 
-        wipe(body);
+        free_secret(body);
         if (done < 0)
                 return -1;
         if (r.status == 401 || r.status == 403)
@@ -239,7 +232,7 @@ void keystone_token_refused(struct keystone *k, const char *token)
 {
         if (!k->token || strcmp(k->token, token) != 0)
                 return;
-        wipe(k->token);
+        free_secret(k->token);
         k->token = NULL;
 }
 

@@ -55,13 +55,6 @@ static struct build_request *request_of(struct compute_build *b)
         return CONTAINER_OF(b, struct build_request, base);
 }
 
-static void wipe(char *secret)
-{
-        if (secret)
-                explicit_bzero(secret, strlen(secret));
-        free(secret);
-}
-
 static void build_drop(struct compute_build *b)
 {
         struct build_request *r = request_of(b);
@@ -72,7 +65,7 @@ static void build_drop(struct compute_build *b)
         }
         free(b->files);
         free(b->files_error);
-        wipe(b->admin_password);
+        free_secret(b->admin_password);
         free(b->node);
         if (b->flavor)
                 flavor_clear(b->flavor);

@@ -81,6 +81,13 @@ void replace_str(char **p, const char *s)
         *p = copy;
 }
 
+void free_secret(char *s)
+{
+        if (s)
+                explicit_bzero(s, strlen(s));
+        free(s);
+}
+
 void closep(int *fd)
 {
         int saved = errno;

@@ -40,4 +40,6 @@ static inline void freep(void *p) /* CLEANUP(freep) char *s = ...; */
         free(*(void **)p);
 }
 
+void free_secret(char *s); /* overwrites it first; NULL is allowed */
+
 void closep(int *fd); /* CLEANUP(closep) int fd = -1; closes if >= 0, keeps errno */
