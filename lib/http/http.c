@@ -37,8 +37,8 @@ struct transfer {
         bool elsewhere; /* redirected to another server: no secrets */
         size_t max_body;
         struct strbuf body, headers, piece;
-        bool paused, failed;
-        struct error why; /* when failed */
+        bool paused, failed, headed; /* headed: req->head has been called */
+        struct error why;            /* when failed */
         struct curl_slist *list;
         char text[CURL_ERROR_SIZE];
 };
@@ -154,6 +154,18 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         return len;
 }
 
+static int YIELDS tell_head(struct transfer *t, struct error *err)
+{
+        struct http_response r = { .status = (int)status_of(t),
+                                   .headers = t->headers.data,
+                                   .headers_len = t->headers.len };
+
+        if (!t->req->head || t->headed)
+                return 0;
+        t->headed = true;
+        return t->req->head(t->req->sink_arg, &r, err);
+}
+
 /* Hands what came to the sink; then the server may send more. */
 static int between(void *arg, struct error *err)
 {
@@ -161,7 +173,9 @@ static int between(void *arg, struct error *err)
 
         assert_green();
         while (t->piece.len > 0 || t->paused) {
-                if (t->piece.len > 0 && t->req->sink(t->req->sink_arg, t->piece.data, t->piece.len, err) < 0)
+                if (t->piece.len > 0 &&
+                    (tell_head(t, err) < 0 ||
+                     t->req->sink(t->req->sink_arg, t->piece.data, t->piece.len, err) < 0))
                         return -1;
                 strbuf_truncate(&t->piece, 0);
                 if (t->paused) {

@@ -32,6 +32,8 @@ struct http_header {
 
 #define HTTP_BODY_MAX (4 << 20)
 
+struct http_response;
+
 struct http_request {
         const char *method, *url;
         const struct http_header *headers;
@@ -45,7 +47,9 @@ struct http_request {
          * wait meanwhile. Other answers are kept in memory as always. NULL: none.
          */
         int (*sink)(void *arg, const char *data, size_t len, struct error *err);
-        void *sink_arg;
+        /* Hears status and headers before the sink gets anything; -1 ends the request. NULL: nobody. */
+        int (*head)(void *arg, const struct http_response *r, struct error *err);
+        void *sink_arg; /* of both */
         /* GET and HEAD follow up to 5 redirects on the same server; with this also to others. */
         bool redirect_anywhere;
 };
