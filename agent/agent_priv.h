@@ -26,6 +26,8 @@ struct agent {
         struct keystone *keystone;
         struct service *placement_service;
         struct placement *placement;
+        struct http_client *glance_http, *service_user_http; /* these three, too: NULL when not configured */
+        struct keystone *service_user;
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;

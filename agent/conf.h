@@ -73,11 +73,28 @@ struct conf {
                 bool insecure;
                 int64_t timeout;
         } placement;
+        struct {                   /* [glance] */
+                char *api_servers; /* URLs, separated by commas */
+                char *endpoint_override, *valid_interfaces, *region_name, *cafile;
+                bool insecure;
+                int64_t num_retries, timeout;
+        } glance;
+        struct { /* [service_user] */
+                bool send_service_user_token;
+                char *auth_type; /* "": there is no such identity */
+                char *auth_url, *username, *password /* secret */;
+                char *user_domain_name, *user_domain_id;
+                char *project_name, *project_domain_name, *project_domain_id;
+                char *cafile;
+                bool insecure;
+                int64_t timeout;
+        } service_user;
         struct { /* [image_cache] */
                 char *subdirectory_name;
         } image_cache;
-        struct {                  /* [images] (ours): the local folder that stands in for glance */
-                char *local_path; /* "": $state_path/images */
+        struct {              /* [images] (ours) */
+                char *source; /* "glance" or "local"; never "auto" once it is loaded */
+                char *local_path;
         } images;
         struct { /* [workarounds] */
                 bool handle_virt_lifecycle_events;

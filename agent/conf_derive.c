@@ -80,29 +80,49 @@ static void expand_paths(struct conf *c, const int *line_of, struct findings *er
         }
 }
 
-/* What is missing for a token is told before the start. */
-static void check_placement(const struct conf *c, const int *line_of, struct findings *errors,
-                            struct findings *notes)
+/* What is missing for a token of that section is told before the start. */
+static void check_identity(struct conf *c, const char *section, const int *line_of, struct findings *errors,
+                           struct findings *notes)
 {
-        const struct {
-                const char *key, *value, *instead;
+        static const struct {
+                const char *key, *instead;
         } needed[] = {
-                { "auth_url", c->placement.auth_url, "" },
-                { "username", c->placement.username, "" },
-                { "password", c->placement.password, "" },
-                { "user_domain_name", c->placement.user_domain_name, c->placement.user_domain_id },
-                { "project_name", c->placement.project_name, "" },
-                { "project_domain_name", c->placement.project_domain_name, c->placement.project_domain_id },
+                { "auth_url" },     { "username" },
+                { "password" },     { "user_domain_name", "user_domain_id" },
+                { "project_name" }, { "project_domain_name", "project_domain_id" },
         };
-        int line = line_of_setting(line_of, "placement", "auth_type");
+        bool used = **setting_text(setting_find(section, "auth_type"), c);
+        int line = line_of_setting(line_of, section, "auth_type");
 
-        for (size_t i = 0; *c->placement.auth_type && i < ARRAY_SIZE(needed); i++)
-                if (!*needed[i].value && !*needed[i].instead)
-                        finding_add(errors, line, "[placement] auth_type = 'password' needs %s",
+        for (size_t i = 0; used && i < ARRAY_SIZE(needed); i++) {
+                const char *value = *setting_text(setting_find(section, needed[i].key), c);
+                const char *instead =
+                        needed[i].instead ? *setting_text(setting_find(section, needed[i].instead), c) : "";
+
+                if (!*value && !*instead)
+                        finding_add(errors, line, "[%s] auth_type = 'password' needs %s", section,
                                     needed[i].key);
-        if (!*c->placement.auth_type && *c->placement.auth_url)
-                finding_add(notes, line_of_setting(line_of, "placement", "auth_url"),
-                            "[placement] is not used, since its auth_type is not set");
+        }
+        if (!used && **setting_text(setting_find(section, "auth_url"), c))
+                finding_add(notes, line_of_setting(line_of, section, "auth_url"),
+                            "[%s] is not used, since its auth_type is not set", section);
+}
+
+static void find_image_source(struct conf *c, const int *line_of, struct findings *notes)
+{
+        bool named = *c->glance.api_servers || *c->glance.endpoint_override;
+        bool in_a_cloud = strncmp(c->transport_url, "unix:", 5) != 0 || *c->placement.auth_type;
+        bool own_folder = line_of_setting(line_of, "images", "local_path");
+
+        if (strcmp(c->images.source, "auto") == 0)
+                replace_str(&c->images.source, named || (in_a_cloud && !own_folder) ? "glance" : "local");
+        else if (named && strcmp(c->images.source, "local") == 0)
+                finding_add(notes, line_of_setting(line_of, "images", "source"),
+                            "[glance] is not used, since [images] source is local");
+        if (c->service_user.send_service_user_token && !*c->service_user.auth_type)
+                finding_add(notes, line_of_setting(line_of, "service_user", "send_service_user_token"),
+                            "no token goes along with those of users, since [service_user] auth_type is not "
+                            "set");
 }
 
 void conf_derive(struct conf *c, const int *line_of, struct findings *errors, struct findings *notes)
@@ -110,7 +130,9 @@ void conf_derive(struct conf *c, const int *line_of, struct findings *errors, st
         find_host(c, errors);
         find_my_ip(c);
         expand_paths(c, line_of, errors);
-        check_placement(c, line_of, errors, notes);
+        check_identity(c, "placement", line_of, errors, notes);
+        check_identity(c, "service_user", line_of, errors, notes);
+        find_image_source(c, line_of, notes);
 
         if (c->service_down_time <= c->report_interval) {
                 int64_t raised = c->report_interval * 5 / 2;

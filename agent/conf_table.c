@@ -107,6 +107,19 @@ static int check_http_url(const char *value, struct error *err)
         return error_set(err, ERR_INVALID, "must be http://HOST:PORT/... or https://...");
 }
 
+/* One or more, separated by commas, blanks around them. */
+static int check_http_urls(const char *value, struct error *err)
+{
+        for (const char *p = value + strspn(value, ", "); *p; p += strspn(p, ", ")) {
+                if (check_http_url(p, err) < 0)
+                        return error_set(
+                                err, ERR_INVALID,
+                                "must be http://HOST:PORT or https://..., several separated by commas");
+                p += strcspn(p, ", ");
+        }
+        return 0;
+}
+
 /* The template becomes a printf format with the row's id: anything but one integer in it is refused here. */
 static int check_name_template(const char *value, struct error *err)
 {
@@ -293,6 +306,50 @@ const struct setting settings[] = {
         SEC_BOOL(placement, insecure, "false", "Certificates are not checked."),
         SEC_INT(placement, timeout, "60", 1, 3600, "Seconds that one request may take."),
 
+        SEC_TEXT(glance, api_servers, "", SETTING_EMPTY_OK, check_http_urls,
+                 "URLs of image services, separated by commas; asked in an order that is shuffled at the "
+                 "start. "
+                 "'': the catalog of the request tells the service, or that of our own identity."),
+        SEC_TEXT(glance, endpoint_override, "", SETTING_EMPTY_OK, check_http_url,
+                 "The URL of the image service; comes before api_servers and catalogs."),
+        SEC_INT(glance, num_retries, "3", 0, 1000,
+                "How many times a request is tried again, on the next server, when one is out of order or "
+                "cuts "
+                "the connection. A download goes on where it was cut."),
+        SEC_TEXT(glance, valid_interfaces, "internal,public", 0, NULL,
+                 "Interfaces to look for in the catalog, the preferred one first."),
+        SEC_TEXT(glance, region_name, "", SETTING_EMPTY_OK, NULL,
+                 "The region whose image service it is. '': the first of the catalog."),
+        SEC_PATH(glance, cafile, "", SETTING_EMPTY_OK,
+                 "PEM file of the authorities to trust. '': those of the system."),
+        SEC_BOOL(glance, insecure, "false", "Certificates are not checked."),
+        SEC_INT(glance, timeout, "60", 1, 3600,
+                "Seconds that one request may take, and for which a download may stand still."),
+
+        SEC_BOOL(service_user, send_service_user_token, "false",
+                 "A token of this identity goes along with the token of a user, so that what he asked for "
+                 "does "
+                 "not fail when his expires on the way."),
+        SEC_CHOICE(service_user, auth_type, "", "password", SETTING_EMPTY_OK,
+                   "How to authenticate. '': there is no such identity; images that no user asks for are "
+                   "fetched as the user of [placement]."),
+        SEC_TEXT(service_user, auth_url, "", SETTING_EMPTY_OK, check_http_url,
+                 "Keystone, with or without /v3 at the end."),
+        SEC_TEXT(service_user, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),
+        SEC_TEXT(service_user, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,
+                 "The password, in single quotes."),
+        SEC_TEXT(service_user, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),
+        SEC_TEXT(service_user, user_domain_id, "", SETTING_EMPTY_OK, NULL,
+                 "The id of that domain; comes before its name."),
+        SEC_TEXT(service_user, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),
+        SEC_TEXT(service_user, project_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the project."),
+        SEC_TEXT(service_user, project_domain_id, "", SETTING_EMPTY_OK, NULL,
+                 "The id of that domain; comes before its name."),
+        SEC_PATH(service_user, cafile, "", SETTING_EMPTY_OK,
+                 "PEM file of the authorities to trust. '': those of the system."),
+        SEC_BOOL(service_user, insecure, "false", "Certificates are not checked."),
+        SEC_INT(service_user, timeout, "60", 1, 3600, "Seconds that one request may take."),
+
         SEC_CHOICE(libvirt, virt_type, "kvm", "kvm qemu", 0, "kvm, or qemu for machines without /dev/kvm."),
         SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,
                  "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
@@ -320,6 +377,11 @@ const struct setting settings[] = {
         SEC_TEXT(image_cache, subdirectory_name, "_base", 0, check_file_name,
                  "Directory of cached images, below instances_path."),
 
+        SEC_CHOICE(
+                images, source, "auto", "auto glance local", 0,
+                "(ours) Where images come from. auto: glance when [glance] names it, or else when requests "
+                "come over a broker or [placement] is used and local_path is not set; the local folder "
+                "otherwise."),
         SEC_PATH(images, local_path, "$state_path/images", 0,
                  "(ours) The local folder of images, filled by `compute-agentctl image-import`."),
 
@@ -382,7 +444,6 @@ const size_t n_settings = ARRAY_SIZE(settings) - 1;
 #define NO_PROXY   "there is no access to consoles from outside in this version"
 #define NO_PINNING "guests are not bound to CPUs in this version; all online CPUs are offered"
 #define NO_NOTIFY  "no notifications are sent"
-#define NO_GLANCE  "images come from the local folder in this version"
 
 const struct unused_setting unused_settings[] = {
         { "", "rpc_ping_enabled", "ping is always answered" },
@@ -441,10 +502,20 @@ const struct unused_setting unused_settings[] = {
           "it cannot be chosen in this version" },
         { "placement", "collect_timing split_loggers default_domain_id default_domain_name",
           "it has no effect in this version" },
-        { "glance", "*", NO_GLANCE },
+        { "glance", "certfile keyfile", "there are no client certificates in this version" },
+        { "glance", "connect_retries connect_retry_delay status_code_retries status_code_retry_delay",
+          "num_retries says how often a request is tried again" },
+        { "glance", "service_type service_name min_version max_version collect_timing split_loggers debug",
+          "it cannot be chosen in this version" },
+        { "glance", "verify_glance_signatures enable_certificate_validation default_trusted_certificate_ids",
+          "signatures of images are not verified in this version, only their checksums" },
+        { "glance", "enable_rbd_download rbd_*", "images are fetched from glance itself in this version" },
+        { "glance", "allowed_direct_url_schemes", "images are fetched from glance itself" },
         { "neutron", "*", NO_NETWORK },
         { "cinder", "*", NO_VOLUMES },
-        { "service_user", "*", "no service is called with a user's token in this version" },
+        { "service_user", "certfile keyfile", "there are no client certificates in this version" },
+        { "service_user", "auth_section collect_timing split_loggers default_domain_id default_domain_name",
+          "it has no effect in this version" },
         { "filter_scheduler", "track_instance_changes", "the scheduler is not told in this version" },
         { "workarounds",
           "disable_group_policy_check_upcall disable_compute_service_check_for_ffu libvirt_disable_apic "

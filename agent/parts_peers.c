@@ -4,11 +4,18 @@
  */
 #include "agent_priv.h"
 
+#include <string.h>
+
 #define LOG_MODULE "agent"
 #include "base/log.h"
 #include "base/mem.h"
 #include "images/disks.h"
+#include "images/glance.h"
 #include "peers/placement.h"
+
+enum { LEFTOVERS_S = 10 };
+
+/* ---- placement ---- */
 
 static int HUB_ONLY make_placement(struct agent *a, struct error *err)
 {
@@ -64,6 +71,75 @@ void peers_stop(struct agent *a)
         http_client_free(take_ptr(&a->http));
 }
 
+/* ---- images ---- */
+
+/* The identity of [service_user], or NULL when there is none. */
+static int HUB_ONLY make_service_user(struct agent *a, struct error *err)
+{
+        const struct conf *c = a->conf;
+        struct http_options http = { .cafile = c->service_user.cafile,
+                                     .insecure = c->service_user.insecure,
+                                     .idle_timeout_s = (double)c->service_user.timeout };
+        struct keystone_options identity = { .auth_url = c->service_user.auth_url,
+                                             .username = c->service_user.username,
+                                             .password = c->service_user.password,
+                                             .user_domain_name = c->service_user.user_domain_name,
+                                             .user_domain_id = c->service_user.user_domain_id,
+                                             .project_name = c->service_user.project_name,
+                                             .project_domain_name = c->service_user.project_domain_name,
+                                             .project_domain_id = c->service_user.project_domain_id,
+                                             .timeout_s = (double)c->service_user.timeout };
+
+        if (!*c->service_user.auth_type)
+                return 0;
+        a->service_user_http = http_client_new(&http, err);
+        if (!a->service_user_http)
+                return -1;
+        identity.http = a->service_user_http;
+        a->service_user = keystone_new(&identity, err);
+        return a->service_user ? 0 : -1;
+}
+
+/* What no user asks for is asked as [service_user], else as the user of [placement]. */
+static int HUB_ONLY make_glance(struct agent *a, struct error *err)
+{
+        const struct conf *c = a->conf;
+        struct http_options http = { .cafile = c->glance.cafile,
+                                     .insecure = c->glance.insecure,
+                                     .idle_timeout_s = (double)c->glance.timeout };
+        struct glance_options opt = { .api_servers = c->glance.api_servers,
+                                      .endpoint_override = c->glance.endpoint_override,
+                                      .interfaces = c->glance.valid_interfaces,
+                                      .region = c->glance.region_name,
+                                      .num_retries = (unsigned)c->glance.num_retries,
+                                      .timeout_s = (double)c->glance.timeout };
+
+        if (make_service_user(a, err) < 0)
+                return error_while(err, "[service_user]");
+        opt.http = a->glance_http = http_client_new(&http, err);
+        if (!opt.http)
+                return error_while(err, "[glance]");
+        opt.keystone = a->service_user ? a->service_user : a->keystone;
+        opt.service = c->service_user.send_service_user_token ? a->service_user : NULL;
+        a->images = image_source_glance_new(&opt);
+        log_info("images come from glance (%s)", *c->glance.endpoint_override ? c->glance.endpoint_override
+                                                 : *c->glance.api_servers     ? c->glance.api_servers
+                                                                              : "found in the catalog");
+        return 0;
+}
+
+static int HUB_ONLY make_image_source(struct agent *a, struct error *err)
+{
+        image_source_set_tpool(a->tpool);
+        if (strcmp(a->conf->images.source, "glance") == 0)
+                return make_glance(a, err);
+        a->images = image_source_local_new(a->conf->images.local_path, err);
+        if (!a->images)
+                return -1;
+        log_info("images come from %s", a->conf->images.local_path);
+        return 0;
+}
+
 int images_start(struct agent *a, struct error *err)
 {
         struct disk_store_options opt = {
@@ -75,14 +151,17 @@ int images_start(struct agent *a, struct error *err)
                 .max_concurrent_ops = (unsigned)a->conf->compute.max_concurrent_disk_ops,
                 .tpool = a->tpool,
         };
+        struct error left = {};
 
-        image_source_set_tpool(a->tpool);
-        a->images = image_source_local_new(a->conf->images.local_path, err);
-        if (!a->images)
+        if (make_image_source(a, err) < 0)
                 return -1;
         opt.images = a->images;
         a->disks = disk_store_new(&opt, err);
-        return a->disks ? 0 : -1;
+        if (!a->disks)
+                return -1;
+        if (disks_remove_leftovers(a->disks, deadline_in_s(LEFTOVERS_S), &left) < 0)
+                log_warning("files of unfinished downloads may be left behind: %s", left.text);
+        return 0;
 }
 
 void images_stop(struct agent *a)
@@ -90,4 +169,7 @@ void images_stop(struct agent *a)
         disk_store_free(take_ptr(&a->disks));
         if (a->images)
                 a->images->ops->free(take_ptr(&a->images));
+        http_client_free(take_ptr(&a->glance_http));
+        keystone_free(take_ptr(&a->service_user));
+        http_client_free(take_ptr(&a->service_user_http));
 }

@@ -25,6 +25,12 @@ void running_begin(struct compute_manager *m, struct running *r, const char *met
         list_append(&m->running, &r->node);
 }
 
+void running_tell(struct running *r, const char *text)
+{
+        snprintf(r->told, sizeof(r->told), "%s", text);
+        r->doing = r->told;
+}
+
 void running_end(struct compute_manager *m, struct running *r)
 {
         list_remove(&r->node);
@@ -116,6 +122,22 @@ void action_error_state(struct action *a, unsigned more_columns)
                                 deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0 &&
             err.code != NOVA_INSTANCE_NOT_FOUND)
                 log_warning("vm_state error could not be written: %s", err.text);
+}
+
+/* ---- images ---- */
+
+static void hear(void *arg, const char *text)
+{
+        assert_on_hub();
+        running_tell(arg, text);
+}
+
+struct image_caller action_image_caller(struct action *a)
+{
+        return (struct image_caller){ .token = a->ctx->auth_token,
+                                      .catalog = a->ctx->service_catalog,
+                                      .doing = hear,
+                                      .arg = &a->running };
 }
 
 /* ---- the wrappers ---- */

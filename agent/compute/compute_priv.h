@@ -66,12 +66,15 @@ int YIELDS provider_release_deleted(struct compute_manager *m, const char *uuid,
 struct running { /* lives in the frame of who runs */
         struct list node;
         const char *method, *doing;
+        char told[IMAGE_DOING_MAX]; /* what running_tell() made of it: doing may point here */
         char uuid[UUID_LEN + 1];
         char request_id[64];
         int64_t since_ns;
 };
 void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const char *method,
                             const char *uuid, const struct request_context *ctx);
+/* doing, of words that do not last. */
+void HUB_ONLY running_tell(struct running *r, const char *text);
 void HUB_ONLY running_end(struct compute_manager *m, struct running *r);
 
 /* ---- actions ---- */
@@ -115,6 +118,9 @@ int YIELDS action_finish(struct action *a, enum vm_state vm_state, unsigned more
                          struct task_expect expect, struct error *err);
 /* vm_state error in the row, with what else is in columns; failure to write is logged. task_state stays. */
 void YIELDS action_error_state(struct action *a, unsigned more_columns);
+
+/* For whom the action asks for images: its user; what is being done shows in a->running. */
+struct image_caller action_image_caller(struct action *a);
 
 /* instance_faults row for err; message NULL: by the rule of nova-contract 5.6. Failure is logged. */
 void YIELDS compute_add_fault(struct compute_manager *m, const char *uuid, const struct error *cause,

@@ -200,20 +200,13 @@ int guestspec_root_disk(const struct instance *i, const char *asked, char name[1
 
 int guestspec_load(struct action *a, struct guest_spec *ret, struct error *err)
 {
-        struct compute_manager *m = a->m;
-        struct image_info image = {};
-        struct disks_request req = { .instance = a->instance };
-        struct error image_err = {};
-        int r;
+        const struct image_caller caller = action_image_caller(a);
+        const struct disks_request req = { .instance = a->instance,
+                                           .caller = &caller,
+                                           .config_drive = guestspec_wants_config_drive(a->m, a->instance) };
 
-        /* An image that is gone matters only when its cached base is gone too: disks_load() says so then. */
-        if (a->instance->image_ref && *a->instance->image_ref &&
-            m->images->ops->get(m->images, a->instance->image_ref, &image, a->by, &image_err) == 0)
-                req.image = &image;
-        req.config_drive = guestspec_wants_config_drive(m, a->instance);
-        r = disks_load(m->disks, &req, ret, a->by, err);
-        if (r == 0)
-                guestspec_fill(m, a->instance, a->ctx, ret);
-        image_info_free(&image);
-        return r;
+        if (disks_load(a->m->disks, &req, ret, a->by, err) < 0)
+                return -1;
+        guestspec_fill(a->m, a->instance, a->ctx, ret);
+        return 0;
 }

@@ -90,14 +90,15 @@ static int YIELDS block_devices_then_spawning(struct action *a, struct error *er
         return action_save(a, COL_VM_STATE | COL_TASK_STATE, EXPECT(TASK_BLOCK_DEVICE_MAPPING), err);
 }
 
-static int YIELDS find_image(struct action *a, struct image_info *ret, struct error *err)
+static int YIELDS find_image(struct action *a, const struct image_caller *caller, struct image_info *ret,
+                             struct error *err)
 {
         const struct instance *i = a->instance;
         struct image_source *images = a->m->images;
 
         if (!i->image_ref || !*i->image_ref)
                 return error_set(err, NOVA_INVALID_BDM, "the instance names no image to boot from");
-        if (images->ops->get(images, i->image_ref, ret, a->by, err) < 0)
+        if (images->ops->get(images, i->image_ref, caller, ret, a->by, err) < 0)
                 return -1;
         if (ret->min_ram_mb > i->flavor.memory_mb)
                 return error_set(err, NOVA_FLAVOR_MEMORY_TOO_SMALL,
@@ -123,10 +124,12 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
 {
         CLEANUP(guest_spec_free) struct guest_spec spec = {};
         CLEANUP(image_info_free) struct image_info image = {};
+        const struct image_caller caller = action_image_caller(a);
         struct compute_manager *m = a->m;
         struct disks_request req = {
                 .instance = a->instance,
                 .image = &image,
+                .caller = &caller,
                 .config_drive = guestspec_wants_config_drive(m, a->instance),
                 .admin_password = b->admin_password,
                 .files = b->files,
@@ -136,7 +139,8 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
         if (b->n_files > 0 && !req.config_drive) /* nova drops them too */
                 log_warning("%u injected files are ignored: there is no config drive to put them on",
                             b->n_files);
-        if (find_image(a, &image, err) < 0)
+        a->running.doing = "asking for the image";
+        if (find_image(a, &caller, &image, err) < 0)
                 return -1;
         a->running.doing = "creating disks";
         if (disks_create(m->disks, &req, &spec, a->by, err) < 0)

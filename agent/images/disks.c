@@ -276,8 +276,9 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
         if (describe(s, req->instance, dir, s->use_cow_images ? "qcow2" : "raw", req->config_drive, into,
                      err) < 0)
                 return -1;
-        if (cache_get(s, req->image, &base, by, err) < 0)
+        if (cache_get(s, req->image, req->caller, &base, by, err) < 0)
                 return -1;
+        image_doing(req->caller, "creating disks");
         if (root_bytes > 0 && base.virtual_size > root_bytes)
                 r = error_set(err, NOVA_FLAVOR_DISK_SMALLER_THAN_IMAGE,
                               "Flavor's disk is too small for requested image. Flavor disk is %" PRId64
@@ -324,6 +325,16 @@ static int YIELDS read_format(struct disk_store *s, const char *dir, char *buf, 
         return 0;
 }
 
+static int YIELDS keep_base(struct disk_store *s, const struct disks_request *req, const char *disk,
+                            struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *base = NULL;
+
+        if (file_backing(s->tpool, disk, &base, by, err) < 0)
+                return error_while(err, "looking for the backing file of the root disk");
+        return base ? cache_keep(s, base, req->instance->image_ref, req->caller, by, err) : 0;
+}
+
 int disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                struct deadline by, struct error *err)
 {
@@ -341,13 +352,8 @@ int disks_load(struct disk_store *s, const struct disks_request *req, struct gue
                 return error_set(err, NOVA_INVALID_DISK_INFO, "the root disk %s is missing", disk);
         if (read_format(s, dir, format, sizeof(format), by, err) < 0)
                 return -1;
-        if (strcmp(format, "qcow2") == 0 && req->image) {
-                struct base_image base = {};
-
-                if (cache_get(s, req->image, &base, by, err) < 0)
-                        return error_while(err, "backing file of the root disk");
-                free(base.path);
-        }
+        if (strcmp(format, "qcow2") == 0 && keep_base(s, req, disk, by, err) < 0)
+                return -1;
         if (make_console_log(dir, err) < 0)
                 return -1;
         return describe(s, req->instance, dir, format, access(drive, F_OK) == 0, into, err);

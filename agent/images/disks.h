@@ -42,7 +42,8 @@ struct injected_file {
 
 struct disks_request {
         const struct instance *instance; /* uuid, flavor, root_device_name, system_metadata image_hw_*_bus */
-        const struct image_info *image;  /* as image_source_ops.get() gave it */
+        const struct image_info *image;  /* as image_source_ops.get() gave it; only for disks_create() */
+        const struct image_caller *caller; /* for whom an image is fetched, or NULL */
         bool config_drive;
         /* For the config drive; without one they are not needed. */
         const char *admin_password; /* or NULL */
@@ -60,12 +61,16 @@ int YIELDS disks_create(struct disk_store *s, const struct disks_request *req, s
                         struct deadline by, struct error *err);
 
 /*
- * The same description from the files that are there, for hard reboot and start. A base image that is missing
- * is fetched again when req->image is given; a missing root disk is NOVA_INVALID_DISK_INFO. The config drive
- * is listed when its file exists, whatever req->config_drive says.
+ * The same description from the files that are there, for hard reboot and start. The image of the instance is
+ * fetched again when the root disk's backing file is that one and missing: nova-contract 3.4. A missing root
+ * disk is NOVA_INVALID_DISK_INFO. The config drive is listed when its file exists, whatever req->config_drive
+ * says.
  */
 int YIELDS disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                       struct deadline by, struct error *err);
+
+/* Files that a fetch left in the cache which never ended: of an agent that was killed. */
+int YIELDS disks_remove_leftovers(struct disk_store *s, struct deadline by, struct error *err);
 
 /* The folder is renamed to <uuid>_del, then removed; absent is success. Also picks up an earlier <uuid>_del.
  */

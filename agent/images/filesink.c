@@ -35,12 +35,12 @@ struct file_sink {
         bool opened, finished;
 };
 
-/* What one job does: writes data, and ends the file when it is the last one. */
+/* What one job does: writes data, and begins or ends the file. */
 struct piece {
         struct target *target;
         char *data;
         size_t len;
-        bool last;
+        bool first, last; /* first: what was there before is forgotten */
         char hex[DIGEST_HEX_MAX + 1];
 };
 
@@ -77,7 +77,8 @@ static int open_target(void *arg, const bool *given_up, struct error *err)
         struct target *t = ((struct piece *)arg)->target;
 
         assert_on_worker();
-        (void)given_up;
+        if (__atomic_load_n(given_up, __ATOMIC_RELAXED))
+                return error_set(err, ERR_CANCELLED, "writing %s was given up", t->path);
         t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
         return t->fd < 0 ? error_system(err, errno, "writing %s", t->path) : 0;
 }
@@ -96,6 +97,16 @@ static int end_target(struct piece *p, struct error *err)
         return 0;
 }
 
+static int begin_anew(struct target *t, struct error *err)
+{
+        t->at = 0;
+        if (ftruncate(t->fd, 0) < 0)
+                return error_system(err, errno, "writing %s", t->path);
+        if (t->ctx && !EVP_DigestInit_ex(t->ctx, NULL, NULL))
+                return error_set(err, ERR_UNSUPPORTED, "the digest of %s failed", t->path);
+        return 0;
+}
+
 static int write_piece(void *arg, const bool *given_up, struct error *err)
 {
         struct piece *p = arg;
@@ -103,6 +114,8 @@ static int write_piece(void *arg, const bool *given_up, struct error *err)
 
         assert_on_worker();
         (void)given_up;
+        if (p->first && begin_anew(t, err) < 0)
+                return -1;
         if (t->ctx && !EVP_DigestUpdate(t->ctx, p->data, p->len))
                 return error_set(err, ERR_UNSUPPORTED, "the digest of %s failed", t->path);
         if (write_sparse(t->fd, p->data, p->len, t->at) < 0)
@@ -154,14 +167,14 @@ static void take_hex(void *arg, void *into)
                 snprintf(into, DIGEST_HEX_MAX + 1, "%s", p->hex);
 }
 
-static int YIELDS flush(struct file_sink *s, bool last, char *ret_hex, struct deadline by, struct error *err)
+/* Takes p over, which is to have what was gathered. */
+static int YIELDS flush(struct file_sink *s, struct piece *p, char *ret_hex, struct deadline by,
+                        struct error *err)
 {
-        struct piece *p = piece_new(s->target);
         const struct file_call c = { "write file", s->target->path, write_piece, p,
                                      piece_free,   take_hex,        ret_hex };
 
         p->data = strbuf_take(&s->gathered, &p->len);
-        p->last = last;
         return file_call(s->pool, &c, by, err);
 }
 
@@ -169,7 +182,17 @@ int file_sink_write(struct file_sink *s, const char *data, size_t len, struct de
 {
         strbuf_add(&s->gathered, data, len);
         s->length += (int64_t)len;
-        return s->gathered.len < PIECE ? 0 : flush(s, false, NULL, by, err);
+        return s->gathered.len < PIECE ? 0 : flush(s, piece_new(s->target), NULL, by, err);
+}
+
+int file_sink_restart(struct file_sink *s, struct deadline by, struct error *err)
+{
+        struct piece *p = piece_new(s->target);
+
+        strbuf_truncate(&s->gathered, 0);
+        s->length = 0;
+        p->first = true;
+        return flush(s, p, NULL, by, err);
 }
 
 int64_t file_sink_length(const struct file_sink *s)
@@ -179,7 +202,10 @@ int64_t file_sink_length(const struct file_sink *s)
 
 int file_sink_finish(struct file_sink *s, char *ret_hex, struct deadline by, struct error *err)
 {
-        if (flush(s, true, ret_hex, by, err) < 0)
+        struct piece *p = piece_new(s->target);
+
+        p->last = true;
+        if (flush(s, p, ret_hex, by, err) < 0)
                 return -1;
         s->finished = true;
         return 0;

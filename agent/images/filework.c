@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "images/header.h"
 
 enum { COPY_CHUNK = 1 << 20, BLOCK = 4096, TREE_DEPTH_MAX = 32 };
 
@@ -368,6 +369,24 @@ int file_inspect(struct tpool *p, const char *path, struct image_header *ret, st
 {
         struct work *w = work_new(path);
         const struct file_call c = { "inspect image", path, do_inspect, w, work_free, take_header, ret };
+
+        return file_call(p, &c, by, err);
+}
+
+static int do_backing(void *arg, const bool *given_up, struct error *err)
+{
+        struct work *w = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        return image_backing_path(w->path, &w->out, err);
+}
+
+int file_backing(struct tpool *p, const char *path, char **ret, struct deadline by, struct error *err)
+{
+        struct text_into into = { ret, NULL };
+        struct work *w = work_new(path);
+        const struct file_call c = { "inspect disk", path, do_backing, w, work_free, take_text, &into };
 
         return file_call(p, &c, by, err);
 }

@@ -29,6 +29,8 @@ int YIELDS file_copy(struct tpool *p, const char *from, const char *to, const ch
                      struct deadline by, struct error *err);
 int YIELDS file_inspect(struct tpool *p, const char *path, struct image_header *ret, struct deadline by,
                         struct error *err);
+/* image_backing_path(). */
+int YIELDS file_backing(struct tpool *p, const char *path, char **ret, struct deadline by, struct error *err);
 /* Absent is success. Never follows a symbolic link out of the tree. */
 int YIELDS file_remove_tree(struct tpool *p, const char *path, struct deadline by, struct error *err);
 /* See disks_console_read(). */

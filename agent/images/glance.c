@@ -1,13 +1,14 @@
 /*
  * agent/images/glance.c: an image service as a source of images.
  *
- * A request is tried on one server after the other. What is written to the file is thrown away when a
- * download breaks, and begun anew on the next server: a checksum at the end then covers what one server sent.
+ * A request is tried on one server after the other. A download that breaks is asked to go on where it ended;
+ * the digest goes along with the file, so at the end it is that of the whole, whoever sent its parts.
  */
 #define LOG_MODULE "images.glance"
 #include "images/glance.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #include "peers/service.h"
 
 enum { REQUEST_S = 60, PAUSE_S = 1, METADATA_MAX = 1 << 20, PROGRESS_S = 10 };
-#define MIB INT64_C(1048576)
 
 struct glance {
         struct image_source base;
@@ -30,20 +30,28 @@ struct glance {
         unsigned num_retries;
         double pause_s, timeout_s;
         struct http_client *http;
-        struct keystone *keystone;
-        char *(*user_token)(void *arg);
-        void *user_token_arg;
-        struct list downloads;
+        struct keystone *keystone, *service; /* borrowed; or NULL */
 };
 
 struct download {
-        struct list link;
-        struct glance *glance;
         const struct image_info *info;
-        struct file_sink *sink;
+        const struct image_caller *caller;
+        const char *file;
+        struct file_sink *sink; /* open from the first attempt on */
         bool sink_failed;
+        int64_t from;     /* where the present attempt asks to go on; 0: at the beginning */
+        int64_t farthest; /* that any attempt came */
+        char *md5;        /* as the server said it of the whole, or NULL */
         struct deadline by, tell_at;
+        int64_t told; /* so much was there when the log was told last */
         int64_t since_ns;
+};
+
+/* What a request is about: metadata when download is NULL. */
+struct wish {
+        const char *id, *path; /* path: below /v2/images/ */
+        const struct image_caller *caller;
+        struct download *download;
 };
 
 static struct glance *glance_of(struct image_source *s)
@@ -51,7 +59,7 @@ static struct glance *glance_of(struct image_source *s)
         return CONTAINER_OF(s, struct glance, base);
 }
 
-/* ---- one request ---- */
+/* ---- who asks, and where ---- */
 
 struct tokens {
         char *auth, *service; /* service: NULL when auth is ours */
@@ -59,100 +67,184 @@ struct tokens {
 
 static void tokens_free(struct tokens *t)
 {
-        free(t->auth);
-        free(t->service);
+        free_secret(t->auth);
+        free_secret(t->service);
 }
 
-static int YIELDS get_tokens(struct glance *g, struct tokens *ret, struct deadline by, struct error *err)
+static int YIELDS get_tokens(struct glance *g, const struct image_caller *caller, struct tokens *ret,
+                             struct deadline by, struct error *err)
 {
-        char *user = g->user_token ? g->user_token(g->user_token_arg) : NULL;
+        const char *user = caller ? caller->token : NULL;
+        struct keystone *k = user ? g->service : g->keystone;
         char *ours = NULL;
 
-        if (g->keystone && keystone_token(g->keystone, &ours, by, err) < 0) {
-                free(user);
+        if (k && keystone_token(k, &ours, by, err) < 0)
                 return -1;
-        }
         if (!user && !ours)
-                return error_set(err, NOVA_IMAGE_NOT_AUTHORIZED, "there is no token to ask for images with");
-        *ret = (struct tokens){ .auth = user ? user : ours, .service = user ? ours : NULL };
+                return error_set(err, NOVA_IMAGE_NOT_AUTHORIZED,
+                                 "there is neither a user's token nor an identity of this agent to ask for "
+                                 "images with");
+        *ret = (struct tokens){ .auth = user ? xstrdup(user) : ours, .service = user ? ours : NULL };
         return 0;
 }
 
-static int YIELDS server_url(struct glance *g, char **ret, struct deadline by, struct error *err)
+/* Our own token, if there was one, was refused: whether it is worth asking again with a new one. */
+static bool HUB_ONLY token_refused(struct glance *g, const struct tokens *t, bool user)
+{
+        if (user && t->service)
+                keystone_token_refused(g->service, t->service);
+        else if (!user)
+                keystone_token_refused(g->keystone, t->auth);
+        return !user || t->service;
+}
+
+static int YIELDS server_url(struct glance *g, const struct image_caller *caller, char **ret,
+                             struct deadline by, struct error *err)
 {
         struct keystone_endpoint wanted = { "image", g->interfaces, g->region };
+        char *url = NULL;
         size_t len;
 
         if (g->n_servers > 0)
-                *ret = service_trim_url(g->servers[g->next % g->n_servers]);
-        else if (keystone_endpoint(g->keystone, &wanted, ret, by, err) < 0)
+                url = service_trim_url(g->servers[g->next % g->n_servers]);
+        else if (caller && caller->catalog)
+                url = catalog_find(caller->catalog, &wanted, err);
+        if (!url && !g->keystone)
+                return error_set(err, ERR_NOT_FOUND,
+                                 "no image service is known: [glance] names none, and the request came "
+                                 "without one in its catalog");
+        if (!url && keystone_endpoint(g->keystone, &wanted, &url, by, err) < 0)
                 return -1;
-        len = strlen(*ret);
-        if (len >= 3 && strcmp(*ret + len - 3, "/v2") == 0)
-                (*ret)[len - 3] = '\0';
+        len = strlen(url);
+        if (len >= 3 && strcmp(url + len - 3, "/v2") == 0)
+                url[len - 3] = '\0';
+        *ret = url;
         return 0;
+}
+
+/* ---- data as it comes ---- */
+
+static const char *size_text(int64_t bytes, char buf[32])
+{
+        double mib = (double)bytes / 1048576;
+
+        snprintf(buf, 32, mib < 1024 ? "%.1f MiB" : "%.1f GiB", mib < 1024 ? mib : mib / 1024);
+        return buf;
+}
+
+static void HUB_ONLY tell_progress(struct download *d)
+{
+        int64_t done = file_sink_length(d->sink), size = d->info->size;
+        char text[96], a[32], b[32];
+
+        if (size > 0)
+                snprintf(text, sizeof(text), "%d %% of %s", (int)(100 * (double)done / (double)size),
+                         size_text(size, a));
+        else
+                snprintf(text, sizeof(text), "%s so far", size_text(done, a));
+        image_doing(d->caller, "downloading image %.64s: %s", d->info->id, text);
+        if (!deadline_passed(d->tell_at))
+                return;
+        log_info("downloading image %.128s: %s, %s/s", d->info->id, text,
+                 size_text((done - d->told) / PROGRESS_S, b));
+        d->tell_at = deadline_in_s(PROGRESS_S);
+        d->told = done;
 }
 
 static int take_data(void *arg, const char *data, size_t len, struct error *err)
 {
         struct download *d = arg;
-        int64_t size = d->info->size, done;
+        int64_t size = d->info->size;
 
         assert_green();
         if (file_sink_write(d->sink, data, len, d->by, err) < 0) {
                 d->sink_failed = true;
                 return -1;
         }
-        done = file_sink_length(d->sink);
-        if (size > 0 && done > size) {
+        if (size > 0 && file_sink_length(d->sink) > size) {
                 d->sink_failed = true;
-                return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "there are more than its %" PRId64 " bytes",
-                                 size);
+                return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
+                                 "Image %.128s is unacceptable: there are more than its %" PRId64 " bytes",
+                                 d->info->id, size);
         }
-        if (deadline_passed(d->tell_at)) {
-                d->tell_at = deadline_in_s(PROGRESS_S);
-                log_info("fetching image %s: %" PRId64 " of %" PRId64 " MiB", d->info->id, done / MIB,
-                         size / MIB);
-        }
+        tell_progress(d);
         return 0;
 }
 
-static int YIELDS ask_server(struct glance *g, const char *path, const struct tokens *t, struct download *d,
+/* Does "bytes 1000-1999/2000" begin where we are? */
+static bool goes_on(const struct http_response *r, int64_t from)
+{
+        const char *range = http_response_header(r, "Content-Range");
+        int64_t begin;
+
+        return from > 0 && range && sscanf(range, "bytes %" SCNd64 "-", &begin) == 1 && begin == from;
+}
+
+/* A server that does not know ranges sends the whole again. */
+static int take_head(void *arg, const struct http_response *r, struct error *err)
+{
+        struct download *d = arg;
+        const char *md5 = http_response_header(r, "Content-MD5");
+
+        assert_green();
+        if (r->status == 206 && goes_on(r, d->from))
+                return 0;
+        if (r->status == 206) {
+                d->sink_failed = true;
+                return error_set(err, ERR_PROTOCOL, "the server sent another part than the one asked for");
+        }
+        replace_str(&d->md5, md5);
+        if (file_sink_length(d->sink) == 0)
+                return 0;
+        log_info("image %.128s: the server does not go on, downloading from the beginning", d->info->id);
+        if (file_sink_restart(d->sink, d->by, err) == 0)
+                return 0;
+        d->sink_failed = true;
+        return -1;
+}
+
+/* ---- one request ---- */
+
+static int YIELDS ask_server(struct glance *g, const struct wish *w, const struct tokens *t,
                              struct http_response *ret, struct deadline by, struct error *err)
 {
+        struct download *d = w->download;
         CLEANUP(freep) char *server = NULL;
         CLEANUP(freep) char *url = NULL;
+        char range[48];
         struct http_header headers[] = { { "X-Auth-Token", t->auth, true },
-                                         { "X-Service-Token", t->service, true } };
+                                         { "X-Service-Token", t->service, true },
+                                         { "Range", d && d->from > 0 ? range : NULL } };
         struct http_request req = { .method = "GET",
                                     .headers = headers,
-                                    .n_headers = 2,
+                                    .n_headers = 3,
                                     .max_body = METADATA_MAX,
                                     .sink = d ? take_data : NULL,
+                                    .head = d ? take_head : NULL,
                                     .sink_arg = d };
 
-        if (server_url(g, &server, by, err) < 0)
+        if (d)
+                snprintf(range, sizeof(range), "bytes=%" PRId64 "-", d->from);
+        if (server_url(g, w->caller, &server, by, err) < 0)
                 return -1;
-        req.url = url = xasprintf("%s/v2/images/%s", server, path);
+        req.url = url = xasprintf("%s/v2/images/%s", server, w->path);
         if (!d)
                 by = deadline_earlier(by, deadline_in_s(g->timeout_s));
         return http_call(g->http, &req, ret, by, err);
 }
 
 /* The same with a new token of ours when the first was refused. */
-static int YIELDS ask_with_token(struct glance *g, const char *path, struct download *d,
-                                 struct http_response *ret, struct deadline by, struct error *err)
+static int YIELDS ask_with_token(struct glance *g, const struct wish *w, struct http_response *ret,
+                                 struct deadline by, struct error *err)
 {
         for (unsigned attempt = 1;; attempt++) {
                 CLEANUP(tokens_free) struct tokens t = {};
-                const char *ours;
 
-                if (get_tokens(g, &t, by, err) < 0 || ask_server(g, path, &t, d, ret, by, err) < 0)
+                if (get_tokens(g, w->caller, &t, by, err) < 0 || ask_server(g, w, &t, ret, by, err) < 0)
                         return -1;
-                ours = t.service ? t.service : g->keystone ? t.auth : NULL;
-                if (ret->status != 401 || attempt == 2 || !ours)
+                if (ret->status != 401 || !token_refused(g, &t, w->caller && w->caller->token) ||
+                    attempt == 2)
                         return 0;
-                keystone_token_refused(g->keystone, ours);
                 http_response_free(ret);
         }
 }
@@ -167,11 +259,39 @@ static int status_error(const char *id, const struct http_response *r, struct er
         case 403:
                 return error_set(err, NOVA_IMAGE_NOT_AUTHORIZED, "Not authorized for image %.128s.", id);
         case 204:
-                return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "Image %.128s has no data", id);
+                return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "Image %.128s is unacceptable: it has no data",
+                                 id);
         default:
                 service_status_error(r->status, r->body, r->len, err);
                 return error_while(err, "image %.128s", id);
         }
+}
+
+static int YIELDS open_sink(struct download *d, struct error *err)
+{
+        const char *algo = d->info->checksum_algo ? d->info->checksum_algo : "md5";
+
+        d->sink = file_sink_open(image_source_tpool(), d->file, algo, d->by, err);
+        if (d->sink)
+                return 0;
+        d->sink_failed = true;
+        if (err->code == ERR_UNSUPPORTED) {
+                err->code = NOVA_IMAGE_UNACCEPTABLE;
+                error_while(err, "Image %.128s is unacceptable", d->info->id);
+        }
+        return -1;
+}
+
+static int YIELDS attempt(struct glance *g, const struct wish *w, struct http_response *ret,
+                          struct deadline by, struct error *err)
+{
+        struct download *d = w->download;
+
+        if (d && !d->sink && open_sink(d, err) < 0)
+                return -1;
+        if (d)
+                d->from = file_sink_length(d->sink);
+        return ask_with_token(g, w, ret, by, err);
 }
 
 static bool may_help_elsewhere(const struct http_response *r, int failed, const struct download *d,
@@ -179,49 +299,50 @@ static bool may_help_elsewhere(const struct http_response *r, int failed, const 
 {
         if (failed < 0)
                 return !(d && d->sink_failed) && (err->code == ERR_CLOSED || err->code == ERR_TIMEOUT);
-        return r->status == 503;
+        return r->status == 503 || (r->status == 416 && d && d->from > 0);
 }
 
-/* One attempt: begins the file, if there is one. */
-static int YIELDS attempt(struct glance *g, const char *path, struct download *d, const char *file,
-                          struct http_response *ret, struct deadline by, struct error *err)
+/* True: this attempt brought more than any before. */
+static bool HUB_ONLY came_further(struct download *d)
 {
-        const char *algo;
-
-        if (!d)
-                return ask_with_token(g, path, NULL, ret, by, err);
-        file_sink_close(take_ptr(&d->sink));
-        algo = d->info->checksum_algo ? d->info->checksum_algo : "md5";
-        d->sink = file_sink_open(image_source_tpool(), file, algo, by, err);
-        if (!d->sink) {
-                d->sink_failed = true;
-                return -1;
-        }
-        return ask_with_token(g, path, d, ret, by, err);
+        if (!d || !d->sink || file_sink_length(d->sink) <= d->farthest)
+                return false;
+        d->farthest = file_sink_length(d->sink);
+        return true;
 }
 
-/* On success the answer is 200. */
-static int YIELDS ask(struct glance *g, const char *id, const char *path, struct download *d,
-                      const char *file, struct http_response *ret, struct deadline by, struct error *err)
+static int YIELDS pause_before_retry(struct glance *g, const struct wish *w, int status, struct deadline by,
+                                     struct error *err)
+{
+        log_warning("%s; trying again in %.0f s", err->text, g->pause_s);
+        g->next++;
+        *err = (struct error){};
+        if (status == 416 && file_sink_restart(w->download->sink, by, err) < 0)
+                return -1;
+        return green_sleep_until(deadline_earlier(by, deadline_in_s(g->pause_s)), err);
+}
+
+/* On success the answer is a good one. */
+static int YIELDS ask(struct glance *g, const struct wish *w, struct http_response *ret, struct deadline by,
+                      struct error *err)
 {
         for (unsigned left = g->num_retries;; left--) {
-                int r = attempt(g, path, d, file, ret, by, err);
+                int r = attempt(g, w, ret, by, err), status = ret->status;
+                bool again;
 
-                if (r == 0 && ret->status == 200)
+                if (r == 0 && (status == 200 || (status == 206 && w->download)))
                         return 0;
                 if (r == 0)
-                        status_error(id, ret, err);
-                else
-                        error_while(err, "image %.128s", id);
-                if (left == 0 || !may_help_elsewhere(ret, r, d, err) || deadline_passed(by)) {
-                        http_response_free(ret);
-                        return -1;
-                }
-                log_warning("%s; trying again in %.0f s", err->text, g->pause_s);
+                        status_error(w->id, ret, err);
+                else if (err->code != NOVA_IMAGE_UNACCEPTABLE && err->code != NOVA_IMAGE_NOT_AUTHORIZED)
+                        error_while(err, "image %.128s", w->id);
+                again = may_help_elsewhere(ret, r, w->download, err);
                 http_response_free(ret);
-                g->next++;
-                *err = (struct error){};
-                if (green_sleep_until(deadline_earlier(by, deadline_in_s(g->pause_s)), err) < 0)
+                if (came_further(w->download))
+                        left = g->num_retries;
+                if (left == 0 || !again || deadline_passed(by))
+                        return -1;
+                if (pause_before_retry(g, w, status, by, err) < 0)
                         return -1;
         }
 }
@@ -259,29 +380,30 @@ static int parse_info(const char *id, const struct http_response *r, struct imag
         return 0;
 }
 
-static int glance_get(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
-                      struct error *err)
+static int glance_get(struct image_source *s, const char *id, const struct image_caller *caller,
+                      struct image_info *ret, struct deadline by, struct error *err)
 {
         CLEANUP(http_response_free) struct http_response r = {};
         CLEANUP(freep) char *path = http_escape(id);
+        const struct wish w = { id, path, caller, NULL };
 
         assert_green();
-        if (ask(glance_of(s), id, path, NULL, NULL, &r, by, err) < 0)
+        if (ask(glance_of(s), &w, &r, by, err) < 0)
                 return -1;
         return parse_info(id, &r, ret, err);
 }
 
 /* ---- data ---- */
 
-static int check_sum(const struct image_info *info, const struct http_response *r, const char *hex,
-                     struct error *err)
+static int check_data(const struct download *d, const char *hex, struct error *err)
 {
-        const char *want = info->checksum ? info->checksum : http_response_header(r, "Content-MD5");
+        const struct image_info *info = d->info;
+        const char *want = info->checksum ? info->checksum : d->md5;
 
         if (!want || strcasecmp(want, hex) == 0)
                 return 0;
         return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
-                         "data of image %.128s is damaged: its %s is %.16s..., not "
+                         "Image %.128s is unacceptable: its data is damaged, its %s is %.16s..., not "
                          "%.16s...",
                          info->id, info->checksum_algo ? info->checksum_algo : "md5", hex, want);
 }
@@ -290,65 +412,51 @@ static int check_length(const struct image_info *info, int64_t got, struct error
 {
         if (info->size <= 0 || info->size == got)
                 return 0;
-        return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "image %.128s has %" PRId64 " bytes, not %" PRId64,
-                         info->id, got, info->size);
+        return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
+                         "Image %.128s is unacceptable: it has %" PRId64 " bytes, not %" PRId64, info->id,
+                         got, info->size);
 }
 
-static int YIELDS download(struct glance *g, struct download *d, const char *file, struct deadline by,
-                           struct error *err)
+static int YIELDS download(struct glance *g, struct download *d, struct error *err)
 {
         CLEANUP(http_response_free) struct http_response r = {};
         CLEANUP(freep) char *id = http_escape(d->info->id);
         CLEANUP(freep) char *path = xasprintf("%s/file", id);
+        const struct wish w = { d->info->id, path, d->caller, d };
         char hex[DIGEST_HEX_MAX + 1] = "";
 
-        if (ask(g, d->info->id, path, d, file, &r, by, err) < 0)
+        if (ask(g, &w, &r, d->by, err) < 0 || check_length(d->info, file_sink_length(d->sink), err) < 0 ||
+            file_sink_finish(d->sink, hex, d->by, err) < 0)
                 return -1;
-        if (check_length(d->info, file_sink_length(d->sink), err) < 0 ||
-            file_sink_finish(d->sink, hex, by, err) < 0)
-                return -1;
-        if (check_sum(d->info, &r, hex, err) == 0)
+        if (check_data(d, hex, err) == 0)
                 return 0;
-        unlink(file);
+        unlink(d->file);
         return -1;
 }
 
-static int glance_fetch(struct image_source *s, const char *id, const char *file, struct deadline by,
+static int glance_fetch(struct image_source *s, const struct image_info *image,
+                        const struct image_caller *caller, const char *file, struct deadline by,
                         struct error *err)
 {
-        struct glance *g = glance_of(s);
-        struct image_info info = {};
-        struct download d = { .glance = g, .info = &info, .by = by, .since_ns = clock_now_ns() };
+        struct download d = { .info = image,
+                              .caller = caller,
+                              .file = file,
+                              .by = by,
+                              .tell_at = deadline_in_s(PROGRESS_S),
+                              .since_ns = clock_now_ns() };
+        char size[32];
         int r;
 
         assert_green();
-        if (glance_get(s, id, &info, by, err) < 0)
-                return -1;
-        d.tell_at = deadline_in_s(PROGRESS_S);
-        list_append(&g->downloads, &d.link);
-        r = download(g, &d, file, by, err);
-        list_remove(&d.link);
+        image_doing(caller, "downloading image %.64s", image->id);
+        r = download(glance_of(s), &d, err);
         if (r == 0)
-                log_info("fetched image %.128s, %" PRId64 " bytes in %.1f s", id, file_sink_length(d.sink),
-                         (double)(clock_now_ns() - d.since_ns) / NS_PER_S);
+                log_info("downloaded image %.128s, %s in %.1f s", image->id,
+                         size_text(file_sink_length(d.sink), size),
+                         (double)(clock_now_ns() - d.since_ns) / (double)NS_PER_S);
         file_sink_close(d.sink);
-        image_info_free(&info);
+        free(d.md5);
         return r;
-}
-
-void image_source_glance_progress(struct image_source *s,
-                                  void (*fn)(const struct glance_progress *p, void *arg), void *arg)
-{
-        struct glance *g = glance_of(s);
-
-        list_for_each (node, &g->downloads) {
-                const struct download *d = CONTAINER_OF(node, struct download, link);
-                struct glance_progress p = { .id = d->info->id, .size = d->info->size };
-
-                p.done = d->sink ? file_sink_length(d->sink) : 0;
-                p.since_s = (double)(clock_now_ns() - d->since_ns) / NS_PER_S;
-                fn(&p, arg);
-        }
 }
 
 /* ---- the source ---- */
@@ -389,19 +497,12 @@ static void add_servers(struct glance *g, const char *list)
         }
 }
 
-struct image_source *image_source_glance_new(const struct glance_options *opt, struct error *err)
+struct image_source *image_source_glance_new(const struct glance_options *opt)
 {
         bool one = opt->endpoint_override && *opt->endpoint_override;
-        struct glance *g;
+        struct glance *g = NEW(struct glance);
 
-        if (!one && !(opt->api_servers && *opt->api_servers) && !opt->keystone) {
-                error_set(err, ERR_INVALID,
-                          "no api_servers, no endpoint_override, and no catalog to find one in");
-                return NULL;
-        }
-        g = NEW(struct glance);
         g->base.ops = &glance_ops;
-        list_init(&g->downloads);
         add_servers(g, one ? opt->endpoint_override : opt->api_servers ? opt->api_servers : "");
         g->interfaces = xstrdup(opt->interfaces);
         g->region = xstrdup(opt->region);
@@ -410,7 +511,6 @@ struct image_source *image_source_glance_new(const struct glance_options *opt, s
         g->timeout_s = opt->timeout_s > 0 ? opt->timeout_s : REQUEST_S;
         g->http = opt->http;
         g->keystone = opt->keystone;
-        g->user_token = opt->user_token;
-        g->user_token_arg = opt->user_token_arg;
+        g->service = opt->service;
         return &g->base;
 }

@@ -100,6 +100,21 @@ static int qcow2_extensions(struct image_header_facts *f, const struct head *h, 
         return 0;
 }
 
+/* Only for files of our own: of an image that came from outside the mere presence of a name is enough. */
+static int qcow2_backing_name(struct image_header_facts *f, const struct head *h, struct error *err)
+{
+        uint64_t offset = be64(h->data + 8);
+        uint32_t len = be32(h->data + 16);
+
+        f->backing_file = offset != 0 || len != 0;
+        if (!f->backing_file || len > QCOW2_NAME_MAX || offset > (uint64_t)h->file_size)
+                return 0;
+        if (pread(h->fd, f->backing_name, len, (off_t)offset) != (ssize_t)len)
+                return error_system(err, errno ? errno : EIO, "reading %s", h->path);
+        f->backing_name[len] = '\0';
+        return 0;
+}
+
 static int read_qcow2(struct image_header_facts *f, const struct head *h, struct error *err)
 {
         uint32_t version, cluster_bits;
@@ -124,7 +139,8 @@ static int read_qcow2(struct image_header_facts *f, const struct head *h, struct
                 return refuse(err, h->path, "the qcow2 header has an impossible length");
         if (be32(h->data + 36) > (32u << 20) / 8 || be32(h->data + 60) > 65536)
                 return refuse(err, h->path, "the qcow2 has tables of an absurd size");
-        f->backing_file = be64(h->data + 8) != 0 || be32(h->data + 16) != 0;
+        if (qcow2_backing_name(f, h, err) < 0)
+                return -1;
         f->data_file = incompatible & QCOW2_DATA_FILE;
         f->encrypted = be32(h->data + 32) != 0;
         end = h->len < (1u << cluster_bits) ? h->len : 1u << cluster_bits;
@@ -303,5 +319,24 @@ int image_header_inspect(const char *path, struct image_header *ret, struct erro
                 return refuse(err, path, "it is encrypted");
         memcpy(ret->format, f.format, sizeof(ret->format));
         ret->virtual_size = f.virtual_size;
+        return 0;
+}
+
+int image_backing_path(const char *path, char **ret, struct error *err)
+{
+        struct image_header_facts f;
+        const char *name = f.backing_name, *slash = strrchr(path, '/');
+        size_t first;
+
+        *ret = NULL;
+        if (image_header_facts(path, &f, err) < 0)
+                return -1;
+        first = strcspn(name, ":/");
+        if (!*name || name[first] == ':') /* a protocol, or json: */
+                return 0;
+        if (*name == '/')
+                *ret = xstrdup(name);
+        else
+                *ret = xasprintf("%.*s/%s", slash ? (int)(slash - path) : 1, slash ? path : ".", name);
         return 0;
 }

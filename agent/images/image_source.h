@@ -14,14 +14,36 @@ struct image_info { /* glance's fields that the agent uses */
 };
 void image_info_free(struct image_info *i);
 
+/*
+ * For whom images are asked for; all of it borrowed for the time of the call. NULL instead of one: for the
+ * agent itself, whose own identity asks.
+ */
+struct jval;
+struct image_caller {
+        const char *token;          /* secret: the user's; NULL: he has none */
+        const struct jval *catalog; /* of the user's request context, or NULL */
+        /* Hears in words for people what is being done, often; must not yield. NULL: nobody. */
+        void (*doing)(void *arg, const char *text);
+        void *arg;
+};
+enum { IMAGE_DOING_MAX = 160 }; /* of its text */
+/* Calls doing(), if there is anybody to hear it. */
+void HUB_ONLY image_doing(const struct image_caller *caller, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
+
 struct image_source;
 struct image_source_ops {
         const char *name;
         /* NOVA_IMAGE_NOT_FOUND, NOVA_IMAGE_NOT_AUTHORIZED */
-        int (*get)(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
-                   struct error *err);
-        /* Writes the data to path (created, mode 0644), checksum verified: NOVA_IMAGE_UNACCEPTABLE. */
-        int (*fetch)(struct image_source *s, const char *id, const char *path, struct deadline by,
+        int (*get)(struct image_source *s, const char *id, const struct image_caller *caller,
+                   struct image_info *ret, struct deadline by, struct error *err);
+        /*
+         * Writes the data of an image, as get() described it, to path (created, mode 0644), checksum
+         * verified: NOVA_IMAGE_UNACCEPTABLE. Nothing stays at path after a failure, except that a call which
+         * was given up may still make the file a little later: so each attempt has a path of its own.
+         */
+        int (*fetch)(struct image_source *s, const struct image_info *image,
+                     const struct image_caller *caller, const char *path, struct deadline by,
                      struct error *err);
         void (*free)(struct image_source *s);
 };

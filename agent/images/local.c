@@ -50,6 +50,19 @@ void image_info_free(struct image_info *i)
         *i = (struct image_info){};
 }
 
+void image_doing(const struct image_caller *caller, const char *fmt, ...)
+{
+        char text[IMAGE_DOING_MAX];
+        va_list ap;
+
+        if (!caller || !caller->doing)
+                return;
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        caller->doing(caller->arg, text);
+}
+
 static bool id_is_harmless(const char *id)
 {
         size_t len = id ? strlen(id) : 0;
@@ -147,39 +160,39 @@ static struct local_source *local_of(struct image_source *s)
         return CONTAINER_OF(s, struct local_source, base);
 }
 
-static int local_get(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
-                     struct error *err)
+static int local_get(struct image_source *s, const char *id, const struct image_caller *caller,
+                     struct image_info *ret, struct deadline by, struct error *err)
 {
         assert_green();
+        (void)caller; /* whoever can use the agent's socket may use its images */
         return read_metadata(local_of(s)->dir, id, ret, by, err);
 }
 
-static int local_fetch(struct image_source *s, const char *id, const char *path, struct deadline by,
+static int local_fetch(struct image_source *s, const struct image_info *image,
+                       const struct image_caller *caller, const char *path, struct deadline by,
                        struct error *err)
 {
         CLEANUP(freep) char *from = NULL;
         char hex[DIGEST_HEX_MAX + 1] = "";
-        struct image_info info = {};
-        int r = 0;
 
         assert_green();
-        if (read_metadata(local_of(s)->dir, id, &info, by, err) < 0)
-                return -1;
-        from = xasprintf("%s/%s.img", local_of(s)->dir, id);
-        if (file_copy(pool, from, path, info.checksum_algo, hex, by, err) < 0) {
+        if (!id_is_harmless(image->id))
+                return not_found(image->id, err);
+        image_doing(caller, "copying image %s", image->id);
+        from = xasprintf("%s/%s.img", local_of(s)->dir, image->id);
+        if (file_copy(pool, from, path, image->checksum_algo, hex, by, err) < 0) {
                 if (err->code == ERR_NOT_FOUND)
-                        error_set(err, NOVA_IMAGE_NOT_FOUND, "image %s has no data", id);
+                        error_set(err, NOVA_IMAGE_NOT_FOUND, "image %s has no data", image->id);
                 else if (err->code == ERR_UNSUPPORTED)
                         err->code = NOVA_IMAGE_UNACCEPTABLE;
-                r = -1;
-        } else if (info.checksum && strcasecmp(info.checksum, hex) != 0) {
-                unlink(path);
-                r = error_set(err, NOVA_IMAGE_UNACCEPTABLE,
-                              "data of image %s is damaged: its %s is %.16s..., not %.16s...", id,
-                              info.checksum_algo ? info.checksum_algo : "checksum", hex, info.checksum);
+                return -1;
         }
-        image_info_free(&info);
-        return r;
+        if (!image->checksum || strcasecmp(image->checksum, hex) == 0)
+                return 0;
+        unlink(path);
+        return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
+                         "data of image %s is damaged: its %s is %.16s..., not %.16s...", image->id,
+                         image->checksum_algo ? image->checksum_algo : "checksum", hex, image->checksum);
 }
 
 static void local_free(struct image_source *s)

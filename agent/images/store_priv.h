@@ -23,8 +23,23 @@ struct base_image {
         int64_t virtual_size;
 };
 /* The base of an image, fetched if it is not there; its mtime is renewed. Caller frees path. */
-int YIELDS cache_get(struct disk_store *s, const struct image_info *image, struct base_image *ret,
-                     struct deadline by, struct error *err);
+int YIELDS cache_get(struct disk_store *s, const struct image_info *image, const struct image_caller *caller,
+                     struct base_image *ret, struct deadline by, struct error *err);
+/*
+ * The base at path, which a disk has as its backing file, is there: its mtime is renewed, or it is fetched
+ * again when it is that of this image.
+ */
+int YIELDS cache_keep(struct disk_store *s, const char *path, const char *image_id,
+                      const struct image_caller *caller, struct deadline by, struct error *err);
+
+/* ---- leftovers.c ---- */
+
+/* The lock that is held while the base of that name is made. NULL: err. */
+struct named_lock *YIELDS cache_lock(struct disk_store *s, const char *name, struct deadline by,
+                                     struct error *err);
+/* What attempts left that ended badly. The caller holds the lock of that name. */
+int YIELDS cache_remove_leftovers(struct disk_store *s, const char *name, struct deadline by,
+                                  struct error *err);
 
 /* ---- config_drive.c ---- */
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "json/json.h"
 #include "model/uuid.h"
 
 struct instance *instance_new(void)
@@ -153,6 +154,8 @@ void block_devices_free(struct block_devices *b)
 
 void request_context_free(struct request_context *c)
 {
+        free_secret(c->auth_token);
+        jval_unref(c->service_catalog);
         free(c->request_id);
         free(c->user_id);
         free(c->project_id);

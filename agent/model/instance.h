@@ -62,7 +62,10 @@ struct block_devices {
 void block_devices_free(struct block_devices *b);
 
 /* Who asked: the request context (nova-contract 2.4). */
+struct jval;
 struct request_context {
+        char *auth_token;             /* secret: the user's; NULL: there is none */
+        struct jval *service_catalog; /* a reference, or NULL: see peers/keystone.h catalog_find() */
         char *request_id, *user_id, *project_id, *user_name, *project_name, *roles; /* roles: comma list */
         bool is_admin;
 };

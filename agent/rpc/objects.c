@@ -139,7 +139,7 @@ const char *object_instance_uuid(const struct jval *args)
 
 struct context_fields {
         char *request_id, *user_id, *project_id, *user_name, *project_name;
-        struct jval *roles;
+        struct jval *roles, *service_catalog;
         bool is_admin;
 };
 static const struct json_field context_fields[] = {
@@ -149,6 +149,8 @@ static const struct json_field context_fields[] = {
         { "user_name", json_field_text, offsetof(struct context_fields, user_name), JSON_NULLABLE },
         { "project_name", json_field_text, offsetof(struct context_fields, project_name), JSON_NULLABLE },
         { "roles", json_field_array, offsetof(struct context_fields, roles), JSON_NULLABLE },
+        { "service_catalog", json_field_array, offsetof(struct context_fields, service_catalog),
+          JSON_NULLABLE },
         { "is_admin", json_field_bool, offsetof(struct context_fields, is_admin), JSON_NULLABLE },
         {},
 };
@@ -170,10 +172,23 @@ static int join_roles(const struct jval *roles, char **ret, struct error *err)
         return 0;
 }
 
+/* Not by the table: what that frees is not overwritten. */
+static int take_auth_token(const struct jval *context, char **ret, struct error *err)
+{
+        const struct jval *token = jval_get(context, "auth_token");
+
+        if (!jval_is_null(token) && jval_type(token) != JVAL_TEXT)
+                return error_set(err, NOVA_TYPE_ERROR, "context: auth_token: expected text, got %s",
+                                 jval_type_name(jval_type(token)));
+        if (*jval_text(token, ""))
+                *ret = xstrdup(jval_text(token, NULL));
+        return 0;
+}
+
 int object_context_decode(const struct jval *context, struct request_context *ret, struct error *err)
 {
         struct context_fields f = {};
-        char *roles = NULL;
+        char *roles = NULL, *token = NULL;
 
         if (json_fields_decode(context_fields, context, &f, err) < 0) {
                 err->code = NOVA_TYPE_ERROR;
@@ -183,7 +198,8 @@ int object_context_decode(const struct jval *context, struct request_context *re
                 json_fields_free(context_fields, &f);
                 return error_set(err, NOVA_TYPE_ERROR, "context: request_id is longer than %d bytes", ID_MAX);
         }
-        if (join_roles(f.roles, &roles, err) < 0) {
+        if (join_roles(f.roles, &roles, err) < 0 || take_auth_token(context, &token, err) < 0) {
+                free(roles);
                 json_fields_free(context_fields, &f);
                 return -1;
         }
@@ -191,6 +207,8 @@ int object_context_decode(const struct jval *context, struct request_context *re
                 *ret = (struct request_context){ .request_id = take_ptr(&f.request_id) };
         else
                 request_context_admin(ret);
+        ret->auth_token = token;
+        ret->service_catalog = jval_ref(f.service_catalog);
         ret->user_id = take_ptr(&f.user_id);
         ret->project_id = take_ptr(&f.project_id);
         ret->user_name = take_ptr(&f.user_name);

@@ -122,6 +122,7 @@ static void YIELDS give_image(struct rig *r, const char *format, const char *siz
         run(create);
         image_info_free(&r->image);
         ck_assert_ok(image_local_import(r->images_dir, &what, &r->image, soon(), &err), err);
+        replace_str(&r->instance->image_ref, r->image.id);
 }
 
 static char *instance_file(const struct rig *r, const char *name)
@@ -490,12 +491,13 @@ static int build_one(void *arg, struct error *err)
 static unsigned fetches;
 static const struct image_source_ops *real_ops;
 
-static int counted_fetch(struct image_source *s, const char *id, const char *path, struct deadline by,
+static int counted_fetch(struct image_source *s, const struct image_info *image,
+                         const struct image_caller *caller, const char *path, struct deadline by,
                          struct error *err)
 {
         assert_green();
         fetches++;
-        return real_ops->fetch(s, id, path, by, err);
+        return real_ops->fetch(s, image, caller, path, by, err);
 }
 
 GREEN_TEST_REAL(eight_builds_fetch_an_image_once)

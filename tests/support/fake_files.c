@@ -70,8 +70,8 @@ void image_info_free(struct image_info *i)
         *i = (struct image_info){};
 }
 
-static int get_image(struct image_source *s, const char *id, struct image_info *ret, struct deadline by,
-                     struct error *err)
+static int get_image(struct image_source *s, const char *id, const struct image_caller *caller,
+                     struct image_info *ret, struct deadline by, struct error *err)
 {
         assert_green();
         if (begin("get_image", by, err) < 0)

@@ -240,6 +240,44 @@ START_TEST(dump_masks_passwords)
 }
 END_TEST
 
+#define RABBIT "transport_url = 'rabbit://u:p@h/'\n"
+#define PLACEMENT                                                                         \
+        "placement {\n auth_type = 'password'\n auth_url = 'http://k'\n username = 'n'\n" \
+        " password = 'p'\n user_domain_id = 'd'\n project_name = 's'\n project_domain_id = 'd'\n}\n"
+static const struct {
+        const char *text, *source;
+} sources[] = {
+        { "", "local" },
+        { RABBIT, "glance" },
+        { PLACEMENT, "glance" },
+        { RABBIT "images {\n local_path = '/srv/images'\n}\n", "local" },
+        { RABBIT "images {\n source = 'local'\n}\n", "local" },
+        { "images {\n source = 'glance'\n}\n", "glance" },
+        { "images {\n local_path = '/srv/images'\n}\nglance {\n api_servers = 'http://a, https://b/v2'\n}\n",
+          "glance" },
+        { "glance {\n endpoint_override = 'http://g'\n}\n", "glance" },
+        { "glance {\n endpoint_override = 'http://g'\n}\nimages {\n source = 'local'\n}\n", "local" },
+        { "glance {\n num_retries = 5\n}\n", "local" },
+};
+
+START_TEST(images_come_from_glance_where_there_is_a_cloud)
+{
+        struct conf *c = conf_of(sources[_i].text);
+
+        ck_assert_str_eq(c->images.source, sources[_i].source);
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(a_service_user_without_a_way_to_authenticate_is_noted)
+{
+        struct conf *c = conf_of("service_user {\n  send_service_user_token = true\n}\n");
+
+        ck_assert_ptr_nonnull(strstr(c->notes, ":2: no token goes along with those of users"));
+        conf_free(c);
+}
+END_TEST
+
 START_TEST(dump_hides_a_password_that_is_no_url)
 {
         struct conf *c = conf_of("placement {\n  auth_url = 'http://k'\n  password = 'geheim'\n}\n");
@@ -340,6 +378,8 @@ int main(void)
         tcase_add_test(tcase, dump_read_again_is_the_same);
         tcase_add_loop_test(tcase, dump_masks_passwords, 0, ARRAY_SIZE(masked));
         tcase_add_test(tcase, dump_hides_a_password_that_is_no_url);
+        tcase_add_loop_test(tcase, images_come_from_glance_where_there_is_a_cloud, 0, ARRAY_SIZE(sources));
+        tcase_add_test(tcase, a_service_user_without_a_way_to_authenticate_is_noted);
         tcase_add_test(tcase, reload_tells_what_needs_a_restart);
         tcase_add_test(tcase, example_file_is_what_the_table_says);
         tcase_add_test(tcase, example_file_sets_every_option_to_its_default);

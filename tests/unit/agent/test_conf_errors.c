@@ -111,6 +111,11 @@ static const struct wrong_file wrong_files[] = {
           "  user_domain_id = 'default'\n  project_name = 'service'\n}\n",
           "F:2: [placement] auth_type = 'password' needs password\n"
           "F:2: [placement] auth_type = 'password' needs project_domain_name\n" },
+        { "service_user {\n  auth_type = 'password'\n  auth_url = 'http://k:5000'\n  username = 'nova'\n"
+          "  password = 'p'\n  user_domain_id = 'default'\n  project_domain_id = 'default'\n}\n",
+          "F:2: [service_user] auth_type = 'password' needs project_name\n" },
+        { "glance {\n  api_servers = 'http://a, glance:9292'\n}\n",
+          "F:2: api_servers must be http://HOST:PORT or https://..., several separated by commas\n" },
         { "placement {\n  auth_url = 'keystone:5000'\n}\n",
           "F:2: auth_url must be http://HOST:PORT/... or https://...\n" },
         { "host = 'a'\nreport_interval = 5\nhost = 'b'\n",

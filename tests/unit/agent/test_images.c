@@ -77,12 +77,12 @@ GREEN_TEST_REAL(an_imported_image_is_found_listed_and_fetched)
 
         s = image_source_local_new(images, &err);
         ck_assert_msg(s != NULL, "%s", err.text);
-        ck_assert_ok(s->ops->get(s, info.id, &got, by, &err), err);
+        ck_assert_ok(s->ops->get(s, info.id, NULL, &got, by, &err), err);
         ck_assert_str_eq(got.name, "tiny");
         ck_assert_str_eq(got.checksum, info.checksum);
         ck_assert_int_eq(got.min_disk_gb, 1);
         ck_assert_int_eq(got.min_ram_mb, 64);
-        ck_assert_ok(s->ops->fetch(s, info.id, copy, by, &err), err);
+        ck_assert_ok(s->ops->fetch(s, &info, NULL, copy, by, &err), err);
         ck_assert_int_eq(stat(copy, &st), 0);
         ck_assert_int_eq(st.st_size, 3 << 20);
         ck_assert_int_eq(st.st_mode & 0777, 0644);
@@ -115,13 +115,13 @@ GREEN_TEST_REAL(damaged_data_is_noticed_and_not_left_behind)
         put_file(file, "12345678", 8);
         what.file = file;
         ck_assert_ok(image_local_import(dir, &what, &info, by, &err), err);
-        image_info_free(&info);
         put_file(stored, "12345679", 8);
         s = image_source_local_new(dir, &err);
-        ck_assert_fails(s->ops->fetch(s, "one", copy, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
+        ck_assert_fails(s->ops->fetch(s, &info, NULL, copy, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
         ck_assert_int_eq(access(copy, F_OK), -1);
         ck_assert_int_eq(unlink(stored), 0);
-        ck_assert_fails(s->ops->fetch(s, "one", copy, by, &err), err, NOVA_IMAGE_NOT_FOUND);
+        ck_assert_fails(s->ops->fetch(s, &info, NULL, copy, by, &err), err, NOVA_IMAGE_NOT_FOUND);
+        image_info_free(&info);
         s->ops->free(s);
         end();
 }
@@ -137,7 +137,7 @@ GREEN_TEST_REAL(ids_are_not_paths)
         begin();
         s = image_source_local_new(dir, &err);
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
-                ck_assert_fails(s->ops->get(s, ids[i], &info, by, &err), err, NOVA_IMAGE_NOT_FOUND);
+                ck_assert_fails(s->ops->get(s, ids[i], NULL, &info, by, &err), err, NOVA_IMAGE_NOT_FOUND);
         s->ops->free(s);
         end();
 }
@@ -199,8 +199,8 @@ GREEN_TEST_REAL(broken_metadata_is_an_error_and_hides_no_other_image)
                      err);
         image_info_free(&info);
         s = image_source_local_new(dir, &err);
-        ck_assert_fails(s->ops->get(s, "bad", &info, by, &err), err, ERR_PROTOCOL);
-        ck_assert_fails(s->ops->get(s, "odd", &info, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
+        ck_assert_fails(s->ops->get(s, "bad", NULL, &info, by, &err), err, ERR_PROTOCOL);
+        ck_assert_fails(s->ops->get(s, "odd", NULL, &info, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
         ck_assert_ok(image_local_list(dir, &list, &n, &err), err);
         ck_assert_uint_eq(n, 1);
         image_info_free(&list[0]);

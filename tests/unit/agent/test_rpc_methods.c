@@ -566,13 +566,25 @@ GREEN_TEST(a_context_of_wrong_types_is_refused_and_a_missing_one_made_up)
         jval_set(r.context, "roles", jval_new_array());
         jval_push(jval_get(r.context, "roles"), jval_new_int(1));
         ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_TYPE_ERROR);
+        jval_remove(r.context, "roles");
+        jval_set_int(r.context, "auth_token", 5);
+        ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_TYPE_ERROR);
+        ck_assert_ptr_nonnull(strstr(err.text, "context: auth_token: expected text"));
         ck_assert_journal("");
         rpc_request_free(&r);
 
         r = request("x", "{}");
         jval_remove(r.context, "request_id");
+        jval_set(r.context, "auth_token", jval_new_null());
         ck_assert_ok(object_context_decode(r.context, &ctx, &err), err);
         ck_assert_int_eq(strncmp(ctx.request_id, "req-", 4), 0);
+        ck_assert_ptr_null(ctx.auth_token);
+        request_context_free(&ctx);
+        jval_set_text(r.context, "auth_token", "gAAAA");
+        jval_set(r.context, "service_catalog", jval_new_array());
+        ck_assert_ok(object_context_decode(r.context, &ctx, &err), err);
+        ck_assert_str_eq(ctx.auth_token, "gAAAA");
+        ck_assert_int_eq(jval_type(ctx.service_catalog), JVAL_ARRAY);
         request_context_free(&ctx);
         rpc_request_free(&r);
         compute_fixture_stop(&f);
