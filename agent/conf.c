@@ -174,7 +174,7 @@ static void parse(const char *path, struct strbuf *clean)
                 cfg_free(cfg);
 }
 
-static void set_defaults(struct conf *c)
+void setting_defaults(struct conf *c)
 {
         struct error err = {};
 
@@ -208,35 +208,69 @@ static void check_mode(const char *path, struct loading *l)
         }
 }
 
+static struct loading *loading_new(const char *path)
+{
+        struct loading *l = NEW(struct loading);
+
+        l->conf = NEW(struct conf);
+        l->line_of = xcalloc(n_settings, sizeof(int));
+        l->conf->path = xstrdup(path);
+        setting_defaults(l->conf);
+        return l;
+}
+
+static void read_text(struct loading *l, const char *text, size_t len)
+{
+        CLEANUP(strbuf_free) struct strbuf clean = {};
+
+        loading = l;
+        conf_check_text(text, len, &clean, &l->errors, &l->notes);
+        parse(l->conf->path, &clean);
+        conf_derive(l->conf, l->line_of, &l->errors, &l->notes);
+        loading = NULL;
+}
+
+/* The settings, or NULL and what is wrong. */
+static struct conf *loading_end(struct loading *l, struct strbuf *errors)
+{
+        CLEANUP(strbuf_free) struct strbuf notes = {};
+        struct conf *c = l->conf;
+
+        findings_print(&l->notes, c->path, &notes);
+        c->notes = strbuf_take(&notes, NULL);
+        findings_print(&l->errors, c->path, errors);
+        if (l->errors.n > 0) {
+                conf_free(c);
+                c = NULL;
+        }
+        findings_free(&l->errors);
+        findings_free(&l->notes);
+        free(l->line_of);
+        free(l);
+        return c;
+}
+
 struct conf *conf_load(const char *path, struct strbuf *errors)
 {
-        struct loading l = { .conf = NEW(struct conf), .line_of = xcalloc(n_settings, sizeof(int)) };
-        CLEANUP(strbuf_free) struct strbuf text = {}, clean = {}, notes = {};
+        struct loading *l = loading_new(path ? path : CONF_DEFAULT_PATH);
+        CLEANUP(strbuf_free) struct strbuf text = {};
         struct error err = {};
 
-        l.conf->path = xstrdup(path ? path : CONF_DEFAULT_PATH);
-        set_defaults(l.conf);
-        loading = &l;
-        if (read_file(l.conf->path, &text, &err) < 0) {
-                finding_add(&l.errors, 0, "%s", err.text);
+        if (read_file(l->conf->path, &text, &err) < 0) {
+                finding_add(&l->errors, 0, "%s", err.text);
         } else {
-                conf_check_text(text.data, text.len, &clean, &l.errors, &l.notes);
-                parse(l.conf->path, &clean);
-                conf_derive(l.conf, l.line_of, &l.errors, &l.notes);
-                check_mode(l.conf->path, &l);
+                read_text(l, text.data, text.len);
+                check_mode(l->conf->path, l);
         }
-        loading = NULL;
-        findings_print(&l.notes, l.conf->path, &notes);
-        l.conf->notes = strbuf_take(&notes, NULL);
-        findings_print(&l.errors, l.conf->path, errors);
-        if (l.errors.n > 0) {
-                conf_free(l.conf);
-                l.conf = NULL;
-        }
-        findings_free(&l.errors);
-        findings_free(&l.notes);
-        free(l.line_of);
-        return l.conf;
+        return loading_end(l, errors);
+}
+
+struct conf *conf_load_text(const char *path, const char *text, struct strbuf *errors)
+{
+        struct loading *l = loading_new(path);
+
+        read_text(l, text, strlen(text));
+        return loading_end(l, errors);
 }
 
 void conf_free(struct conf *c)

@@ -129,6 +129,8 @@ struct conf {
  * starts, or on a worker.
  */
 struct conf *conf_load(const char *path, struct strbuf *errors);
+/* The same for a text that is not (yet) in a file; path only stands in its messages. */
+struct conf *conf_load_text(const char *path, const char *text, struct strbuf *errors);
 void conf_free(struct conf *c); /* NULL is allowed */
 /* The file's syntax, every option with its effective value; passwords masked as ***. */
 void conf_dump(const struct conf *c, struct strbuf *out);

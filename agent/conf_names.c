@@ -17,8 +17,7 @@ const struct setting *setting_find(const char *section, const char *key)
         return NULL;
 }
 
-/* Is name one of the words? A word may end with '*'. */
-static bool word_matches(const char *words, const char *name)
+bool name_among(const char *words, const char *name)
 {
         while (*words) {
                 size_t len = strcspn(words, " ");
@@ -35,7 +34,7 @@ static bool word_matches(const char *words, const char *name)
 const struct unused_setting *unused_find(const char *section, const char *key)
 {
         for (const struct unused_setting *u = unused_settings; u->section; u++)
-                if (strcmp(u->section, section) == 0 && word_matches(u->keys, key))
+                if (strcmp(u->section, section) == 0 && name_among(u->keys, key))
                         return u;
         return NULL;
 }

@@ -56,6 +56,8 @@ extern const struct unused_setting unused_settings[]; /* ends with section NULL 
 
 const struct setting *setting_find(const char *section, const char *key);
 const struct unused_setting *unused_find(const char *section, const char *key);
+/* Is name one of the words, which are separated by blanks? A word may end with '*'. */
+bool name_among(const char *words, const char *name);
 bool section_known(const char *section); /* is there any option, used or not, in a section of this name? */
 /* ", did you mean ...?" or "": the nearest names, in this section first. buf is returned. */
 const char *suggest_key(const char *section, const char *key, char *buf, size_t size);
@@ -65,6 +67,8 @@ const char *suggest_section(const char *section, char *buf, size_t size);
 int setting_parse(const struct setting *s, const char *value, struct conf *c, struct error *err);
 /* The value as it would be written in the file: quoted, a secret masked. */
 void setting_print(const struct setting *s, const struct conf *c, struct strbuf *out);
+void setting_write(const struct setting *s, const struct conf *c, struct strbuf *out); /* with secrets */
+void setting_defaults(struct conf *c); /* c was all zero; each setting at its default */
 bool setting_equal(const struct setting *s, const struct conf *a, const struct conf *b);
 char **setting_text(const struct setting *s, struct conf *c); /* SETTING_TEXT, _PATH, _CHOICE only */
 

@@ -12,7 +12,10 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "amqp/url.h"
 #include "base/list.h"
+#include "base/mem.h"
+#include "mysql/url.h"
 
 /* The member's offset; does not compile when the member has another type than the row says. */
 #define AT(member, type)                                                                                \
@@ -81,23 +84,45 @@ static int check_address(const char *value, struct error *err)
         return error_set(err, ERR_INVALID, "must be an IPv4 or IPv6 address");
 }
 
+/* err is that of a parser of URLs, which begins with what it read. */
+static int url_is_wrong(struct error *err)
+{
+        const char *colon = strstr(err->text, ": ");
+        CLEANUP(freep) char *text = xstrdup(colon ? colon + 2 : err->text);
+
+        return error_set(err, ERR_INVALID, "cannot be read: %s", text);
+}
+
 static int check_transport_url(const char *value, struct error *err)
 {
-        if (strncmp(value, "unix:/", 6) == 0 || strncmp(value, "rabbit://", 9) == 0)
+        static const char local[] = "unix:/", broker[] = "rabbit://";
+        struct amqp_url url;
+
+        if (strncmp(value, local, strlen(local)) == 0)
                 return 0;
-        return error_set(err, ERR_INVALID,
-                         "must be unix:/PATH (the local socket) or rabbit://USER:PASSWORD@HOST:PORT/VHOST");
+        if (strncmp(value, broker, strlen(broker)) != 0)
+                return error_set(err, ERR_INVALID,
+                                 "must be unix:/PATH (the local socket) or "
+                                 "rabbit://USER:PASSWORD@HOST:PORT/VHOST");
+        if (amqp_url_parse(value, &url, err) < 0)
+                return url_is_wrong(err);
+        amqp_url_free(&url);
+        return 0;
 }
 
 static int check_database_url(const char *value, struct error *err)
 {
         const char *end = strstr(value, "://");
+        struct db_url url;
 
-        if (end && (strncmp(value, "mysql:", 6) == 0 || strncmp(value, "mysql+pymysql:", 14) == 0))
-                return 0;
-        return error_set(err, ERR_INVALID,
-                         "must be mysql://USER:PASSWORD@HOST:PORT/DATABASE or "
-                         "mysql+pymysql://...");
+        if (!end || (strncmp(value, "mysql:", 6) != 0 && strncmp(value, "mysql+pymysql:", 14) != 0))
+                return error_set(err, ERR_INVALID,
+                                 "must be mysql://USER:PASSWORD@HOST:PORT/DATABASE or "
+                                 "mysql+pymysql://...");
+        if (db_url_parse(value, &url, err) < 0)
+                return url_is_wrong(err);
+        db_url_free(&url);
+        return 0;
 }
 
 static int check_http_url(const char *value, struct error *err)

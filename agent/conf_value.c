@@ -231,7 +231,7 @@ static void print_secret(const char *url, struct strbuf *out)
         print_quoted(shown_url.data, shown_url.len, out);
 }
 
-void setting_print(const struct setting *s, const struct conf *c, struct strbuf *out)
+static void print_value(const struct setting *s, const struct conf *c, bool masked, struct strbuf *out)
 {
         const void *m = const_member(s, c);
         const char *text;
@@ -258,12 +258,22 @@ void setting_print(const struct setting *s, const struct conf *c, struct strbuf 
                 break;
         }
         text = *(char *const *)m;
-        if ((s->flags & SETTING_HIDDEN) && *text)
+        if (masked && (s->flags & SETTING_HIDDEN) && *text)
                 strbuf_adds(out, "'***'");
-        else if (s->flags & SETTING_SECRET)
+        else if (masked && (s->flags & SETTING_SECRET))
                 print_secret(text, out);
         else
                 print_quoted(text, strlen(text), out);
+}
+
+void setting_print(const struct setting *s, const struct conf *c, struct strbuf *out)
+{
+        print_value(s, c, true, out);
+}
+
+void setting_write(const struct setting *s, const struct conf *c, struct strbuf *out)
+{
+        print_value(s, c, false, out);
 }
 
 bool setting_equal(const struct setting *s, const struct conf *a, const struct conf *b)

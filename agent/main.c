@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOG_MODULE "agent"
 #include "agent.h"
@@ -14,6 +15,7 @@
 #include "base/mem.h"
 #include "conf.h"
 #include "green/green.h"
+#include "import/import.h"
 #include "json/json.h"
 #include "options.h"
 #include "patcher/patcher.h"
@@ -94,8 +96,11 @@ int main(int argc, char **argv)
         struct options opt;
         CLEANUP(strbuf_free) struct strbuf text = {};
         struct conf *conf;
-        int status = read_options(&opt, argc, argv);
+        int status;
 
+        if (argc > 1 && strcmp(argv[1], "import-nova-conf") == 0)
+                return import_command(argc - 1, argv + 1);
+        status = read_options(&opt, argc, argv);
         if (status >= 0)
                 return status;
         jval_init();

@@ -8,6 +8,7 @@
 
 static const char usage[] =
         "Usage: compute-agent [OPTION]...\n"
+        "       compute-agent import-nova-conf [--output FILE] NOVA-CONF...\n"
         "\n"
         "Runs on a hypervisor host and does what the cloud asks of its guests, in the place of "
         "nova-compute.\n"
@@ -22,6 +23,8 @@ static const char usage[] =
         "  --dump-config       print every setting in effect, passwords masked\n"
         "  --version           print the version\n"
         "  --help              print this\n"
+        "\n"
+        "import-nova-conf prints a compute-agent.conf made of nova's own files; --help after it says more.\n"
         "\n"
         "Signals: TERM stops after what runs has finished, INT at once, USR2 writes a report of "
         "everything.\n";

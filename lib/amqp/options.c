@@ -31,6 +31,11 @@ static const struct {
         ROW(rabbit_quorum_delivery_limit, COUNT),
         ROW(rabbit_quorum_max_memory_length, COUNT),
         ROW(rabbit_quorum_max_memory_bytes, COUNT),
+        /* As oslo.messaging 14 spells them. */
+        { "rabbit_quroum_max_memory_length", COUNT,
+          offsetof(struct amqp_options, rabbit_quorum_max_memory_length) },
+        { "rabbit_quroum_max_memory_bytes", COUNT,
+          offsetof(struct amqp_options, rabbit_quorum_max_memory_bytes) },
         ROW(rabbit_transient_queues_ttl, SECONDS),
         ROW(rabbit_qos_prefetch_count, COUNT),
         ROW(heartbeat_timeout_threshold, SECONDS),

@@ -81,6 +81,8 @@ static int parse_vhost(struct amqp_url *u, const char *s, size_t len, struct err
 
 static int parse_params(struct amqp_url *u, const char *s, struct error *err)
 {
+        if (url_check_query(s, "transport URL", err) < 0)
+                return -1;
         while (*s) {
                 size_t len = strcspn(s, "&"), name_len = strcspn(s, "=&");
 

@@ -96,3 +96,11 @@ int url_address(const char *s, size_t len, const char *url, char **ret_host, uns
                 return error_set(err, ERR_INVALID, "%s: only a port may follow the address", url);
         return parse_port(rest + 1, (size_t)(end - rest - 1), url, port, err);
 }
+
+int url_check_query(const char *query, const char *url, struct error *err)
+{
+        if (!strchr(query, '@'))
+                return 0;
+        return error_set(err, ERR_INVALID,
+                         "%s: an @ stands after the ?; write ? @ in a password as %%3F %%40", url);
+}

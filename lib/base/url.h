@@ -22,3 +22,9 @@ char *url_decode(const char *s, size_t len, bool plus_is_space, const char *url,
  */
 int url_address(const char *s, size_t len, const char *url, char **ret_host, unsigned *port,
                 struct error *err);
+
+/*
+ * What follows the "?". With an @ in it the ? most likely belongs to a password, and no name of it may be
+ * told.
+ */
+int url_check_query(const char *query, const char *url, struct error *err);

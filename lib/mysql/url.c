@@ -104,6 +104,8 @@ static int set_param(struct db_url *u, const char *name, const char *value, stru
 
 static int parse_params(struct db_url *u, const char *s, struct error *err)
 {
+        if (url_check_query(s, "database URL", err) < 0)
+                return -1;
         while (*s) {
                 size_t len = strcspn(s, "&"), name_len = strcspn(s, "=&");
                 CLEANUP(freep) char *name = url_decode(s, name_len, true, "database URL", "parameters", err);

@@ -227,15 +227,14 @@ static const struct masked masked[] = {
 
 START_TEST(dump_masks_passwords)
 {
-        CLEANUP(freep) char *text = xasprintf("database { connection = '%s' }\n", masked[_i].written);
         CLEANUP(freep) char *want = xasprintf("    connection = %s\n", masked[_i].shown);
         CLEANUP(strbuf_free) struct strbuf out = {};
-        struct conf *c = conf_of(text);
+        struct conf *c = conf_of("");
 
+        replace_str(&c->database.connection, masked[_i].written); /* some would not be taken from a file */
         conf_dump(c, &out);
         ck_assert_msg(strstr(out.data, want), "%s not in\n%s", want, out.data);
         ck_assert_ptr_null(strstr(out.data, "eim"));
-        ck_assert_str_eq(c->database.connection, masked[_i].written);
         conf_free(c);
 }
 END_TEST

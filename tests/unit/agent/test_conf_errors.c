@@ -84,6 +84,24 @@ static const struct wrong_file wrong_files[] = {
         { "host = 'a\\\tb'\n", "F:1: host must not have control characters in it\n" },
         { "compute {\n  max_disk_devices_to_attach = 0\n}\n",
           "F:2: max_disk_devices_to_attach must not be 0: a guest needs its root disk\n" },
+        { "transport_url = 'rabbit://nova:geheim@[::1/'\n",
+          "F:1: transport_url cannot be read: the address has no closing bracket\n" },
+        { "transport_url = 'rabbit://nova:geheim@mq:port/'\n",
+          "F:1: transport_url cannot be read: the port is a number from 1 to 65535\n" },
+        { "transport_url = 'rabbit://nova:50%geheim@mq/'\n",
+          "F:1: transport_url cannot be read: a % in the password needs two hexadecimal digits (%25 for % "
+          "itself)\n" },
+        { "transport_url = 'rabbit://mq/nova?sll=1'\n",
+          "F:1: transport_url cannot be read: unknown option \"sll\"\n" },
+        { "transport_url = 'rabbit://mq/nova?ssl=perhaps'\n",
+          "F:1: transport_url cannot be read: ssl is true or false\n" },
+        { "transport_url = 'rabbit://nova:123?geheim=@mq/nova'\n",
+          "F:1: transport_url cannot be read: an @ stands after the ?; write ? @ in a password as %3F "
+          "%40\n" },
+        { "database { connection = 'mysql://nova:geheim@db' }\n",
+          "F:1: connection cannot be read: no database is named: mysql://user:password@host/DATABASE\n" },
+        { "database { connection = 'mysql://nova@db/nova?geheim@=1' }\n",
+          "F:1: connection cannot be read: an @ stands after the ?; write ? @ in a password as %3F %40\n" },
         { "transport_url = 'tcp://x'\n", "F:1: transport_url must be unix:/PATH (the local socket) or "
                                          "rabbit://USER:PASSWORD@HOST:PORT/VHOST\n" },
 
