@@ -137,19 +137,37 @@ bool power_is_off(enum power_state s); /* 0, 4, 6 */
 struct compute_call compute_internal_call(struct compute_manager *m, const struct request_context *ctx,
                                           const char *uuid, double seconds);
 
-/* guestspec.c: all of the spec but the disks and the console log, which disks_create and disks_load fill. */
-void guestspec_fill(const struct compute_manager *m, const struct instance *i,
-                    const struct request_context *ctx, struct guest_spec *ret);
+/*
+ * guestspec.c: all of the spec but the disks and the console log, which disks_create and disks_load fill.
+ * Refuses what the image, the flavor or a network interface asks for and this agent cannot give.
+ */
+int YIELDS guestspec_fill(struct compute_manager *m, const struct instance *i, struct guest_spec *ret,
+                          struct deadline by, struct error *err);
 /* Defaults recorded in system_metadata at spawn (7.2). False: all were there. */
 bool guestspec_record_defaults(const struct compute_manager *m, struct instance *i);
 /* instance_extra.vcpu_model. Caller frees. */
-char *guestspec_vcpu_model(const struct compute_manager *m, const struct instance *i);
+char *guestspec_vcpu_model(const struct compute_manager *m, const struct guest_spec *s);
 bool guestspec_wants_config_drive(const struct compute_manager *m, const struct instance *i);
 /* Name of the root disk as in block_device_mapping ("/dev/vda") and its bus, borrowed from constants. */
 int guestspec_root_disk(const struct instance *i, const char *asked, char name[16], const char **ret_bus,
                         struct error *err);
 /* The spec of an instance whose files are there: for start and hard reboot. */
 int YIELDS guestspec_load(struct action *a, struct guest_spec *ret, struct error *err);
+
+/* guestlimits.c: refuses what this agent cannot give to a guest, with the name of the key that asks for it.
+ */
+int guestlimits_check(const struct instance *i, struct error *err);
+
+/* guestprops.c: what image properties and extra specs make of the guest. */
+bool guestprops_true(const char *s); /* oslo's bool_from_string; NULL: false */
+int guestprops_apply(const struct instance *i, struct guest_spec *s, struct error *err);
+int guestprops_queues(const struct instance *i, int64_t *ret, struct error *err); /* 0: one, unnamed */
+
+/* guestnics.c: the network interfaces, from the info cache or from its text. */
+int YIELDS guestnics_load(struct compute_manager *m, const struct instance *i, struct guest_spec *s,
+                          struct deadline by, struct error *err);
+int guestnics_fill(const struct instance *i, const char *network_info, struct guest_spec *s,
+                   struct error *err);
 
 /* terminate.c: the guest and its files go; rows get clean_attempts and cleaned where there is a row. */
 int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, struct deadline by,

@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
-#include "json/json.h"
+#include "model/primitive.h"
 
 #if defined(__aarch64__)
 #define DEFAULT_MACHINE "virt"
@@ -35,8 +34,18 @@ static const char *meta_or(const struct instance *i, const char *key, const char
         return value && *value ? value : fallback;
 }
 
-void guestspec_fill(const struct compute_manager *m, const struct instance *i,
-                    const struct request_context *ctx, struct guest_spec *ret)
+/* The machine's own keyboard does not exist on arm: nova gives those guests one. */
+static const char *default_keyboard_bus(void)
+{
+#if defined(__aarch64__)
+        return "usb";
+#else
+        return NULL;
+#endif
+}
+
+int guestspec_fill(struct compute_manager *m, const struct instance *i, struct guest_spec *ret,
+                   struct deadline by, struct error *err)
 {
         memcpy(ret->uuid, i->uuid, sizeof(ret->uuid));
         ret->name = instance_domain_name(i, m->conf->instance_name_template);
@@ -54,8 +63,11 @@ void guestspec_fill(const struct compute_manager *m, const struct instance *i,
         ret->flavor_ephemeral_gb = i->flavor.ephemeral_gb;
         ret->created = clock_wall_s();
         ret->machine = xstrdup(machine_of(m, i));
-        ret->video_model = xstrdup(instance_system_meta(i, "image_hw_video_model"));
         ret->os_type = xstrdup(i->os_type);
+        ret->keyboard_bus = xstrdup(default_keyboard_bus());
+        if (guestprops_apply(i, ret, err) < 0)
+                return -1;
+        return guestnics_load(m, i, ret, by, err);
 }
 
 /* ---- recorded defaults ---- */
@@ -104,36 +116,25 @@ bool guestspec_record_defaults(const struct compute_manager *m, struct instance 
 
 /* ---- instance_extra.vcpu_model ---- */
 
-static struct jval *nova_object(const char *name, struct jval *data)
-{
-        struct jval *o = jval_new_object();
-
-        jval_set_text(o, "nova_object.name", name);
-        jval_set_text(o, "nova_object.namespace", "nova");
-        jval_set_text(o, "nova_object.version", "1.0");
-        jval_set(o, "nova_object.data", data);
-        return o;
-}
-
-char *guestspec_vcpu_model(const struct compute_manager *m, const struct instance *i)
+char *guestspec_vcpu_model(const struct compute_manager *m, const struct guest_spec *s)
 {
         const char *mode = m->conf->libvirt.cpu_mode;
         struct jval *topology = jval_new_object(), *model = jval_new_object(), *o;
         char *text;
 
-        jval_set_int(topology, "sockets", i->flavor.vcpus);
-        jval_set_int(topology, "cores", 1);
-        jval_set_int(topology, "threads", 1);
+        jval_set_int(topology, "sockets", s->cpu_sockets);
+        jval_set_int(topology, "cores", s->cpu_cores);
+        jval_set_int(topology, "threads", s->cpu_threads);
         jval_set(model, "arch", jval_new_null());
         jval_set(model, "vendor", jval_new_null());
-        jval_set(model, "topology", nova_object("VirtCPUTopology", topology));
+        jval_set(model, "topology", nova_object("VirtCPUTopology", "1.0", topology));
         jval_set(model, "features", jval_new_array());
         if (!*mode)
                 mode = "host-model";
         jval_set(model, "mode", strcmp(mode, "none") == 0 ? jval_new_null() : jval_new_text(mode));
         jval_set(model, "model", jval_new_null());
         jval_set_text(model, "match", "exact");
-        o = nova_object("VirtCPUModel", model);
+        o = nova_object("VirtCPUModel", "1.0", model);
         text = jval_print(o, NULL);
         jval_unref(o);
         return text;
@@ -141,22 +142,11 @@ char *guestspec_vcpu_model(const struct compute_manager *m, const struct instanc
 
 /* ---- disks ---- */
 
-/* oslo's bool_from_string: the column holds what a user once typed. */
-static bool text_is_true(const char *s)
-{
-        static const char *const words[] = { "1", "t", "true", "on", "y", "yes" };
-
-        for (size_t w = 0; s && w < ARRAY_SIZE(words); w++)
-                if (strcasecmp(s, words[w]) == 0)
-                        return true;
-        return false;
-}
-
 bool guestspec_wants_config_drive(const struct compute_manager *m, const struct instance *i)
 {
         const char *image = instance_system_meta(i, "image_img_config_drive");
 
-        return m->conf->force_config_drive || text_is_true(i->config_drive) ||
+        return m->conf->force_config_drive || guestprops_true(i->config_drive) ||
                (image && strcmp(image, "mandatory") == 0);
 }
 
@@ -205,8 +195,7 @@ int guestspec_load(struct action *a, struct guest_spec *ret, struct error *err)
                                            .caller = &caller,
                                            .config_drive = guestspec_wants_config_drive(a->m, a->instance) };
 
-        if (disks_load(a->m->disks, &req, ret, a->by, err) < 0)
-                return -1;
-        guestspec_fill(a->m, a->instance, a->ctx, ret);
-        return 0;
+        if (guestspec_fill(a->m, a->instance, ret, a->by, err) < 0)
+                return error_while(err, "the guest cannot be defined anew and was left as it is");
+        return disks_load(a->m->disks, &req, ret, a->by, err);
 }

@@ -98,7 +98,8 @@ struct compute_build {
         char *admin_password;  /* secret; NULL: none */
         struct injected_file *files;
         unsigned n_files;
-        char *files_error; /* injected_files could not be decoded: why; else NULL */
+        char *files_error;   /* injected_files could not be decoded: why; else NULL */
+        bool wants_networks; /* requested_networks is not "none" */
         int (*reschedule)(struct compute_build *b, const struct instance *i, const char *reason,
                           struct deadline by, struct error *err);
         void (*drop)(struct compute_build *b);

@@ -10,6 +10,26 @@
 
 #include "base/log.h"
 
+/*
+ * Networks are neutron's, whom this agent does not ask for any. A guest that is to have some only comes up
+ * with those that another compute service got for it before.
+ */
+static int YIELDS check_networks(struct action *a, const struct compute_build *b, struct error *err)
+{
+        CLEANUP(guest_spec_free) struct guest_spec spec = {};
+
+        if (!b->wants_networks)
+                return 0;
+        if (guestnics_load(a->m, a->instance, &spec, a->by, err) < 0)
+                return -1;
+        if (spec.n_nics > 0)
+                return 0;
+        return error_set(
+                err, NOVA_INVALID_INPUT,
+                "the instance asks for networks, and this agent does not drive neutron: only servers "
+                "created with networks \"none\" can be built here");
+}
+
 /* Step 8. A lost compare-and-set means that somebody else drives this instance: no other host may try. */
 static int YIELDS networking(struct action *a, struct error *err)
 {
@@ -108,9 +128,9 @@ static int YIELDS find_image(struct action *a, const struct image_caller *caller
 }
 
 /* Defaults in use and the CPU become part of the rows (7.2). */
-static int YIELDS record_spawned(struct action *a, struct error *err)
+static int YIELDS record_spawned(struct action *a, const struct guest_spec *spec, struct error *err)
 {
-        CLEANUP(freep) char *cpu = guestspec_vcpu_model(a->m, a->instance);
+        CLEANUP(freep) char *cpu = guestspec_vcpu_model(a->m, spec);
 
         if (store_instance_extra_save(a->m->store, a->uuid, cpu, a->by, err) < 0)
                 return error_while(err, "recording the CPU model");
@@ -139,13 +159,14 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
         if (b->n_files > 0 && !req.config_drive) /* nova drops them too */
                 log_warning("%u injected files are ignored: there is no config drive to put them on",
                             b->n_files);
+        if (guestspec_fill(m, a->instance, &spec, a->by, err) < 0)
+                return -1;
         a->running.doing = "asking for the image";
         if (find_image(a, &caller, &image, err) < 0)
                 return -1;
         a->running.doing = "creating disks";
         if (disks_create(m->disks, &req, &spec, a->by, err) < 0)
                 return error_while(err, "creating disks");
-        guestspec_fill(m, a->instance, a->ctx, &spec);
         a->running.doing = "starting the guest";
         if (m->driver->ops->spawn(m->driver, &spec, a->by, err) < 0) {
                 /* The domain is missing, not the instance: the row must not be left alone for it. */
@@ -153,13 +174,13 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
                         err->code = NOVA_LIBVIRT_ERROR;
                 return error_while(err, "starting the guest");
         }
-        return record_spawned(a, err);
+        return record_spawned(a, &spec, err);
 }
 
 int build_guest(struct action *a, struct compute_build *b, struct error *err)
 {
         a->running.doing = "networking";
-        if (networking(a, err) < 0)
+        if (check_networks(a, b, err) < 0 || networking(a, err) < 0)
                 return -1;
         a->running.doing = "naming block devices";
         if (name_devices(a, err) < 0 || block_devices_then_spawning(a, err) < 0)

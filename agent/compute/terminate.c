@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/strbuf.h"
+#include "model/network_info.h"
 
 /* Counts the attempt in the row; without a row there is nothing to count. */
 static int YIELDS note_cleaned(struct compute_manager *m, struct instance *i, bool cleaned,
@@ -103,6 +105,25 @@ static int YIELDS destroy_without_row(struct action *a, struct error *err)
         return r;
 }
 
+/* Neutron goes on to believe in ports that nobody told it to let go of. */
+static void YIELDS tell_of_ports(struct action *a)
+{
+        CLEANUP(network_info_free) struct network_info info = {};
+        CLEANUP(strbuf_free) struct strbuf ids = {};
+        CLEANUP(freep) char *json = NULL;
+        struct error err = {};
+        unsigned interfaces;
+
+        if (store_network_info(a->m->store, a->uuid, &json, &interfaces, a->by, &err) < 0 || !json ||
+            network_info_parse(json, &info, &err) < 0 || info.n == 0)
+                return;
+        for (unsigned n = 0; n < info.n; n++)
+                strbuf_addf(&ids, "%s%.36s", n ? ", " : "", info.items[n].id);
+        log_warning("this agent does not drive neutron: the instance's network ports stay bound to this host "
+                    "until somebody removes them: %s",
+                    ids.data);
+}
+
 static int terminate_body(struct action *a, struct error *err)
 {
         assert_green();
@@ -115,6 +136,7 @@ static int terminate_body(struct action *a, struct error *err)
         if (compute_destroy_guest(a->m, a->instance, a->by, err) == 0) {
                 int r;
 
+                tell_of_ports(a);
                 a->running.doing = "deleting the rows";
                 r = finish_rows(a, err);
                 if (r == NOT_RELEASED)

@@ -104,21 +104,6 @@ static void add_disk(const struct disk_store *s, struct guest_spec *into, const 
         };
 }
 
-static void forget_disks(struct guest_spec *into)
-{
-        for (unsigned i = 0; i < into->n_disks; i++) {
-                free(into->disks[i].path);
-                free(into->disks[i].format);
-                free(into->disks[i].cache);
-                free(into->disks[i].target);
-                free(into->disks[i].bus);
-        }
-        free(into->disks);
-        into->disks = NULL;
-        into->n_disks = 0;
-        replace_str(&into->console_log, NULL);
-}
-
 /* The description of what lies in dir. */
 static int describe(const struct disk_store *s, const struct instance *i, const char *dir, const char *format,
                     bool config_drive, struct guest_spec *into, struct error *err)
@@ -128,7 +113,7 @@ static int describe(const struct disk_store *s, const struct instance *i, const 
         CLEANUP(freep) char *root = xasprintf("%s/disk", dir);
         CLEANUP(freep) char *drive = xasprintf("%s/disk.config", dir);
 
-        forget_disks(into);
+        guest_spec_forget_disks(into);
         if (!bus)
                 return -1;
         add_disk(s, into, root, format, bus, root_target(i, bus), false);
@@ -138,7 +123,7 @@ static int describe(const struct disk_store *s, const struct instance *i, const 
                 bus = find_bus(cdrom_bus(i), err);
                 target = bus ? free_target(into, bus, err) : NULL;
                 if (!target) {
-                        forget_disks(into);
+                        guest_spec_forget_disks(into);
                         return -1;
                 }
                 add_disk(s, into, drive, "raw", bus, target, true);

@@ -44,6 +44,12 @@ void instance_free(struct instance *i)
         free(i->config_drive);
         free(i->os_type);
         free(i->reservation_id);
+        free(i->kernel_id);
+        free(i->ramdisk_id);
+        free(i->architecture);
+        free(i->vm_mode);
+        free(i->default_ephemeral_device);
+        free(i->default_swap_device);
         flavor_clear(&i->flavor);
         free_meta(i->system_metadata, i->n_system_metadata);
         free_meta(i->metadata, i->n_metadata);

@@ -10,30 +10,36 @@
 #include "model/states.h"
 #include "model/uuid.h"
 
+struct instance_meta { /* one row of instance_system_metadata, or one extra spec */
+        char *key, *value;
+};
+
 struct flavor { /* instance_extra.flavor "cur" (nova-contract 2.3) */
         char *name, *flavorid;
         int64_t id, memory_mb, vcpus, root_gb, ephemeral_gb, swap_mb;
+        struct instance_meta *extra_specs;
+        unsigned n_extra_specs;
 };
 
 /* flavor.c */
 void flavor_clear(struct flavor *f);                            /* frees what it holds; leaves zeros */
 void flavor_copy(struct flavor *to, const struct flavor *from); /* to is cleared first */
-
-struct instance_meta { /* one row of instance_system_metadata */
-        char *key, *value;
-};
+const char *flavor_extra_spec(const struct flavor *f, const char *key); /* NULL if absent */
+void flavor_add_extra_spec(struct flavor *f, const char *key, const char *value);
 
 struct instance {
         int64_t id;
         char uuid[UUID_LEN + 1];
         char *user_id, *project_id, *image_ref, *hostname, *display_name, *key_name, *key_data, *user_data;
         char *host, *node, *launched_on, *availability_zone, *root_device_name, *config_drive, *os_type;
-        char *reservation_id;
+        char *reservation_id, *kernel_id, *ramdisk_id, *architecture, *vm_mode;
+        char *default_ephemeral_device, *default_swap_device;
         enum vm_state vm_state;
         enum task_state task_state;
         enum power_state power_state;
         int64_t memory_mb, vcpus, root_gb, ephemeral_gb, progress;
         bool shutdown_terminate, cleaned, deleted, hidden;
+        bool has_numa_topology, has_pci_requests; /* instance_extra: what this agent cannot give to a guest */
         time_t created_at, updated_at, launched_at, terminated_at, deleted_at; /* 0: NULL */
         struct flavor flavor;
         struct instance_meta *system_metadata, *metadata;

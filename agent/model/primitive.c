@@ -32,9 +32,24 @@ void nova_object_set_times(struct jval *data, time_t created_at, time_t updated_
         jval_set_bool(data, "deleted", false);
 }
 
+static int add_extra_spec(const char *key, struct jval *value, void *arg)
+{
+        if (jval_type(value) == JVAL_TEXT)
+                flavor_add_extra_spec(arg, key, jval_text(value, NULL));
+        return 0;
+}
+
+void nova_flavor_read_extra_specs(struct flavor *f, const struct jval *data)
+{
+        jval_foreach(jval_get(data, "extra_specs"), add_extra_spec, f);
+}
+
 struct jval *nova_flavor(const struct flavor *f, time_t created_at)
 {
-        struct jval *data = jval_new_object();
+        struct jval *data = jval_new_object(), *extra_specs = jval_new_object();
+
+        for (unsigned i = 0; i < f->n_extra_specs; i++)
+                jval_set_text(extra_specs, f->extra_specs[i].key, f->extra_specs[i].value);
 
         jval_set_int(data, "id", f->id);
         jval_set_text(data, "name", f->name);
@@ -48,7 +63,7 @@ struct jval *nova_flavor(const struct flavor *f, time_t created_at)
         jval_set_int(data, "vcpu_weight", 0);
         jval_set_bool(data, "disabled", false);
         jval_set_bool(data, "is_public", true);
-        jval_set(data, "extra_specs", jval_new_object());
+        jval_set(data, "extra_specs", extra_specs);
         jval_set_text(data, "description", NULL);
         nova_object_set_times(data, created_at, 0);
         return nova_object("Flavor", "1.2", data);

@@ -16,3 +16,5 @@ void nova_object_set_time(struct jval *data, const char *key, time_t t);
 /* The four fields that every row's object has, of a row that is not deleted. */
 void nova_object_set_times(struct jval *data, time_t created_at, time_t updated_at);
 struct jval *nova_flavor(const struct flavor *f, time_t created_at);
+/* Adds what the Flavor's data has under extra_specs to a flavor that has none yet. */
+void nova_flavor_read_extra_specs(struct flavor *f, const struct jval *data);

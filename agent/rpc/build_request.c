@@ -105,6 +105,15 @@ static void decode_files(struct compute_build *b, const struct jval *files)
         }
 }
 
+/* Nothing named means that neutron chooses; only the one word "none" asks for no network. */
+static bool wants_networks(const struct jval *requested)
+{
+        const struct jval *list = jval_get(jval_get(requested, "nova_object.data"), "objects");
+        const struct jval *only = jval_get(jval_at(list, 0), "nova_object.data");
+
+        return jval_len(list) != 1 || strcmp(jval_get_text(only, "network_id", ""), "none") != 0;
+}
+
 /* ---- back to conductor ---- */
 
 static void set_text_or_null(struct jval *object, const char *key, const char *text)
@@ -228,6 +237,7 @@ struct compute_build *build_request_decode(const struct rpc_call *call, struct e
         r->base.drop = build_drop;
         if (jval_type(jval_get(args.filter_properties, "retry")) == JVAL_OBJECT)
                 r->base.reschedule = build_reschedule;
+        r->base.wants_networks = wants_networks(args.requested_networks);
         decode_files(&r->base, args.injected_files);
         json_fields_free(build_fields, &args);
         return &r->base;

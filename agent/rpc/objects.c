@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "messaging/envelope.h"
+#include "model/primitive.h"
 #include "model/uuid.h"
 
 #define ID_MAX 255 /* what the columns hold */
@@ -88,6 +89,7 @@ static int decode_flavor(const struct jval *primitive, struct flavor *ret, struc
                 err->code = NOVA_TYPE_ERROR;
                 return error_while(err, "Flavor");
         }
+        nova_flavor_read_extra_specs(ret, data);
         return check_flavor(ret, err);
 }
 

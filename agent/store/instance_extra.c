@@ -39,6 +39,7 @@ int flavor_from_json(const char *text, size_t len, struct flavor *ret, struct er
         ret->root_gb = jval_get_int(data, "root_gb", 0);
         ret->ephemeral_gb = jval_get_int(data, "ephemeral_gb", 0);
         ret->swap_mb = jval_get_int(data, "swap", 0);
+        nova_flavor_read_extra_specs(ret, data);
         return 0;
 }
 

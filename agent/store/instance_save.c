@@ -34,6 +34,8 @@ static const struct {
         FIELD(COL_TASK_STATE, "task_state", AS_TASK_STATE, task_state),
         FIELD(COL_POWER_STATE, "power_state", AS_POWER_STATE, power_state),
         FIELD(COL_ROOT_DEVICE_NAME, "root_device_name", AS_TEXT, root_device_name),
+        FIELD(COL_EPHEMERAL_DEVICE, "default_ephemeral_device", AS_TEXT, default_ephemeral_device),
+        FIELD(COL_SWAP_DEVICE, "default_swap_device", AS_TEXT, default_swap_device),
         FIELD(COL_CONFIG_DRIVE, "config_drive", AS_TEXT, config_drive),
         FIELD(COL_LAUNCHED_AT, "launched_at", AS_TIME, launched_at),
         FIELD(COL_TERMINATED_AT, "terminated_at", AS_TIME, terminated_at),

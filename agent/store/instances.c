@@ -38,6 +38,12 @@ static const struct column columns[] = {
         FIELD("config_drive", AS_TEXT, config_drive),
         FIELD("os_type", AS_TEXT, os_type),
         FIELD("reservation_id", AS_TEXT, reservation_id),
+        FIELD("kernel_id", AS_TEXT, kernel_id),
+        FIELD("ramdisk_id", AS_TEXT, ramdisk_id),
+        FIELD("architecture", AS_TEXT, architecture),
+        FIELD("vm_mode", AS_TEXT, vm_mode),
+        FIELD("default_ephemeral_device", AS_TEXT, default_ephemeral_device),
+        FIELD("default_swap_device", AS_TEXT, default_swap_device),
         FIELD("vm_state", AS_VM_STATE, vm_state),
         FIELD("task_state", AS_TASK_STATE, task_state),
         FIELD("power_state", AS_POWER_STATE, power_state),
@@ -57,7 +63,10 @@ static const struct column columns[] = {
         FIELD("deleted_at", AS_TIME, deleted_at),
 };
 #undef FIELD
-#define FLAVOR_COLUMN ARRAY_SIZE(columns) /* after those above */
+/* after those above */
+#define FLAVOR_COLUMN ARRAY_SIZE(columns)
+#define NUMA_COLUMN   (FLAVOR_COLUMN + 1)
+#define PCI_COLUMN    (FLAVOR_COLUMN + 2)
 
 int not_found(const char *uuid, struct error *err)
 {
@@ -90,6 +99,8 @@ static struct instance *instance_of_row(const struct db_value *row)
         row_read(columns, ARRAY_SIZE(columns), row, i);
         if (flavor->type != DB_TEXT || flavor_from_json(flavor->s, flavor->len, &i->flavor, &unreadable) < 0)
                 flavor_from_columns(i);
+        i->has_numa_topology = row[NUMA_COLUMN].type == DB_INT && row[NUMA_COLUMN].i;
+        i->has_pci_requests = row[PCI_COLUMN].type == DB_INT && row[PCI_COLUMN].i;
         return i;
 }
 
@@ -98,7 +109,8 @@ static void start_select(struct query *q)
         query_add(q, "SELECT ");
         columns_list(&q->sql, "i.", columns, ARRAY_SIZE(columns));
         /* Soft deletion marks both, so rows of one belong to rows of the other in the same state. */
-        query_add(q, ", e.flavor FROM instances i LEFT JOIN instance_extra e ON e.instance_uuid = i.uuid AND "
+        query_add(q, ", e.flavor, e.numa_topology IS NOT NULL, e.pci_requests NOT IN ('', '[]') "
+                     "FROM instances i LEFT JOIN instance_extra e ON e.instance_uuid = i.uuid AND "
                      "(e.deleted = 0) = (i.deleted = 0) WHERE ");
 }
 

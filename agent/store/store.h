@@ -39,6 +39,9 @@ enum instance_columns {
         COL_CLEANED = 1 << 12,
         COL_SYSTEM_METADATA = 1 << 13, /* the whole set, as in 5.4 step 4 */
         COL_DELETED_AT = 1 << 14,      /* of a live row: since when it is soft-deleted */
+        COL_EPHEMERAL_DEVICE = 1 << 20,
+        COL_SWAP_DEVICE = 1 << 21,
+        COL_DEVICE_NAMES = COL_ROOT_DEVICE_NAME | COL_EPHEMERAL_DEVICE | COL_SWAP_DEVICE,
         COL_STATES = COL_VM_STATE | COL_TASK_STATE | COL_POWER_STATE,
 };
 
@@ -90,6 +93,14 @@ int YIELDS store_block_device_save(struct store *s, const struct block_device *b
 /* instance_extra.vcpu_model and numa_topology (NULL clears). */
 int YIELDS store_instance_extra_save(struct store *s, const char *uuid, const char *vcpu_model,
                                      struct deadline by, struct error *err);
+
+/*
+ * instance_info_caches.network_info, the JSON text of the instance's VIFs (5.9); NULL when there is no such
+ * row or nothing in it. *ret_interfaces: how many interfaces nova has noted in virtual_interfaces. Caller
+ * frees.
+ */
+int YIELDS store_network_info(struct store *s, const char *uuid, char **ret, unsigned *ret_interfaces,
+                              struct deadline by, struct error *err);
 
 /* ---- actions, events, faults (5.5, 5.6) ---- */
 

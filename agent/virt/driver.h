@@ -18,6 +18,48 @@ struct guest_disk {
         bool cdrom;
 };
 
+enum guest_nic_kind {
+        GUEST_NIC_BRIDGE,  /* a tap device in a Linux bridge */
+        GUEST_NIC_OVS,     /* a tap device in a bridge of Open vSwitch */
+        GUEST_NIC_MACVTAP, /* on a device of the host */
+};
+struct guest_ip {
+        char *type, *address;
+        int64_t version;
+};
+struct guest_nic {
+        enum guest_nic_kind kind;
+        char *port_id, *mac, *model; /* model NULL: the hypervisor's choice */
+        char *source;                /* the bridge, or the host's device */
+        char *target;                /* name of the tap device; NULL for macvtap */
+        char *mode;                  /* of a macvtap: "vepa", "bridge" */
+        char *interface_id;          /* ovs */
+        bool make_bridge;            /* a Linux bridge that misses is made */
+        int64_t mtu, queues;         /* 0: not said */
+        struct guest_ip *ips;        /* for the metadata element */
+        unsigned n_ips;
+};
+
+/* Limits of a flavor (extra specs quota:...); 0: none. */
+enum guest_quota {
+        QUOTA_CPU_SHARES,
+        QUOTA_CPU_QUOTA,
+        QUOTA_CPU_PERIOD,
+        QUOTA_DISK_READ_BYTES,
+        QUOTA_DISK_READ_IOPS,
+        QUOTA_DISK_WRITE_BYTES,
+        QUOTA_DISK_WRITE_IOPS,
+        QUOTA_DISK_TOTAL_BYTES,
+        QUOTA_DISK_TOTAL_IOPS,
+        QUOTA_VIF_INBOUND_AVERAGE,
+        QUOTA_VIF_INBOUND_PEAK,
+        QUOTA_VIF_INBOUND_BURST,
+        QUOTA_VIF_OUTBOUND_AVERAGE,
+        QUOTA_VIF_OUTBOUND_PEAK,
+        QUOTA_VIF_OUTBOUND_BURST,
+        GUEST_QUOTAS
+};
+
 /* All that is needed to define a domain (nova-contract 7.1); made by compute/, consumed by virt/. */
 struct guest_spec {
         char uuid[UUID_LEN + 1];
@@ -31,8 +73,23 @@ struct guest_spec {
         int64_t flavor_disk_gb, flavor_swap_mb, flavor_ephemeral_gb;
         time_t created;                        /* creationTime */
         char *machine, *video_model, *os_type; /* NULL: defaults of the driver */
+        struct guest_nic *nics;
+        unsigned n_nics;
+        /* From the image and the flavor; what is zero is nova's default. */
+        int64_t cpu_sockets, cpu_cores, cpu_threads; /* sockets 0: one per vcpu */
+        int64_t quotas[GUEST_QUOTAS];
+        char *pointer_bus;     /* "usb", "virtio", "none": no pointer; NULL: usb */
+        char *keyboard_bus;    /* NULL: what the machine has */
+        int64_t video_ram_mb;  /* 0: the hypervisor's choice */
+        char *scsi_model;      /* NULL: no controller is named */
+        char *watchdog_action; /* NULL: no watchdog */
+        char *pmu;             /* "on", "off"; NULL: the hypervisor's choice */
+        bool qemu_guest_agent, hpet, hide_hypervisor, boot_menu, no_rng;
+        int64_t rng_rate_bytes, rng_rate_period_ms;
 };
 void guest_spec_free(struct guest_spec *s);
+void guest_spec_forget_disks(struct guest_spec *s);                         /* and the console log */
+void guest_spec_copy(struct guest_spec *to, const struct guest_spec *from); /* to is freed first */
 
 struct guest_info {
         char uuid[UUID_LEN + 1];
@@ -138,8 +195,8 @@ struct virt_options {
         const char *vnc_listen;      /* NULL: no graphics */
         const char *machine;         /* NULL: "pc" on x86 */
         unsigned mem_stats_period_s; /* 0: none */
-        const char *rng_dev_path;
-        double call_timeout_s;                          /* of a call without an own deadline; 0: 60 */
+        const char *rng_dev_path;    /* NULL: /dev/urandom; "": no such device */
+        double call_timeout_s;       /* of a call without an own deadline; 0: 60 */
         unsigned keepalive_interval_s, keepalive_count; /* remote connections; 0: 5 and 3 */
 };
 struct virt_driver *HUB_ONLY virt_libvirt_new(const struct virt_options *opt, struct error *err);

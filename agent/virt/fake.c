@@ -173,35 +173,6 @@ static void drop(struct fake_guest *g)
         free(g);
 }
 
-static void copy_spec(struct guest_spec *to, const struct guest_spec *from)
-{
-        guest_spec_free(to);
-        *to = *from;
-        to->name = xstrdup(from->name);
-        to->console_log = xstrdup(from->console_log);
-        to->display_name = xstrdup(from->display_name);
-        to->flavor_name = xstrdup(from->flavor_name);
-        to->user_id = xstrdup(from->user_id);
-        to->user_name = xstrdup(from->user_name);
-        to->project_id = xstrdup(from->project_id);
-        to->project_name = xstrdup(from->project_name);
-        to->image_ref = xstrdup(from->image_ref);
-        to->machine = xstrdup(from->machine);
-        to->video_model = xstrdup(from->video_model);
-        to->os_type = xstrdup(from->os_type);
-        to->disks = xcalloc(from->n_disks, sizeof(*to->disks));
-        for (unsigned i = 0; i < from->n_disks; i++) {
-                const struct guest_disk *d = &from->disks[i];
-
-                to->disks[i] = (struct guest_disk){ .path = xstrdup(d->path),
-                                                    .format = xstrdup(d->format),
-                                                    .cache = xstrdup(d->cache),
-                                                    .target = xstrdup(d->target),
-                                                    .bus = xstrdup(d->bus),
-                                                    .cdrom = d->cdrom };
-        }
-}
-
 /* ---- the operations ---- */
 
 static int fake_start(struct virt_driver *d, struct error *err)
@@ -323,7 +294,7 @@ static int fake_spawn(struct virt_driver *d, const struct guest_spec *spec, stru
                 return error_set(err, NOVA_LIBVIRT_ERROR, "domain %s is already active", spec->name);
         if (!g)
                 g = fake_add(f, spec->uuid, spec->name);
-        copy_spec(&g->spec, spec);
+        guest_spec_copy(&g->spec, spec);
         fake_go_on(f, g);
         return 0;
 }
@@ -342,7 +313,7 @@ static int fake_hard_reboot(struct virt_driver *d, const struct guest_spec *spec
                 fake_go_off(f, g, POWER_SHUTDOWN);
         if (!g)
                 g = fake_add(f, spec->uuid, spec->name);
-        copy_spec(&g->spec, spec);
+        guest_spec_copy(&g->spec, spec);
         fake_go_on(f, g);
         return 0;
 }

@@ -270,14 +270,14 @@ static void replace(char **text, const char *what, const char *with)
 }
 
 /*
- * nova_plain.view is how libvirt 9 showed a guest that nova-compute (Zed) had defined with KVM. Ours for the
+ * nova-none.xml is how libvirt 9 showed a guest that nova-compute (Zed) had defined with KVM. Ours for the
  * same request must look the same to the letter. Without KVM here both are made to say qemu, which has no
  * timers.
  */
 START_TEST(libvirt_sees_the_same_domain_as_from_nova)
 {
         static const char dir[] = "/var/lib/nova/instances/a14cc8ca-2568-44fe-8878-257bd1a1988d";
-        CLEANUP(freep) char *want = read_golden("nova_plain.view");
+        CLEANUP(freep) char *want = read_golden("nova-none.xml");
         CLEANUP(freep) char *disk_path = xasprintf("%s/disk", dir);
         CLEANUP(freep) char *console = xasprintf("%s/console.log", dir);
         CLEANUP(freep) char *xml = NULL, *got = NULL;

@@ -25,6 +25,8 @@ struct instance *fake_store_any_row(const char *uuid);
 void fake_store_drop(const char *uuid);
 void fake_store_add_action(const char *uuid, const char *request_id);
 struct block_device *fake_store_root_disk(const char *uuid);
+/* Of the info cache, "[]" at first. NULL: its row is gone although the instance has an interface. */
+void fake_store_set_network_info(const char *uuid, const char *json);
 const struct compute_node_row *fake_store_node(void); /* NULL: none */
 void fake_store_drop_node(void);
 unsigned fake_store_reports(void);

@@ -15,7 +15,7 @@ struct domxml_host {
         const char *cpu_mode;     /* "none", "host-model", "host-passthrough", "maximum"; NULL: host-model */
         const char *vnc_listen;   /* NULL: no graphics */
         const char *machine;      /* NULL: "pc" on x86, "virt" on aarch64 */
-        const char *rng_dev_path; /* NULL: /dev/urandom */
+        const char *rng_dev_path; /* NULL: /dev/urandom; "": no such device */
         const char *version;      /* of this agent */
         unsigned mem_stats_period_s;
 };

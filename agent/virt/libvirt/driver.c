@@ -22,6 +22,7 @@
 #include "virt/libvirt/domxml.h"
 #include "virt/libvirt/events.h"
 #include "virt/libvirt/jobs.h"
+#include "virt/libvirt/vif.h"
 #include "virt/libvirt/vir_error.h"
 #include "virt/libvirt/xmlutil.h"
 
@@ -249,12 +250,10 @@ static int YIELDS wait_for_orphans(struct libvirt_driver *d, const char *uuid, s
         return 0;
 }
 
-static int YIELDS define_and_run(struct libvirt_driver *d, const struct guest_spec *spec, struct deadline by,
-                                 struct error *err)
+static int YIELDS define_and_run(struct libvirt_driver *d, const struct guest_spec *spec, const char *xml,
+                                 struct deadline by, struct error *err)
 {
-        CLEANUP(freep) char *xml = NULL;
-
-        if (build_xml(d, spec, &xml, err) < 0 || wait_for_orphans(d, spec->uuid, by, err) < 0)
+        if (wait_for_orphans(d, spec->uuid, by, err) < 0)
                 return -1;
         if (job_define(&d->jobs, spec->uuid, xml, ORPHAN_IS_REMOVED, by, err) < 0)
                 return -1;
@@ -265,25 +264,42 @@ static int YIELDS define_and_run(struct libvirt_driver *d, const struct guest_sp
         return -1;
 }
 
+/* All that can be refused, before a guest is touched. The XML is kept: the definition to come is this one. */
+static int YIELDS prepare(struct libvirt_driver *d, const struct guest_spec *spec, char **ret_xml,
+                          struct deadline by, struct error *err)
+{
+        if (build_xml(d, spec, ret_xml, err) < 0)
+                return -1;
+        if (strcmp(d->virt_type, "test") == 0)
+                return 0; /* libvirt's test driver plugs into nothing */
+        return vif_prepare(d->tpool, spec, by, err);
+}
+
 static int lv_spawn(struct virt_driver *base, const struct guest_spec *spec, struct deadline by,
                     struct error *err)
 {
         struct libvirt_driver *d = driver_of(base);
+        CLEANUP(freep) char *xml = NULL;
 
         assert_green();
-        return define_and_run(d, spec, default_deadline(d, by), err);
+        by = default_deadline(d, by);
+        if (prepare(d, spec, &xml, by, err) < 0)
+                return -1;
+        return define_and_run(d, spec, xml, by, err);
 }
 
 static int lv_hard_reboot(struct virt_driver *base, const struct guest_spec *spec, struct deadline by,
                           struct error *err)
 {
         struct libvirt_driver *d = driver_of(base);
+        CLEANUP(freep) char *xml = NULL;
 
         assert_green();
         by = default_deadline(d, by);
-        if (off(d, spec->uuid, by, err) < 0 || job_undefine(&d->jobs, spec->uuid, by, err) < 0)
+        if (prepare(d, spec, &xml, by, err) < 0 || off(d, spec->uuid, by, err) < 0 ||
+            job_undefine(&d->jobs, spec->uuid, by, err) < 0)
                 return -1;
-        return define_and_run(d, spec, by, err);
+        return define_and_run(d, spec, xml, by, err);
 }
 
 static int lv_power_off(struct virt_driver *base, const char *uuid, struct deadline by, struct error *err)
@@ -558,7 +574,7 @@ struct virt_driver *virt_libvirt_new(const struct virt_options *opt, struct erro
         d->cpu_mode = copy_unless_empty(opt->cpu_mode);
         d->vnc_listen = copy_unless_empty(opt->vnc_listen);
         d->machine = copy_unless_empty(opt->machine);
-        d->rng_dev_path = copy_unless_empty(opt->rng_dev_path);
+        d->rng_dev_path = xstrdup(opt->rng_dev_path); /* "" is none, NULL is the default */
         green_cond_init(&d->changed, "guests of libvirt");
         d->queue = native_queue_new("libvirt-events", sizeof(struct virt_fact), QUEUE_CAPACITY, err);
         d->tpool = d->queue ? tpool_new("libvirt", WORKERS, err) : NULL;

@@ -237,12 +237,18 @@ GREEN_TEST(without_retry_there_is_no_cast)
         compute_fixture_stop(&f);
 }
 
+#define NO_NETWORKS                                                                         \
+        "{\"nova_object.name\": \"NetworkRequestList\", \"nova_object.version\": \"1.1\", " \
+        "\"nova_object.data\": {\"objects\": [{\"nova_object.name\": \"NetworkRequest\", "  \
+        "\"nova_object.version\": \"1.3\", \"nova_object.data\": {\"network_id\": \"none\"}}]}}"
+
 GREEN_TEST(a_build_with_the_least_arguments)
 {
         struct rpc_request r =
                 request("build_and_run_instance", "{\"instance\": {\"nova_object.name\": \"Instance\", "
                                                   "\"nova_object.version\": \"2.7\", \"nova_object.data\": "
-                                                  "{\"uuid\": \"" UUID_A "\"}}}");
+                                                  "{\"uuid\": \"" UUID_A "\"}}, "
+                                                  "\"requested_networks\": " NO_NETWORKS "}");
         struct error err = {};
 
         begin();
