@@ -13,7 +13,8 @@
 #define NOVA        "nova.exception"
 #define BUILTINS    "builtins"
 #define OF_INSTANCE .kwarg = "instance_uuid"
-#define OF_REASON   .kwarg = "reason", .kwarg_is_reason = true
+#define OF_REASON   .kwarg = "reason", .kwarg_is = KWARG_REASON
+#define OF_CONSOLE  .kwarg = "console_type", .kwarg_is = KWARG_CONSOLE_TYPE
 #define ABORTS      .aborts_build = true
 
 static const struct nova_exception nova_errors[NOVA_ERRORS_END - ERR_APP] = {
@@ -22,10 +23,14 @@ static const struct nova_exception nova_errors[NOVA_ERRORS_END - ERR_APP] = {
         ROW(NOVA_INSTANCE_NOT_READY, "InstanceNotReady", NOVA, 400, .kwarg = "instance_id"),
         ROW(NOVA_INSTANCE_NOT_RUNNING, "InstanceNotRunning", NOVA, 400, .kwarg = "instance_id"),
         ROW(NOVA_INSTANCE_INVALID_STATE, "InstanceInvalidState", NOVA, 400, OF_INSTANCE),
+        ROW(NOVA_INSTANCE_WRONG_POWER_STATE, "InstanceInvalidState", NOVA, 400, OF_INSTANCE),
         ROW(NOVA_INSTANCE_ACTION_NOT_FOUND, "InstanceActionNotFound", NOVA, 500, OF_INSTANCE),
         ROW(NOVA_INSTANCE_ACTION_EVENT_NOT_FOUND, "InstanceActionEventNotFound", NOVA, 500),
         ROW(NOVA_INSTANCE_POWER_OFF_FAILURE, "InstancePowerOffFailure", NOVA, 400, OF_REASON),
         ROW(NOVA_CONSOLE_NOT_AVAILABLE, "ConsoleNotAvailable", NOVA, 404),
+        ROW(NOVA_CONSOLE_TYPE_INVALID, "ConsoleTypeInvalid", NOVA, 400, OF_CONSOLE),
+        ROW(NOVA_CONSOLE_TYPE_UNAVAILABLE, "ConsoleTypeUnavailable", NOVA, 400, OF_CONSOLE),
+        ROW(NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED, "TriggerCrashDumpNotSupported", NOVA, 400),
         ROW(NOVA_BUILD_ABORT, "BuildAbortException", NOVA, 500, OF_INSTANCE, ABORTS),
         ROW(NOVA_RESCHEDULED, "RescheduledException", NOVA, 500, OF_INSTANCE),
         ROW(NOVA_UNEXPECTED_TASK_STATE, "UnexpectedTaskStateError", NOVA, 500, OF_INSTANCE),

@@ -15,10 +15,14 @@ enum nova_error {
         NOVA_INSTANCE_NOT_READY,
         NOVA_INSTANCE_NOT_RUNNING,
         NOVA_INSTANCE_INVALID_STATE,
+        NOVA_INSTANCE_WRONG_POWER_STATE, /* InstanceInvalidState too: sys is the power state */
         NOVA_INSTANCE_ACTION_NOT_FOUND,
         NOVA_INSTANCE_ACTION_EVENT_NOT_FOUND,
         NOVA_INSTANCE_POWER_OFF_FAILURE,
         NOVA_CONSOLE_NOT_AVAILABLE,
+        NOVA_CONSOLE_TYPE_INVALID,     /* there is no console type of that name */
+        NOVA_CONSOLE_TYPE_UNAVAILABLE, /* this host, or this guest, has none of that type */
+        NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED,
         NOVA_BUILD_ABORT,
         NOVA_RESCHEDULED,
         NOVA_UNEXPECTED_TASK_STATE,
@@ -45,12 +49,13 @@ enum nova_error {
         NOVA_ERRORS_END
 };
 
+enum nova_kwarg { KWARG_INSTANCE /* the uuid */, KWARG_REASON /* the message */, KWARG_CONSOLE_TYPE };
 struct nova_exception {
         const char *class_name, *module;
-        int http_code;        /* 500 when the class has none */
-        const char *kwarg;    /* name of the keyword that takes the instance uuid, or the reason; or NULL */
-        bool kwarg_is_reason; /* the kwarg takes the message, not the uuid */
-        bool aborts_build;    /* nova-contract 3.4: in the abort list of build_and_run_instance */
+        int http_code;            /* 500 when the class has none */
+        const char *kwarg;        /* name of a keyword of its constructor, or NULL */
+        enum nova_kwarg kwarg_is; /* what that takes */
+        bool aborts_build;        /* nova-contract 3.4: in the abort list of build_and_run_instance */
 };
 /* Never NULL: codes of lib/ map too (ERR_TIMEOUT: builtins.TimeoutError, ERR_DB: ... ). */
 const struct nova_exception *nova_exception_of(int code);

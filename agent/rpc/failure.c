@@ -26,6 +26,14 @@ static bool dispatcher_failure(const struct error *err, struct rpc_failure *ret)
         }
 }
 
+/* By these nova-api says in which state the instance is instead. */
+static void add_power_state(struct jval *kwargs, const struct error *err, const struct rpc_request *r)
+{
+        jval_set_text(kwargs, "attr", "power state");
+        jval_set_text(kwargs, "state", power_state_name((enum power_state)err->sys));
+        jval_set_text(kwargs, "method", r->method);
+}
+
 /* What the exception's class keeps as its fields. The message travels in args, so none is needed to show it.
  */
 static struct jval *nova_kwargs(const struct nova_exception *e, const struct error *err,
@@ -34,12 +42,21 @@ static struct jval *nova_kwargs(const struct nova_exception *e, const struct err
         struct jval *kwargs = jval_new_object();
 
         jval_set_int(kwargs, "code", e->http_code);
+        if (err->code == NOVA_INSTANCE_WRONG_POWER_STATE)
+                add_power_state(kwargs, err, r);
         if (!e->kwarg)
                 return kwargs;
-        if (e->kwarg_is_reason)
+        switch (e->kwarg_is) {
+        case KWARG_INSTANCE:
+                jval_set_text(kwargs, e->kwarg, object_instance_uuid(r->args));
+                break;
+        case KWARG_REASON:
                 jval_set_text(kwargs, e->kwarg, err->text);
-        else
-                jval_set(kwargs, e->kwarg, jval_new_text(object_instance_uuid(r->args)));
+                break;
+        case KWARG_CONSOLE_TYPE:
+                jval_set_text(kwargs, e->kwarg, jval_get_text(r->args, "console_type", NULL));
+                break;
+        }
         return kwargs;
 }
 

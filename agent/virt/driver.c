@@ -129,6 +129,22 @@ void host_info_free(struct host_info *h)
         *h = (struct host_info){};
 }
 
+void guest_usage_free(struct guest_usage *u)
+{
+        if (!u)
+                return;
+        for (unsigned i = 0; i < u->n_disks; i++)
+                free(u->disks[i].target);
+        for (unsigned i = 0; i < u->n_nics; i++) {
+                free(u->nics[i].mac);
+                free(u->nics[i].target);
+        }
+        free(u->cpus);
+        free(u->disks);
+        free(u->nics);
+        *u = (struct guest_usage){};
+}
+
 const char *virt_event_name(enum virt_event_kind k)
 {
         static const char *const names[] = {

@@ -113,6 +113,36 @@ struct host_info { /* nova-contract 4.6 */
 };
 void host_info_free(struct host_info *h);
 
+/* What a running guest has used so far (nova-contract 3.4). What the hypervisor does not count is not in it.
+ */
+struct guest_cpu_usage {
+        int64_t id, time_ns;
+};
+struct guest_disk_usage {
+        char *target; /* "vda" */
+        int64_t read_requests, read_bytes, write_requests, write_bytes, errors;
+};
+struct guest_nic_usage {
+        char *mac;
+        char *target; /* "tap..."; "": it has none, and nothing below is counted */
+        int64_t rx_bytes, rx_packets, rx_errors, rx_drop;
+        int64_t tx_bytes, tx_packets, tx_errors, tx_drop;
+};
+struct guest_memory_usage {
+        const char *name; /* libvirt's, a literal: "rss" */
+        int64_t value;
+};
+#define GUEST_MEMORY_MAX 16
+struct guest_usage {
+        int64_t memory_max_kb, memory_kb;
+        struct guest_cpu_usage *cpus;
+        struct guest_disk_usage *disks;
+        struct guest_nic_usage *nics;
+        struct guest_memory_usage memory[GUEST_MEMORY_MAX];
+        unsigned n_cpus, n_disks, n_nics, n_memory;
+};
+void guest_usage_free(struct guest_usage *u);
+
 enum virt_event_kind {
         VIRT_EVENT_STARTED,
         VIRT_EVENT_STOPPED,
@@ -173,6 +203,13 @@ struct virt_driver_ops {
         /* Path of the console's log file, from the domain XML; NOVA_CONSOLE_NOT_AVAILABLE. Caller frees. */
         int (*console_path)(struct virt_driver *d, const char *uuid, char **ret, struct deadline by,
                             struct error *err);
+        /* Of its VNC display; -1 while it does not run. NOVA_CONSOLE_TYPE_UNAVAILABLE: it has none. */
+        int (*vnc_port)(struct virt_driver *d, const char *uuid, int *ret, struct deadline by,
+                        struct error *err);
+        int (*get_usage)(struct virt_driver *d, const char *uuid, struct guest_usage *ret, struct deadline by,
+                         struct error *err);
+        /* NOVA_INSTANCE_NOT_RUNNING, NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED. */
+        int (*inject_nmi)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         void (*get_status)(struct virt_driver *d, struct virt_status *ret);
         /* hung calls: for inventories */
         void (*foreach_worker)(struct virt_driver *d,

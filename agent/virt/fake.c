@@ -13,8 +13,9 @@
 #include "base/mem.h"
 
 static const char *const op_names[FAKE_OPS] = {
-        "wait_connected", "get_host_info", "list",  "get_info", "spawn",   "hard_reboot", "power_off",
-        "shutdown",       "start_domain",  "pause", "unpause",  "suspend", "undefine",    "console_path",
+        "wait_connected", "get_host_info", "list",         "get_info",  "spawn",      "hard_reboot",
+        "power_off",      "shutdown",      "start_domain", "pause",     "unpause",    "suspend",
+        "undefine",       "console_path",  "vnc_port",     "get_usage", "inject_nmi",
 };
 
 struct fake *fake_of(const struct virt_driver *d)
@@ -449,6 +450,77 @@ static int fake_console_path(struct virt_driver *d, const char *uuid, char **ret
         return 0;
 }
 
+/* An active guest by its uuid; NULL: err says what is wrong with it. */
+static struct fake_guest *YIELDS begin_active(struct virt_driver *d, const char *op, const char *uuid,
+                                              struct deadline by, struct error *err)
+{
+        struct fake_guest *g;
+
+        if (begin(fake_of(d), op, by, err) < 0)
+                return NULL;
+        g = fake_find(fake_of(d), uuid);
+        if (!g)
+                not_found(uuid, err);
+        else if (!is_active(g))
+                error_set(err, NOVA_INSTANCE_NOT_RUNNING, "domain is not running");
+        return g && is_active(g) ? g : NULL;
+}
+
+static int fake_vnc_port(struct virt_driver *d, const char *uuid, int *ret, struct deadline by,
+                         struct error *err)
+{
+        struct fake *f = fake_of(d);
+        struct fake_guest *g;
+
+        assert_green();
+        if (begin(f, "vnc_port", by, err) < 0)
+                return -1;
+        g = fake_find(f, uuid);
+        if (!g)
+                return not_found(uuid, err);
+        if (g->no_display)
+                return error_set(err, NOVA_CONSOLE_TYPE_UNAVAILABLE, "guest %s has no VNC display", uuid);
+        *ret = is_active(g) ? 5900 + g->info.id : -1;
+        return 0;
+}
+
+/* Made up, and the same each time: a test knows them. */
+static int fake_get_usage(struct virt_driver *d, const char *uuid, struct guest_usage *ret,
+                          struct deadline by, struct error *err)
+{
+        struct fake_guest *g;
+
+        assert_green();
+        g = begin_active(d, "get_usage", uuid, by, err);
+        if (!g)
+                return -1;
+        *ret = (struct guest_usage){
+                .memory_max_kb = 2 << 20,
+                .memory_kb = 1 << 20,
+                .cpus = NEW(struct guest_cpu_usage),
+                .disks = NEW(struct guest_disk_usage),
+                .nics = xcalloc(2, sizeof(struct guest_nic_usage)),
+                .memory = { { "actual", 65536 }, { "rss", 123456 } },
+                .n_cpus = 1,
+                .n_disks = 1,
+                .n_nics = 2,
+                .n_memory = 2,
+        };
+        ret->cpus[0].time_ns = 1700000000;
+        ret->disks[0] = (struct guest_disk_usage){ xstrdup("vda"), 1, 512, 2, 1024, -1 };
+        ret->nics[0] = (struct guest_nic_usage){
+                xstrdup("fa:16:3e:75:7b:15"), xstrdup("tap0"), 90, 1, 0, 3, 300, 5, 0, 4
+        };
+        ret->nics[1] = (struct guest_nic_usage){ .mac = xstrdup("fa:16:3e:00:00:01"), .target = xstrdup("") };
+        return 0;
+}
+
+static int fake_inject_nmi(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return begin_active(d, "inject_nmi", uuid, by, err) ? 0 : -1;
+}
+
 static void fake_get_status(struct virt_driver *d, struct virt_status *ret)
 {
         struct fake *f = fake_of(d);
@@ -490,6 +562,9 @@ static const struct virt_driver_ops fake_ops = {
         .suspend = fake_suspend,
         .undefine = fake_undefine,
         .console_path = fake_console_path,
+        .vnc_port = fake_vnc_port,
+        .get_usage = fake_get_usage,
+        .inject_nmi = fake_inject_nmi,
         .get_status = fake_get_status,
         .foreach_worker = fake_foreach_worker,
 };

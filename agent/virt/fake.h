@@ -30,6 +30,9 @@ void HUB_ONLY virt_fake_add_guest(struct virt_driver *d, const char *uuid, const
 /* Whether shutdown() does something: a guest that ignores its power button. Default: it obeys at once. */
 bool HUB_ONLY virt_fake_ignore_acpi(struct virt_driver *d, const char *uuid, bool ignore);
 
+/* The guest has no VNC display. */
+bool HUB_ONLY virt_fake_without_display(struct virt_driver *d, const char *uuid);
+
 /* Just the event, whatever the guest's state: outdated or invented ones. */
 void HUB_ONLY virt_fake_emit(struct virt_driver *d, const char *uuid, enum virt_event_kind kind);
 /* While disconnected every call fails with NOVA_HYPERVISOR_UNAVAILABLE; connecting again sends RESYNC. */

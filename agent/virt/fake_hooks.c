@@ -97,6 +97,15 @@ bool virt_fake_ignore_acpi(struct virt_driver *d, const char *uuid, bool ignore)
         return g != NULL;
 }
 
+bool virt_fake_without_display(struct virt_driver *d, const char *uuid)
+{
+        struct fake_guest *g = fake_find(fake_of(d), uuid);
+
+        if (g)
+                g->no_display = true;
+        return g != NULL;
+}
+
 void virt_fake_emit(struct virt_driver *d, const char *uuid, enum virt_event_kind kind)
 {
         fake_send_event(fake_of(d), uuid, kind);

@@ -5,13 +5,13 @@
 #include "green/sync.h"
 #include "virt/fake.h"
 
-enum { FAKE_OPS = 14 };
+enum { FAKE_OPS = 17 };
 
 struct fake_guest {
         struct list link;
         struct guest_info info;
         struct guest_spec spec; /* empty for guests that were only added */
-        bool ignores_acpi;
+        bool ignores_acpi, no_display;
 };
 
 enum plan_kind { PLAN_FAIL, PLAN_HANG, PLAN_SLOW };

@@ -379,3 +379,22 @@ int domxml_console_path(const char *xml, char **ret, struct error *err)
         }
         return error_set(err, NOVA_CONSOLE_NOT_AVAILABLE, "the guest has no console with a log file");
 }
+
+int domxml_vnc_port(const char *xml, int *ret, struct error *err)
+{
+        CLEANUP(xml_doc_freep) xmlDoc *doc = xml_parse(xml, strlen(xml), "domain XML", err);
+        CLEANUP(freep) char *type = NULL;
+        CLEANUP(freep) char *port = NULL;
+        char *end;
+        long n;
+
+        if (!doc)
+                return -1;
+        type = xml_xpath_string(doc, "string(/domain/devices/graphics[@type='vnc']/@type)");
+        if (!*type)
+                return error_set(err, NOVA_CONSOLE_TYPE_UNAVAILABLE, "the guest has no VNC display");
+        port = xml_xpath_string(doc, "string(/domain/devices/graphics[@type='vnc']/@port)");
+        n = strtol(port, &end, 10);
+        *ret = end != port && !*end && n > 0 && n <= UINT16_MAX ? (int)n : -1;
+        return 0;
+}

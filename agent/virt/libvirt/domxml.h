@@ -30,3 +30,6 @@ int domxml_build(const struct domxml_host *host, const struct guest_spec *spec, 
  * console[type=tcp]/log, console[type=pty]/log, in that order of preference; NOVA_CONSOLE_NOT_AVAILABLE.
  */
 int domxml_console_path(const char *xml, char **ret, struct error *err);
+/* The port of graphics[type=vnc]; -1: libvirt chooses one at the next start. NOVA_CONSOLE_TYPE_UNAVAILABLE.
+ */
+int domxml_vnc_port(const char *xml, int *ret, struct error *err);

@@ -384,6 +384,30 @@ static int lv_console_path(struct virt_driver *base, const char *uuid, char **re
         return domxml_console_path(xml, ret, err);
 }
 
+static int lv_vnc_port(struct virt_driver *base, const char *uuid, int *ret, struct deadline by,
+                       struct error *err)
+{
+        CLEANUP(freep) char *xml = NULL;
+
+        assert_green();
+        if (job_xml(&driver_of(base)->jobs, uuid, &xml, by, err) < 0)
+                return -1;
+        return domxml_vnc_port(xml, ret, err);
+}
+
+static int lv_get_usage(struct virt_driver *base, const char *uuid, struct guest_usage *ret,
+                        struct deadline by, struct error *err)
+{
+        assert_green();
+        return job_usage(&driver_of(base)->jobs, uuid, ret, by, err);
+}
+
+static int lv_inject_nmi(struct virt_driver *base, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return job_inject_nmi(&driver_of(base)->jobs, uuid, by, err);
+}
+
 static void lv_get_status(struct virt_driver *base, struct virt_status *ret)
 {
         struct libvirt_driver *d = driver_of(base);
@@ -524,6 +548,9 @@ static const struct virt_driver_ops libvirt_ops = {
         .suspend = lv_suspend,
         .undefine = lv_undefine,
         .console_path = lv_console_path,
+        .vnc_port = lv_vnc_port,
+        .get_usage = lv_get_usage,
+        .inject_nmi = lv_inject_nmi,
         .get_status = lv_get_status,
         .foreach_worker = lv_foreach_worker,
 };

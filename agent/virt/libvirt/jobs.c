@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "virt/libvirt/hostinfo.h"
+#include "virt/libvirt/usage.h"
 #include "virt/libvirt/vir_error.h"
 
 struct job {
@@ -32,6 +33,7 @@ struct job {
         struct guest_info info;
         struct guest_list list;
         struct host_info host;
+        struct guest_usage usage;
 };
 
 enum power_state power_state_of(int virt_domain_state)
@@ -72,6 +74,7 @@ static void drop(struct tpool_job *base)
         free(job->out_text);
         guest_list_free(&job->list);
         host_info_free(&job->host);
+        guest_usage_free(&job->usage);
         free(job);
 }
 
@@ -295,6 +298,34 @@ static int BLOCKS do_save(struct job *job, struct error *err)
         return on_domain(job, managed_save, "saving", err);
 }
 
+static int inject_nmi(virDomainPtr dom)
+{
+        return virDomainInjectNMI(dom, 0);
+}
+
+static int BLOCKS do_inject_nmi(struct job *job, struct error *err)
+{
+        if (on_domain(job, inject_nmi, "injecting an NMI into", err) == 0)
+                return 0;
+        if (err->sys == VIR_ERR_NO_SUPPORT)
+                err->code = NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED;
+        else if (err->sys == VIR_ERR_OPERATION_INVALID)
+                err->code = NOVA_INSTANCE_NOT_RUNNING;
+        return -1;
+}
+
+static int BLOCKS do_usage(struct job *job, struct error *err)
+{
+        virDomainPtr dom = lookup(job, err);
+        int r;
+
+        if (!dom)
+                return -1;
+        r = usage_read(dom, &job->usage, err);
+        virDomainFree(dom);
+        return r;
+}
+
 static int BLOCKS do_xml(struct job *job, struct error *err)
 {
         virDomainPtr dom = lookup(job, err);
@@ -408,6 +439,8 @@ JOB(pause, "virDomainSuspend", do_pause);
 JOB(unpause, "virDomainResume", do_unpause);
 JOB(save, "virDomainManagedSave", do_save);
 JOB(xml, "virDomainGetXMLDesc", do_xml);
+JOB(usage, "virDomainBlockStats and others", do_usage);
+JOB(inject_nmi, "virDomainInjectNMI", do_inject_nmi);
 JOB(info, "virDomainGetState", do_info);
 JOB(list, "virConnectListAllDomains", do_list);
 JOB(host_info, "virNodeGetInfo", do_host_info);
@@ -529,6 +562,24 @@ int job_xml(struct virt_jobs *j, const char *uuid, char **ret, struct deadline b
         *ret = take_ptr(&job->out_text);
         tpool_job_done(&job->base);
         return 0;
+}
+
+int job_usage(struct virt_jobs *j, const char *uuid, struct guest_usage *ret, struct deadline by,
+              struct error *err)
+{
+        struct job *job = call_named(j, &usage_ops, uuid, soon(j, by), err);
+
+        if (!job)
+                return -1;
+        *ret = job->usage;
+        job->usage = (struct guest_usage){};
+        tpool_job_done(&job->base);
+        return 0;
+}
+
+int job_inject_nmi(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
+{
+        return call_simple(j, &inject_nmi_ops, uuid, soon(j, by), err);
 }
 
 int job_host_info(struct virt_jobs *j, struct host_info *ret, struct deadline by, struct error *err)

@@ -113,7 +113,7 @@ START_TEST(every_error_has_a_name_outside)
                 ck_assert_msg(strcmp(e->class_name, "Exception") != 0, "code %d has no class", code);
                 ck_assert_ptr_nonnull(e->module);
                 ck_assert_int_ge(e->http_code, 400);
-                ck_assert(!e->kwarg_is_reason || e->kwarg);
+                ck_assert(e->kwarg || e->kwarg_is == KWARG_INSTANCE);
         }
         for (int code = ERR_SYSTEM; code <= ERR_UNSUPPORTED; code++)
                 ck_assert_str_ne(nova_exception_of(code)->class_name, "Exception");
