@@ -222,7 +222,10 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
 
 static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
 {
-        log_error("%s %.64s failed: %s", r && r->msg_id ? "call" : "request", r ? r->method : "(unreadable)",
+        bool answered = r && r->msg_id;
+
+        log_write(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
+                  "%s %.64s failed: %s", answered ? "call" : "request", r ? r->method : "(unreadable)",
                   err->text);
 }
 

@@ -147,6 +147,11 @@ static bool preempted(int code)
         return code == NOVA_UNEXPECTED_TASK_STATE || code == NOVA_UNEXPECTED_DELETING_TASK_STATE;
 }
 
+bool compute_failure_is_ordinary(const struct error *err, bool answered)
+{
+        return preempted(err->code) || (answered && nova_exception_of(err->code)->http_code < 500);
+}
+
 /* R: the task is over, whatever the body had got to. The row is read again: others may have changed it. */
 static void YIELDS revert_task_state(struct action *a)
 {
@@ -244,10 +249,9 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         r = run_with_event(&a, err);
         if (r < 0 && err->code != ERR_CANCELLED) {
                 m->stats.actions_failed++;
-                if (preempted(err->code))
-                        log_info("%s gave way to another task: %s", kind->method, err->text);
-                else
-                        log_error("%s failed: %s", kind->method, err->text);
+                if (!c->caller_logs)
+                        log_write(compute_failure_is_ordinary(err, false) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
+                                  "%s failed: %s", kind->method, err->text);
                 a.running.doing = "setting task_state back";
                 if ((kind->wraps & WRAP_REVERTS) && !preempted(err->code))
                         revert_task_state(&a);

@@ -101,7 +101,8 @@ struct action {
         struct instance *instance; /* owned; NULL until action_load() */
 };
 
-/* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure and returns it. */
+/* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure, unless the caller does, and returns
+ * it. */
 int YIELDS action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
                       void *arg, struct error *err);
 /* Reads the row; refuses an instance that another host has. NOVA_INSTANCE_NOT_FOUND when it is gone. */

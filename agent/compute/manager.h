@@ -84,7 +84,13 @@ struct compute_call {
         char uuid[UUID_LEN + 1];
         const struct flavor *flavor; /* NULL: from the row */
         struct deadline by;
+        bool caller_logs; /* a failure: else the method does */
 };
+/*
+ * A failure that is no trouble of this host: another task came first, or, when the caller gets an answer, it
+ * is told what was wrong with its request. For the log: INFO, not ERROR.
+ */
+bool compute_failure_is_ordinary(const struct error *err, bool answered);
 
 /*
  * All a build needs. Made by rpc/, owned and freed by the manager with drop(). reschedule() casts the request

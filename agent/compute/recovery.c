@@ -204,6 +204,7 @@ static int recover_one(void *arg, struct error *err)
         green_set_log_context(NULL, job->instance->uuid);
         request_context_admin(&ctx);
         c = compute_internal_call(r->m, &ctx, job->instance->uuid, (double)r->m->conf->long_rpc_timeout);
+        c.caller_logs = true;
         if (job->record_defaults)
                 record_defaults(job, c.by);
         for (unsigned s = 0; s < job->n_steps && failed == 0; s++) {

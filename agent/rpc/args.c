@@ -91,6 +91,7 @@ int instance_request_decode(const struct rpc_call *call, const struct json_field
                 .ctx = &ret->ctx,
                 .flavor = ret->instance.flavor,
                 .by = deadline_in_s(request->msg_id ? methods->timeout_s : methods->long_timeout_s),
+                .caller_logs = true, /* the RPC server does, for all requests */
         };
         memcpy(ret->call.uuid, r.instance.uuid, sizeof(ret->call.uuid));
         return 0;

@@ -108,7 +108,7 @@ static int rpc_unsupported(struct rpc_call *call, struct error *err)
         const struct rpc_request *request = call->request;
         CLEANUP(request_context_free) struct request_context ctx = {};
         CLEANUP(object_instance_free) struct object_instance instance = {};
-        struct compute_call c = { .ctx = &ctx };
+        struct compute_call c = { .ctx = &ctx, .caller_logs = true };
 
         assert_green();
         if (!jval_get(request->args, "instance") || !wraps_of(request->method))
