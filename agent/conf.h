@@ -62,8 +62,11 @@ struct conf {
         } libvirt;
         struct { /* [vnc] */
                 bool enabled;
-                char *server_listen;
+                char *server_listen, *server_proxyclient_address, *novncproxy_base_url;
         } vnc;
+        struct { /* [consoleauth] */
+                int64_t token_ttl;
+        } consoleauth;
         struct {                 /* [placement] */
                 char *auth_type; /* "": there is no placement */
                 char *auth_url, *username, *password /* secret */;

@@ -398,6 +398,12 @@ const struct setting settings[] = {
 
         SEC_BOOL(vnc, enabled, "true", "Guests have a VNC console."),
         SEC_TEXT(vnc, server_listen, "127.0.0.1", 0, check_address, "Address that these consoles listen on."),
+        SEC_TEXT(vnc, server_proxyclient_address, "127.0.0.1", 0, NULL,
+                 "Name or address of this host by which the proxy for consoles reaches them."),
+        SEC_TEXT(vnc, novncproxy_base_url, "http://127.0.0.1:6080/vnc_auto.html", 0, check_http_url,
+                 "What users open in a browser: that page of the proxy for consoles."),
+
+        SEC_INT(consoleauth, token_ttl, "600", 0, YEAR, "Seconds for which such an address can be opened."),
 
         SEC_TEXT(image_cache, subdirectory_name, "_base", 0, check_file_name,
                  "Directory of cached images, below instances_path."),
@@ -466,7 +472,8 @@ const size_t n_settings = ARRAY_SIZE(settings) - 1;
 #define NO_NETWORK "guests have no network interfaces in this version"
 #define NO_VOLUMES "there are no volumes in this version"
 #define NO_MOVES   "instances are not moved or resized in this version"
-#define NO_PROXY   "there is no access to consoles from outside in this version"
+#define OF_PROXY   "it is read by the proxy for consoles"
+#define NO_CONSOLE "VNC is the only console in this version"
 #define NO_PINNING "guests are not bound to CPUs in this version; all online CPUs are offered"
 #define NO_NOTIFY  "no notifications are sent"
 
@@ -512,10 +519,12 @@ const struct unused_setting unused_settings[] = {
         { "libvirt", "num_pcie_ports device_detach_attempts device_detach_timeout",
           "devices are not attached to running guests in this version" },
         { "libvirt", "live_migration_*", NO_MOVES },
-        { "vnc", "server_proxyclient_address novncproxy_base_url", NO_PROXY },
-        { "spice", "*", NO_PROXY },
-        { "serial_console", "*", NO_PROXY },
-        { "consoleauth", "*", NO_PROXY },
+        { "vnc", "novncproxy_host novncproxy_port auth_schemes vencrypt_*", OF_PROXY },
+        { "consoleauth", "enforce_session_timeout", OF_PROXY },
+        { "spice", "*", NO_CONSOLE },
+        { "serial_console", "*", NO_CONSOLE },
+        { "rdp", "*", NO_CONSOLE },
+        { "mks", "*", NO_CONSOLE },
         { "image_cache",
           "manager_interval remove_unused_base_images remove_unused_original_minimum_age_seconds "
           "remove_unused_resized_minimum_age_seconds",

@@ -130,6 +130,40 @@ int YIELDS compute_restore(struct compute_manager *m, const struct compute_call 
 #define COMPUTE_TAIL_ALL INT64_MAX
 int YIELDS compute_console_output(struct compute_manager *m, const struct compute_call *c, int64_t tail,
                                   char **ret, struct error *err);
+/* How to reach a console, for its user and for the proxy. */
+struct compute_console {
+        const char *host; /* borrowed from the configuration */
+        char port[8];
+        char token[UUID_LEN + 1]; /* secret */
+        char *access_url;         /* secret: the token is in it */
+};
+void compute_console_free(struct compute_console *c);
+/*
+ * NOVA_CONSOLE_TYPE_UNAVAILABLE: this host or this guest has no VNC; NOVA_CONSOLE_TYPE_INVALID: not "novnc";
+ * NOVA_INSTANCE_NOT_READY: still being built, or not running.
+ */
+int YIELDS compute_vnc_console(struct compute_manager *m, const struct compute_call *c,
+                               const char *console_type, struct compute_console *ret, struct error *err);
+/* *ret: the guest's console of that type listens on that port now. */
+int YIELDS compute_validate_console_port(struct compute_manager *m, const struct compute_call *c,
+                                         const char *port, const char *console_type, bool *ret,
+                                         struct error *err);
+/* Consoles of another kind than VNC: always NOVA_CONSOLE_TYPE_UNAVAILABLE, as where they are disabled. */
+int YIELDS compute_other_console(struct compute_manager *m, const struct compute_call *c, const char *method,
+                                 const char *console_type, struct error *err);
+
+struct compute_diagnostics {
+        const char *driver, *hypervisor; /* "libvirt", "kvm"; borrowed */
+        enum power_state power_state;
+        bool config_drive;
+        int64_t uptime_s; /* -1: it was never launched */
+        struct guest_usage usage;
+};
+/* method: under which name. On success free ret->usage. NOVA_INSTANCE_WRONG_POWER_STATE: it does not run. */
+int YIELDS compute_diagnostics(struct compute_manager *m, const struct compute_call *c, const char *method,
+                               struct compute_diagnostics *ret, struct error *err);
+int YIELDS compute_trigger_crash_dump(struct compute_manager *m, const struct compute_call *c,
+                                      struct error *err);
 /* What `uptime` prints, with its newline. Caller frees. */
 int HUB_ONLY compute_host_uptime(struct compute_manager *m, char **ret, struct error *err);
 

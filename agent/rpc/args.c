@@ -46,6 +46,19 @@ const struct json_field console_fields[] = {
         {},
 };
 
+const struct json_field remote_console_fields[] = {
+        FIELD(remote_console_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(remote_console_args, console_type, json_field_text, JSON_REQUIRED),
+        {},
+};
+
+const struct json_field console_port_fields[] = {
+        FIELD(console_port_args, instance, json_field_object, JSON_REQUIRED),
+        FIELD(console_port_args, port, json_field_text, JSON_REQUIRED),
+        FIELD(console_port_args, console_type, json_field_text, JSON_REQUIRED),
+        {},
+};
+
 int64_t console_tail_of(const struct jval *tail_length)
 {
         const char *text;

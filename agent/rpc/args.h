@@ -56,5 +56,17 @@ extern const struct json_field console_fields[];
 /* null is all, a number (also as text) that many, anything else none. */
 int64_t console_tail_of(const struct jval *tail_length);
 
+struct remote_console_args {
+        struct jval *instance;
+        char *console_type;
+};
+extern const struct json_field remote_console_fields[];
+
+struct console_port_args {
+        struct jval *instance;
+        char *port, *console_type;
+};
+extern const struct json_field console_port_fields[];
+
 /* The build request; owns all that the background work and a reschedule need. */
 struct compute_build *build_request_decode(const struct rpc_call *call, struct error *err);

@@ -1,5 +1,6 @@
 /*
- * agent/rpc/methods.c: the handlers: decode, call the manager, encode; and the tables of endpoints.
+ * agent/rpc/methods.c: the handlers: decode, call the manager, encode; and the tables of endpoints. Families
+ * of handlers have files of their own: methods_*.c.
  *
  * A method that is added moves from the table of unsupported.c to the one here; nothing else changes.
  */
@@ -9,13 +10,8 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "rpc/args.h"
+#include "rpc/methods_priv.h"
 #include "rpc/unsupported.h"
-
-static struct compute_manager *manager_of(const struct rpc_call *call)
-{
-        return ((const struct agent_methods *)call->app)->manager;
-}
 
 /* ---- methods on one instance that take nothing else ---- */
 
@@ -54,6 +50,7 @@ SIMPLE_HANDLER(suspend_instance, instance_fields, compute_suspend)
 SIMPLE_HANDLER(resume_instance, instance_fields, compute_resume)
 SIMPLE_HANDLER(soft_delete_instance, instance_fields, compute_soft_delete)
 SIMPLE_HANDLER(restore_instance, instance_fields, compute_restore)
+SIMPLE_HANDLER(trigger_crash_dump, instance_fields, compute_trigger_crash_dump)
 
 /* ---- the others ---- */
 
@@ -205,6 +202,15 @@ static const struct rpc_method compute_methods[] = {
         { "soft_delete_instance", soft_delete_instance },
         { "restore_instance", restore_instance },
         { "get_console_output", get_console_output },
+        { "trigger_crash_dump", trigger_crash_dump },
+        { "get_vnc_console", get_vnc_console },
+        { "get_spice_console", other_console },
+        { "get_serial_console", other_console },
+        { "get_rdp_console", other_console },
+        { "get_mks_console", other_console },
+        { "validate_console_port", validate_console_port },
+        { "get_diagnostics", get_diagnostics },
+        { "get_instance_diagnostics", get_instance_diagnostics },
         { "get_host_uptime", get_host_uptime },
         { "set_host_enabled", set_host_enabled },
         {},

@@ -16,12 +16,7 @@
 
 /* X(name, wraps): by tier, as in nova-contract 3.3 */
 #define UNSUPPORTED(X)                                          \
-        X(trigger_crash_dump, V | F)                            \
-        X(get_vnc_console, F)                                   \
-        X(validate_console_port, 0)                             \
         X(external_instance_event, 0)                           \
-        X(get_diagnostics, F)                                   \
-        X(get_instance_diagnostics, F)                          \
         X(rebuild_instance, R | V | F)                          \
         X(snapshot_instance, R | V | F)                         \
         X(backup_instance, R | V | F)                           \
@@ -43,10 +38,6 @@
         X(set_admin_password, R | V | F)                        \
         X(quiesce_instance, 0)                                  \
         X(unquiesce_instance, 0)                                \
-        X(get_spice_console, F)                                 \
-        X(get_serial_console, F)                                \
-        X(get_rdp_console, F)                                   \
-        X(get_mks_console, F)                                   \
         X(prep_resize, R | V | F)                               \
         X(resize_instance, R | V | F)                           \
         X(finish_resize, R | V | F)                             \

@@ -31,7 +31,13 @@ static inline struct conf compute_conf(void)
                              .consecutive_build_service_disable_threshold = 10 },
                 .libvirt = { .cpu_mode = (char *)"none",
                              .hw_machine_type = (char *)"",
+                             .virt_type = (char *)"kvm",
                              .wait_soft_reboot_seconds = 120 },
+                .vnc = { .enabled = true,
+                         .server_listen = (char *)"127.0.0.1",
+                         .server_proxyclient_address = (char *)"127.0.0.1",
+                         .novncproxy_base_url = (char *)"http://127.0.0.1:6080/vnc_auto.html" },
+                .consoleauth = { .token_ttl = 600 },
                 .workarounds = { .handle_virt_lifecycle_events = true },
         };
 }

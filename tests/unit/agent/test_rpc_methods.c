@@ -7,17 +7,10 @@
 #include "rpc/methods.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/list.h"
-#include "base/mem.h"
-#include "compute_fixture.h"
-#include "green_test.h"
 #include "rpc/args.h"
-
-static struct compute_fixture f;
-static struct agent_methods methods;
+#include "rpc_fixture.h"
 
 /* ---- a transport that notes what is published ---- */
 
@@ -40,86 +33,9 @@ static int note_publish(struct transport *t, const struct transport_target *to, 
 static const struct transport_ops transport_ops = { .scheme = "note", .publish = note_publish };
 static struct transport transport = { &transport_ops };
 
-/* ---- dispatching ---- */
-
 static void YIELDS begin(void)
 {
-        compute_fixture_start(&f);
-        methods = (struct agent_methods){ .manager = f.m,
-                                          .transport = &transport,
-                                          .control_exchange = "nova",
-                                          .long_timeout_s = 1800,
-                                          .timeout_s = 60 };
-}
-
-static rpc_method_fn *find_method(const struct rpc_request *r)
-{
-        for (const struct rpc_endpoint *e = agent_endpoints; e->methods; e++) {
-                if (strcmp(e->ns ? e->ns : "", r->ns ? r->ns : "") != 0 ||
-                    !rpc_version_compatible(e->version, r->version))
-                        continue;
-                for (const struct rpc_method *m = e->methods; m->name; m++)
-                        if (strcmp(m->name, r->method) == 0)
-                                return m->fn;
-        }
-        return NULL;
-}
-
-static int YIELDS dispatch(const struct rpc_request *r, struct jval **ret_result, struct error *err)
-{
-        struct rpc_call call = { .request = r, .app = &methods };
-        rpc_method_fn *fn = find_method(r);
-        int failed;
-
-        ck_assert_msg(fn != NULL, "no method %s", r->method);
-        failed = fn(&call, err);
-        if (ret_result)
-                *ret_result = call.result;
-        else
-                jval_unref(call.result);
-        return failed;
-}
-
-static struct rpc_request captured(const char *name)
-{
-        static char body[128 * 1024];
-        struct rpc_request r = {};
-        struct error err = {};
-        char path[512];
-        size_t len;
-        FILE *file;
-
-        snprintf(path, sizeof(path), "%s/%s.json", AMQP_DATA_DIR, name);
-        file = fopen(path, "re");
-        ck_assert_msg(file != NULL, "%s", path);
-        len = fread(body, 1, sizeof(body), file);
-        fclose(file);
-        ck_assert_ok(envelope_decode_request(body, len, &r, &err), err);
-        return r;
-}
-
-/* A row for the instance that the request is about, with its action. */
-static struct instance *HUB_ONLY row_for(const struct rpc_request *r, enum vm_state vm_state,
-                                         enum task_state task, enum power_state guest)
-{
-        const char *uuid = object_instance_uuid(r->args);
-        struct instance *i = compute_fixture_instance(&f, uuid, vm_state, task, guest);
-
-        fake_store_add_action(uuid, jval_get_text(r->context, "request_id", ""));
-        return i;
-}
-
-static struct rpc_request request(const char *method, const char *args)
-{
-        struct rpc_request r = { .method = xstrdup(method), .version = xstrdup("6.0") };
-        struct error err = {};
-
-        r.args = jval_parse(args, strlen(args), &err);
-        ck_assert_msg(r.args != NULL, "%s: %s", args, err.text);
-        r.context = jval_new_object();
-        jval_set_text(r.context, "request_id", REQ);
-        jval_set_text(r.context, "project_id", "project-1");
-        return r;
+        rpc_fixture_start(&transport);
 }
 
 /* ---- builds ---- */
@@ -431,8 +347,7 @@ GREEN_TEST(captured_requests_for_what_is_not_here_leave_no_task)
 
 GREEN_TEST(captured_requests_without_rows_are_refused_too)
 {
-        static const char *const names[] = { "external_instance_event", "get_vnc_console",
-                                             "check_instance_shared_storage", "get_instance_diagnostics" };
+        static const char *const names[] = { "external_instance_event", "check_instance_shared_storage" };
 
         begin();
         for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
@@ -473,9 +388,6 @@ END_TEST
 
 /* ---- bad input ---- */
 
-#define INSTANCE(version, data)                                                                     \
-        "{\"instance\": {\"nova_object.name\": \"Instance\", \"nova_object.namespace\": \"nova\", " \
-        "\"nova_object.version\": \"" version "\", \"nova_object.data\": " data "}}"
 #define FLAVOR(data)                                                                                 \
         INSTANCE("2.7", "{\"uuid\": \"" UUID_A "\", \"flavor\": {\"nova_object.name\": \"Flavor\", " \
                         "\"nova_object.version\": \"1.2\", \"nova_object.data\": " data "}}")
@@ -611,6 +523,21 @@ START_TEST(failures_are_what_nova_api_rebuilds)
                 { NOVA_CONSOLE_NOT_AVAILABLE, "ConsoleNotAvailable", "nova.exception", 404, NULL, NULL },
                 { NOVA_INSTANCE_POWER_OFF_FAILURE, "InstancePowerOffFailure", "nova.exception", 400, "reason",
                   "text" },
+                { NOVA_CONSOLE_TYPE_INVALID, "ConsoleTypeInvalid", "nova.exception", 400, "console_type",
+                  "novnc" },
+                { NOVA_CONSOLE_TYPE_UNAVAILABLE, "ConsoleTypeUnavailable", "nova.exception", 400,
+                  "console_type", "novnc" },
+                { NOVA_INSTANCE_INVALID_STATE, "InstanceInvalidState", "nova.exception", 400, "state", "" },
+                { NOVA_INSTANCE_WRONG_POWER_STATE, "InstanceInvalidState", "nova.exception", 400,
+                  "instance_uuid", UUID_A },
+                { NOVA_INSTANCE_WRONG_POWER_STATE, "InstanceInvalidState", "nova.exception", 400, "attr",
+                  "power state" },
+                { NOVA_INSTANCE_WRONG_POWER_STATE, "InstanceInvalidState", "nova.exception", 400, "state",
+                  "shutdown" },
+                { NOVA_INSTANCE_WRONG_POWER_STATE, "InstanceInvalidState", "nova.exception", 400, "method",
+                  "x" },
+                { NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED, "TriggerCrashDumpNotSupported", "nova.exception",
+                  400, NULL, NULL },
                 { NOVA_NOT_IMPLEMENTED, "NotImplementedError", "builtins", 0, NULL, NULL },
                 { NOVA_TYPE_ERROR, "TypeError", "builtins", 0, NULL, NULL },
                 { ERR_TIMEOUT, "TimeoutError", "builtins", 0, NULL, NULL },
@@ -620,8 +547,9 @@ START_TEST(failures_are_what_nova_api_rebuilds)
                 { ERR_RPC_BAD_ARGUMENTS, "TypeError", "builtins", 0, NULL, NULL },
         };
 
+        jval_set_text(r.args, "console_type", "novnc");
         for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
-                struct error err = { .code = cases[c].code, .text = "text" };
+                struct error err = { .code = cases[c].code, .sys = POWER_SHUTDOWN, .text = "text" };
                 struct rpc_failure failure;
                 struct jval *kwargs;
 
