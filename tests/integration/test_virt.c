@@ -4,10 +4,14 @@
  */
 #include "green_test.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -486,6 +490,112 @@ GREEN_TEST_REAL(the_test_driver_of_libvirt_works_too)
         rig_close(&r);
 }
 
+/* ---- looking at a guest from outside ---- */
+
+/* Who listens there speaks VNC. */
+static bool speaks_vnc(int port)
+{
+        const struct sockaddr_in to = {
+                .sin_family = AF_INET,
+                .sin_port = htons((uint16_t)port),
+                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        };
+        const struct timeval patience = { .tv_sec = 10 };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char hello[4] = "";
+        bool is_vnc;
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+        is_vnc = connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
+                 recv(fd, hello, sizeof(hello), MSG_WAITALL) == (ssize_t)sizeof(hello) &&
+                 memcmp(hello, "RFB ", sizeof(hello)) == 0;
+        close(fd);
+        return is_vnc;
+}
+
+static bool counts_memory(const struct guest_usage *u, const char *name)
+{
+        for (unsigned i = 0; i < u->n_memory; i++)
+                if (strcmp(u->memory[i].name, name) == 0)
+                        return u->memory[i].value > 0;
+        return false;
+}
+
+GREEN_TEST_REAL(a_running_guest_has_a_screen_counters_and_takes_an_nmi)
+{
+        struct deadline by = deadline_in_s(60);
+        struct error err = {};
+        struct guest_usage usage = {};
+        struct test_guest g;
+        struct rig r = { .vnc_listen = "127.0.0.1" };
+        int port = 0;
+
+        rig_open_embed(&r);
+        test_guest_init(&g, r.root, 11);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        ck_assert_ok(wait_console(&g, "GUEST up", by, &err), err);
+
+        ck_assert_ok(r.d->ops->vnc_port(r.d, g.uuid, &port, by, &err), err);
+        ck_assert_int_ge(port, 5900);
+        ck_assert(speaks_vnc(port));
+
+        ck_assert_ok(r.d->ops->get_usage(r.d, g.uuid, &usage, by, &err), err);
+        ck_assert_uint_eq(usage.n_cpus, (unsigned)g.spec.vcpus);
+        ck_assert_int_eq(usage.cpus[0].id, 0);
+        ck_assert_int_gt(usage.cpus[0].time_ns, 0);
+        ck_assert_int_eq(usage.memory_max_kb, g.spec.memory_mb * 1024);
+        ck_assert_int_eq(usage.memory_kb, g.spec.memory_mb * 1024);
+        ck_assert(counts_memory(&usage, "rss"));
+        ck_assert(counts_memory(&usage, "actual"));
+        ck_assert_uint_eq(usage.n_disks, 1);
+        ck_assert_str_eq(usage.disks[0].target, g.disk.target);
+        ck_assert_int_ge(usage.disks[0].read_bytes, 512); /* its boot sector */
+        ck_assert_int_gt(usage.disks[0].read_requests, 0);
+        ck_assert_uint_eq(usage.n_nics, 0);
+        guest_usage_free(&usage);
+
+        ck_assert_ok(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err);
+        ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
+
+        ck_assert_ok(r.d->ops->power_off(r.d, g.uuid, by, &err), err);
+        ck_assert_ok(r.d->ops->vnc_port(r.d, g.uuid, &port, by, &err), err);
+        ck_assert_int_eq(port, -1);
+        ck_assert_fails(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err, NOVA_INSTANCE_NOT_RUNNING);
+        remove_guest(&r, &g);
+        ck_assert_fails(r.d->ops->vnc_port(r.d, g.uuid, &port, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        ck_assert_fails(r.d->ops->get_usage(r.d, g.uuid, &usage, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        ck_assert_fails(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
+GREEN_TEST_REAL(a_guest_without_a_screen_has_no_port)
+{
+        struct deadline by = deadline_in_s(30);
+        struct error err = {};
+        struct guest_usage usage = {};
+        struct test_guest g;
+        struct rig r = {};
+        int port;
+
+        r.root = xasprintf("%s/little", virt_env_dir());
+        ck_assert_int_eq(mkdir(r.root, 0755), 0);
+        rig_open_uri(&r, "test:///default", 0);
+        rig_connect(&r);
+        test_guest_init(&g, r.root, 12);
+        ck_assert_ok(r.d->ops->spawn(r.d, &g.spec, by, &err), err);
+        ck_assert_ok(r.d->ops->get_usage(r.d, g.uuid, &usage, by, &err), err);
+        ck_assert_int_eq(usage.memory_max_kb, g.spec.memory_mb * 1024);
+        ck_assert_uint_eq(usage.n_cpus, (unsigned)g.spec.vcpus);
+        guest_usage_free(&usage);
+        ck_assert_fails(r.d->ops->vnc_port(r.d, g.uuid, &port, by, &err), err, NOVA_CONSOLE_TYPE_UNAVAILABLE);
+        ck_assert_ok(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err);
+        remove_guest(&r, &g);
+        test_guest_free(&g);
+        rig_close(&r);
+}
+
 /* The kernel's own sum over NUMA nodes, which can be less than /proc/meminfo says inside a container. */
 static int64_t memory_by_nodes_mb(void)
 {
@@ -541,6 +651,8 @@ static int run_suite(void)
                 a_second_opener_waits_until_the_first_is_gone,
                 status_files_without_a_process_are_removed_before_the_open,
                 the_test_driver_of_libvirt_works_too,
+                a_running_guest_has_a_screen_counters_and_takes_an_nmi,
+                a_guest_without_a_screen_has_no_port,
                 the_host_is_described_as_nova_does,
         };
 

@@ -11,7 +11,7 @@ void rig_open_uri(struct rig *r, const char *uri, double call_timeout_s)
                 .connection_uri = uri,
                 .virt_type = "qemu",
                 .cpu_mode = "none",
-                .vnc_listen = NULL,
+                .vnc_listen = r->vnc_listen,
                 .mem_stats_period_s = 10,
                 .call_timeout_s = call_timeout_s,
                 .keepalive_interval_s = 1,

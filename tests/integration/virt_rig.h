@@ -9,7 +9,8 @@
 
 struct rig {
         struct virt_driver *d;
-        char *root, *uri; /* owned; NULL when the test has them */
+        char *root, *uri;       /* owned; NULL when the test has them */
+        const char *vnc_listen; /* set before it is opened; NULL: no graphics */
         struct green_cond changed;
         struct told told;
         unsigned seen;

@@ -278,6 +278,35 @@ START_TEST(console_path_is_found_in_the_order_of_nova)
 }
 END_TEST
 
+START_TEST(the_port_of_a_vnc_display_is_found)
+{
+        static const struct {
+                const char *graphics;
+                int port; /* 0: there is no display */
+        } cases[] = {
+                { "<graphics type='vnc' port='5903' autoport='yes' listen='127.0.0.1'/>", 5903 },
+                { "<graphics type='spice' port='5900'/><graphics type='vnc' port='5901'/>", 5901 },
+                { "<graphics type='vnc' port='-1' autoport='yes'/>", -1 },
+                { "<graphics type='vnc' socket='/run/vnc'/>", -1 },
+                { "<graphics type='vnc' port='70000'/>", -1 },
+                { "<graphics type='vnc' port='59o1'/>", -1 },
+                { "<graphics type='spice' port='5900'/>", 0 },
+                { "", 0 },
+        };
+
+        for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+                CLEANUP(freep)
+                char *xml = xasprintf("<domain><devices>%s</devices></domain>", cases[c].graphics);
+                struct error err = {};
+                int port = 0, r = domxml_vnc_port(xml, &port, &err);
+
+                ck_assert_msg(r == (cases[c].port ? 0 : -1), "case %zu: %s", c, err.text);
+                ck_assert_int_eq(port, cases[c].port);
+                ck_assert_int_eq(err.code, r ? NOVA_CONSOLE_TYPE_UNAVAILABLE : 0);
+        }
+}
+END_TEST
+
 START_TEST(documents_with_entities_are_refused)
 {
         static const char text[] = "<!DOCTYPE d [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><d>&e;</d>";
@@ -292,4 +321,5 @@ UNIT_SUITE_FIXTURE("virt-domxml", xml_init, NULL, plain_guest_is_what_nova_defin
                    emulated_guest_without_graphics_needs_no_usb, windows_guest_has_local_time,
                    other_architecture, hostile_names_stay_text, what_xml_cannot_carry_is_replaced_in_names,
                    paths_are_never_altered, impossible_guests_are_refused,
-                   console_path_is_found_in_the_order_of_nova, documents_with_entities_are_refused)
+                   console_path_is_found_in_the_order_of_nova, the_port_of_a_vnc_display_is_found,
+                   documents_with_entities_are_refused)

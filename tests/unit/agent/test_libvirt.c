@@ -16,6 +16,7 @@
 #include "virt/libvirt/events.h"
 #include "virt/libvirt/hostinfo.h"
 #include "virt/libvirt/jobs.h"
+#include "virt/libvirt/usage.h"
 #include "virt/libvirt/xmlutil.h"
 
 static char dir[64];
@@ -290,10 +291,41 @@ START_TEST(after_an_open_that_failed_only_a_restart_helps)
 }
 END_TEST
 
+/* ---- devices of a guest ---- */
+
+START_TEST(disks_and_interfaces_are_read_from_the_xml)
+{
+        static const char xml[] =
+                "<domain><devices>"
+                "<disk type='file' device='disk'><target dev='vda' bus='virtio'/></disk>"
+                "<disk type='file' device='cdrom'><target dev='hda' bus='ide'/></disk>"
+                "<disk type='file' device='disk'/>"
+                "<interface type='bridge'><mac address='fa:16:3e:75:7b:15'/><target dev='tap0'/></interface>"
+                "<interface type='hostdev'><mac address='fa:16:3e:00:00:01'/></interface>"
+                "<controller type='usb'><target dev='no-disk'/></controller>"
+                "</devices></domain>";
+        struct guest_usage u = {};
+        struct error err = {};
+
+        ck_assert_ok(usage_devices(xml, &u, &err), err);
+        ck_assert_uint_eq(u.n_disks, 2);
+        ck_assert_str_eq(u.disks[0].target, "vda");
+        ck_assert_str_eq(u.disks[1].target, "hda");
+        ck_assert_uint_eq(u.n_nics, 2);
+        ck_assert_str_eq(u.nics[0].mac, "fa:16:3e:75:7b:15");
+        ck_assert_str_eq(u.nics[0].target, "tap0");
+        ck_assert_str_eq(u.nics[1].mac, "fa:16:3e:00:00:01");
+        ck_assert_str_eq(u.nics[1].target, "");
+        guest_usage_free(&u);
+        ck_assert_fails(usage_devices("<domain><dev", &u, &err), err, ERR_PROTOCOL);
+        ck_assert_uint_eq(u.n_disks + u.n_nics, 0);
+}
+END_TEST
+
 UNIT_SUITE_FIXTURE("virt-libvirt", setup, teardown, states_become_novas,
                    events_become_novas_and_the_others_nothing, capabilities_become_the_columns_of_the_row,
                    a_host_that_says_little_is_described_all_the_same, the_root_is_read_from_the_uri,
                    a_missing_qemu_conf_is_written_and_a_present_one_kept,
                    only_guests_that_never_had_a_process_are_forgotten,
                    a_folder_that_another_process_has_open_is_left_alone,
-                   after_an_open_that_failed_only_a_restart_helps)
+                   after_an_open_that_failed_only_a_restart_helps, disks_and_interfaces_are_read_from_the_xml)
