@@ -40,6 +40,7 @@ struct conf {
         int64_t running_deleted_instance_poll_interval, running_deleted_instance_timeout;
         char *running_deleted_instance_action; /* reap, shutdown, log, noop */
         int64_t instance_build_timeout, reclaim_instance_interval;
+        int64_t instance_delete_interval, maximum_instance_delete_attempts;
         char *heartbeat_file_path, *heartbeat_file_name; /* path "": no heartbeat file */
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */

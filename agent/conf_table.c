@@ -248,6 +248,12 @@ const struct setting settings[] = {
                 "Seconds after which a soft-deleted instance is deleted for good. 0: never. The control "
                 "plane "
                 "has the same option, by which it soft-deletes at all."),
+        TOP_INT(instance_delete_interval, "300", -1, YEAR,
+                "Seconds between two attempts to remove what deleted instances left behind: files, "
+                "migrations, "
+                "expired console tokens. 0 is 60; negative: never."),
+        TOP_INT(maximum_instance_delete_attempts, "5", 1, INT32_MAX,
+                "How often the removal of an instance's files is tried."),
 
         /* ---- stopping ---- */
         TOP_INT(graceful_shutdown_timeout, "60", 0, DAY,
@@ -494,8 +500,6 @@ const struct unused_setting unused_settings[] = {
         { "", "shelved_offload_time shelved_poll_interval", "there is no shelving in this version" },
         { "", "scheduler_instance_sync_interval", "the scheduler is not told in this version" },
         { "", "instance_usage_audit", NO_NOTIFY },
-        { "", "instance_delete_interval maximum_instance_delete_attempts",
-          "files of a guest are removed when it is deleted; what is in the way then is logged" },
         { "", "pointer_model", "guests always have a USB tablet" },
         { "", "log_dir", "log_file names the file" },
         { "", "use_syslog use_journal", "log lines go to log_file or to standard error" },

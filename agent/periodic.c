@@ -19,7 +19,7 @@
 
 struct entry {
         struct periodic_task task;
-        char *name;
+        char *name, *idle;
         int64_t due_ns, started_ns;
         double last_took_s;
         unsigned long runs, failures;
@@ -126,8 +126,10 @@ static int periodic_main(void *arg, struct error *err)
 
 static void periodic_free(struct periodic *p)
 {
-        for (unsigned i = 0; i < p->n; i++)
+        for (unsigned i = 0; i < p->n; i++) {
                 free(p->entries[i].name);
+                free(p->entries[i].idle);
+        }
         free(p->entries);
         free(p->name);
         free(p);
@@ -150,7 +152,8 @@ struct periodic *periodic_start(const char *name, const struct periodic_task *ta
 
                 e->task = tasks[i];
                 e->name = xstrdup(tasks[i].name);
-                if (e->task.interval_s < 0)
+                e->idle = xstrdup(tasks[i].idle);
+                if (e->task.interval_s < 0 || e->idle)
                         e->due_ns = NEVER_NS;
                 else
                         e->due_ns = after_s(now, e->task.first_delay_s < 0 ? interval_of(e)
@@ -180,7 +183,7 @@ void periodic_stop(struct periodic *p)
 bool periodic_kick(struct periodic *p, const char *task)
 {
         for (unsigned i = 0; i < p->n; i++) {
-                if (strcmp(p->entries[i].name, task) != 0)
+                if (strcmp(p->entries[i].name, task) != 0 || p->entries[i].idle)
                         continue;
                 p->entries[i].due_ns = clock_now_ns();
                 green_event_set(&p->kicked);
@@ -207,6 +210,7 @@ void periodic_foreach(const struct periodic *p, void (*fn)(const struct periodic
                         .runs = e->runs,
                         .failures = e->failures,
                         .running = e->running,
+                        .idle = e->idle,
                 };
 
                 fn(&info, arg);

@@ -15,6 +15,7 @@ struct periodic_task {
         double jitter;        /* part of the interval that may be added at random: 0.05 is up to 5 % */
         double deadline_s;    /* how long one run may take; 0: one interval, at least 60 s */
         int (*run)(void *arg, struct deadline by, struct error *err); /* begins with assert_green() */
+        const char *idle; /* not NULL: why it never runs, for inventories; run may be NULL then */
 };
 
 struct periodic;
@@ -24,7 +25,7 @@ struct periodic *HUB_ONLY periodic_start(const char *name, const struct periodic
                                          struct error *err);
 /* Cancels the task that runs, ends the loop, frees. NULL is allowed. */
 void YIELDS periodic_stop(struct periodic *p);
-/* The task of this name is due at once (again when it runs just now). False: there is none. */
+/* The task of this name is due at once (again when it runs just now). False: there is none, or it is idle. */
 bool HUB_ONLY periodic_kick(struct periodic *p, const char *task);
 
 struct periodic_info {
@@ -32,6 +33,7 @@ struct periodic_info {
         double interval_s, next_in_s, last_took_s; /* next_in_s < 0: never, 0: due or running */
         unsigned long runs, failures;
         bool running;
+        const char *idle; /* why it never runs, or NULL */
 };
 void HUB_ONLY periodic_foreach(const struct periodic *p,
                                void (*fn)(const struct periodic_info *info, void *arg), void *arg);

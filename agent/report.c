@@ -100,6 +100,7 @@ static void YIELDS collect(struct report_job *r, const struct admin_sources *fro
         add_json(to, "instances", instances);
         add_json(to, "health", admin_health(from));
         add_json(to, "pools and queues", admin_pools(from));
+        add_json(to, "periodic tasks", admin_tasks(from));
         add_json(to, "threads", admin_threads());
         add_heading(to, "locks by name");
         lockutils_foreach(add_lock, to);

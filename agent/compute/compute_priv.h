@@ -174,6 +174,13 @@ int guestnics_fill(const struct instance *i, const char *network_info, struct gu
 int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, struct deadline by,
                                  struct error *err);
 
+/*
+ * All of terminate for a->instance but its answer to failures. NOT_RELEASED, with err filled: placement did
+ * not take the allocations back; the row says deleted and stays until the next start.
+ */
+enum { NOT_RELEASED = 1 };
+int YIELDS compute_end_instance(struct action *a, struct error *err);
+
 /* power.c */
 int YIELDS compute_clean_shutdown(struct compute_manager *m, const char *uuid, double timeout_s,
                                   struct deadline by, struct error *err);
@@ -198,5 +205,11 @@ int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *er
 void HUB_ONLY service_connection_changed(struct compute_manager *m);
 
 /* tasks.c */
-int YIELDS tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by, struct error *err);
 int YIELDS tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err);
+
+/* tasks_deleted.c */
+int YIELDS tasks_reclaim_queued_deletes(struct compute_manager *m, struct deadline by, struct error *err);
+int YIELDS tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by, struct error *err);
+int YIELDS tasks_run_pending_deletes(struct compute_manager *m, struct deadline by, struct error *err);
+int YIELDS tasks_cleanup_incomplete_migrations(struct compute_manager *m, struct deadline by,
+                                               struct error *err);

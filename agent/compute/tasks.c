@@ -2,8 +2,9 @@
  * agent/compute/tasks.c: the periodic tasks (nova-contract 4.7): a table of the loop they share, and a loop
  * of its own for report_state, which is what the rest of the cloud judges this host's life by.
  *
- * Not here yet, as what they serve is not: images in the cache, networks, volumes, migrations, shelving,
- * console tokens, reclaiming of soft-deleted instances.
+ * The table has all of nova's, in nova's order and under nova's names (without the underscore in front). One
+ * that has nothing to do here, or is turned off, stands in it as idle and says why. What an option asks of an
+ * idle task is told when the configuration is read: such options are listed as having no effect.
  */
 #define LOG_MODULE "compute.tasks"
 #include "compute/compute_priv.h"
@@ -13,35 +14,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/list.h"
 #include "base/log.h"
 
-#define JITTER 0.05
-
-/* ---- the shared loop ---- */
-
-static int sync_power_states(void *arg, struct deadline by, struct error *err)
-{
-        assert_green();
-        return compute_sync_all(arg, by, err);
-}
-
-static int update_available_resource(void *arg, struct deadline by, struct error *err)
-{
-        assert_green();
-        return compute_audit(arg, by, err);
-}
-
-static int check_instance_build_time(void *arg, struct deadline by, struct error *err)
-{
-        assert_green();
-        return tasks_check_build_time(arg, by, err);
-}
-
-static int cleanup_running_deleted(void *arg, struct deadline by, struct error *err)
-{
-        assert_green();
-        return tasks_cleanup_running_deleted(arg, by, err);
-}
+#define JITTER    0.05
+#define DEFAULT_S 60.0 /* of a task without an interval of its own, or with 0 */
 
 /* A build that takes longer than instance_build_timeout is called an error; the build itself may go on. */
 int tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err)
@@ -66,68 +43,6 @@ int tasks_check_build_time(struct compute_manager *m, struct deadline by, struct
         return 0;
 }
 
-/* ---- guests whose instance was deleted ---- */
-
-static int YIELDS clean_up_one(struct compute_manager *m, struct instance *i, struct deadline by,
-                               struct error *err)
-{
-        const char *action = m->conf->running_deleted_instance_action;
-        CLEANUP(lockutils_releasep) struct named_lock *lock = NULL;
-
-        if (strcmp(action, "log") == 0) {
-                log_warning("guest %s is there although its instance was deleted", i->uuid);
-                return 0;
-        }
-        lock = lockutils_acquire(i->uuid, by, err);
-        if (!lock)
-                return -1;
-        if (strcmp(action, "shutdown") == 0) {
-                log_warning("guest %s runs although its instance was deleted, powering it off", i->uuid);
-                return m->driver->ops->power_off(m->driver, i->uuid, by, err);
-        }
-        log_warning("guest %s is there although its instance was deleted, removing it", i->uuid);
-        return compute_destroy_guest(m, i, by, err);
-}
-
-static bool deleted_long_enough(const struct compute_manager *m, const struct instance *i)
-{
-        return i->deleted_at <= clock_wall_s() - (time_t)m->conf->running_deleted_instance_timeout;
-}
-
-int tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by, struct error *err)
-{
-        CLEANUP(instance_list_free) struct instance_list deleted = {};
-        CLEANUP(guest_list_free) struct guest_list guests = {};
-        CLEANUP(freep) const char **uuids = NULL;
-
-        if (strcmp(m->conf->running_deleted_instance_action, "noop") == 0)
-                return 0;
-        if (compute_list_guests(m, &guests, by, err) < 0)
-                return -1;
-        if (guests.n == 0)
-                return 0;
-        uuids = xcalloc(guests.n, sizeof(*uuids));
-        for (unsigned g = 0; g < guests.n; g++)
-                uuids[g] = guests.items[g].uuid;
-        if (store_instances_deleted_among(m->store, uuids, guests.n, &deleted, by, err) < 0)
-                return error_while(err, "looking for deleted instances");
-        for (unsigned k = 0; k < deleted.n; k++) {
-                struct instance *i = deleted.items[k];
-                struct error one_err = {};
-
-                i->deleted = true;
-                if (!deleted_long_enough(m, i) || clean_up_one(m, i, by, &one_err) == 0)
-                        continue;
-                if (one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
-                        return -1;
-                }
-                log_warning("guest %s of a deleted instance could not be cleaned up: %s", i->uuid,
-                            one_err.text);
-        }
-        return 0;
-}
-
 /* ---- start and stop ---- */
 
 /* Hosts that were started together shall not work together. */
@@ -142,22 +57,100 @@ static double fuzzy_delay(const struct compute_manager *m)
         return (double)(r % (unsigned)m->conf->periodic_fuzzy_delay);
 }
 
+/* ---- the shared loop ---- */
+
+static int YIELDS cleanup_expired_console_auth_tokens(struct compute_manager *m, struct deadline by,
+                                                      struct error *err)
+{
+        uint64_t n = 0;
+
+        if (store_console_tokens_clean_expired(m->store, &n, by, err) < 0)
+                return -1;
+        if (n > 0)
+                log_info("%llu expired console tokens removed", (unsigned long long)n);
+        return 0;
+}
+
+#define RUN(name, task)                                                          \
+        static int name##_task(void *arg, struct deadline by, struct error *err) \
+        {                                                                        \
+                assert_green();                                                  \
+                return task(arg, by, err);                                       \
+        }
+RUN(check_instance_build_time, tasks_check_build_time)
+RUN(sync_power_states, compute_sync_all)
+RUN(reclaim_queued_deletes, tasks_reclaim_queued_deletes)
+RUN(update_available_resource, compute_audit)
+RUN(cleanup_running_deleted_instances, tasks_cleanup_running_deleted)
+RUN(run_pending_deletes, tasks_run_pending_deletes)
+RUN(cleanup_incomplete_migrations, tasks_cleanup_incomplete_migrations)
+RUN(cleanup_expired_console_auth_tokens, cleanup_expired_console_auth_tokens)
+
+/* At the first turn of the loop (nova's run_immediately), or one interval after its start. */
+enum when { SOON, LATER };
+
+struct task_row {
+        const char *name;
+        double interval_s;
+        enum when first;
+        int (*run)(void *arg, struct deadline by, struct error *err);
+        const char *idle;
+};
+#define TASK(name, interval, first, idle)                           \
+        {                                                           \
+#name, (double)(interval), first, name##_task, idle \
+        }
+#define IDLE(name, why)                            \
+        {                                          \
+#name, DEFAULT_S, LATER, NULL, why \
+        }
+#define ON(condition, why_not) ((condition) ? NULL : (why_not))
+
+/* In nova no task runs before the loop's first turn, which is at a random time. */
+static struct periodic_task periodic_of(const struct task_row *row, double first_turn)
+{
+        double interval = row->interval_s == 0 ? DEFAULT_S : row->interval_s;
+        bool at_once = row->first == SOON || interval < first_turn;
+
+        return (struct periodic_task){
+                .name = row->name,
+                .interval_s = interval,
+                .first_delay_s = at_once ? first_turn : -1,
+                .jitter = JITTER,
+                .run = row->run,
+                .idle = row->idle ? row->idle : ON(interval > 0, "its interval is negative"),
+        };
+}
+
 static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
 {
         const struct conf *c = m->conf;
-        double soon = fuzzy_delay(m);
-        const struct periodic_task tasks[] = {
-                { "check_instance_build_time", c->instance_build_timeout > 0 ? 60 : -1, -1, JITTER, 0,
-                  check_instance_build_time },
-                { "sync_power_states", (double)c->sync_power_state_interval, soon, JITTER, 0,
-                  sync_power_states },
-                { "update_available_resource", (double)c->update_resources_interval, -1, JITTER, 0,
-                  update_available_resource },
-                { "cleanup_running_deleted_instances", (double)c->running_deleted_instance_poll_interval,
-                  soon, JITTER, 0, cleanup_running_deleted },
-                {},
+        const struct task_row rows[] = {
+                TASK(check_instance_build_time, DEFAULT_S, LATER,
+                     ON(c->instance_build_timeout > 0, "instance_build_timeout is 0")),
+                IDLE(heal_instance_info_cache, "guests have no network interfaces in this version"),
+                IDLE(poll_rebooting_instances, "libvirt has nothing to do for it, in nova neither"),
+                IDLE(poll_rescued_instances, "there is no rescue in this version: nothing to poll"),
+                IDLE(poll_unconfirmed_resizes, "there is no resize in this version: nothing to confirm"),
+                IDLE(poll_shelved_instances, "there is no shelving in this version: nothing to offload"),
+                IDLE(instance_usage_audit, "no notifications are sent"),
+                IDLE(poll_volume_usage, "there are no volumes in this version"),
+                TASK(sync_power_states, c->sync_power_state_interval, SOON, NULL),
+                TASK(reclaim_queued_deletes, DEFAULT_S, LATER,
+                     ON(c->reclaim_instance_interval > 0, "reclaim_instance_interval is 0")),
+                TASK(update_available_resource, c->update_resources_interval, LATER, NULL),
+                TASK(cleanup_running_deleted_instances, c->running_deleted_instance_poll_interval, SOON,
+                     ON(strcmp(c->running_deleted_instance_action, "noop") != 0,
+                        "running_deleted_instance_action is noop")),
+                TASK(run_pending_deletes, c->instance_delete_interval, LATER, NULL),
+                TASK(cleanup_incomplete_migrations, c->instance_delete_interval, LATER, NULL),
+                TASK(cleanup_expired_console_auth_tokens, c->instance_delete_interval, LATER, NULL),
         };
+        struct periodic_task tasks[ARRAY_SIZE(rows) + 1] = {};
+        double first_turn = fuzzy_delay(m);
 
+        for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+                tasks[k] = periodic_of(&rows[k], first_turn);
         m->loop = periodic_start("periodic tasks", tasks, m, err);
         return m->loop ? 0 : -1;
 }

@@ -62,7 +62,6 @@ int compute_destroy_guest(struct compute_manager *m, struct instance *i, struct 
  * The row first says deleted, then is hidden: a kill in between is finished by the next start (4.3). So is an
  * instance whose allocations could not be removed: NOT_RELEASED, with err filled.
  */
-enum { NOT_RELEASED = 1 };
 static int YIELDS finish_rows(struct action *a, struct error *err)
 {
         struct compute_manager *m = a->m;
@@ -124,28 +123,36 @@ static void YIELDS tell_of_ports(struct action *a)
                     ids.data);
 }
 
+int compute_end_instance(struct action *a, struct error *err)
+{
+        int r;
+
+        a->running.doing = "removing the guest";
+        if (compute_destroy_guest(a->m, a->instance, a->by, err) < 0)
+                return -1;
+        tell_of_ports(a);
+        a->running.doing = "deleting the rows";
+        r = finish_rows(a, err);
+        if (r == 0)
+                log_info("terminated");
+        return r;
+}
+
 static int terminate_body(struct action *a, struct error *err)
 {
+        int r;
+
         assert_green();
         if (action_load(a, err) < 0) {
                 if (err->code == NOVA_INSTANCE_NOT_FOUND)
                         return destroy_without_row(a, err);
                 return -1;
         }
-        a->running.doing = "removing the guest";
-        if (compute_destroy_guest(a->m, a->instance, a->by, err) == 0) {
-                int r;
-
-                tell_of_ports(a);
-                a->running.doing = "deleting the rows";
-                r = finish_rows(a, err);
-                if (r == NOT_RELEASED)
-                        return error_while(err, "terminating; the next start of the agent finishes it");
-                if (r == 0) {
-                        log_info("terminated");
-                        return 0;
-                }
-        }
+        r = compute_end_instance(a, err);
+        if (r == 0)
+                return 0;
+        if (r == NOT_RELEASED)
+                return error_while(err, "terminating; the next start of the agent finishes it");
         if (err->code == ERR_CANCELLED)
                 return -1;
         if (err->code == NOVA_INSTANCE_NOT_FOUND) {

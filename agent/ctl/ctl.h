@@ -106,6 +106,7 @@ enum ctl_exit YIELDS ctl_status(struct ctl *c);
 enum ctl_exit YIELDS ctl_instances(struct ctl *c);
 enum ctl_exit YIELDS ctl_threads(struct ctl *c);
 enum ctl_exit YIELDS ctl_pools(struct ctl *c);
+enum ctl_exit YIELDS ctl_tasks(struct ctl *c);
 enum ctl_exit YIELDS ctl_health(struct ctl *c);
 enum ctl_exit YIELDS ctl_log_level(struct ctl *c);
 enum ctl_exit YIELDS ctl_drain(struct ctl *c);

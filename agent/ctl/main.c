@@ -29,6 +29,7 @@ static const struct ctl_command commands[] = {
           NULL },
         { "threads", "", "green and native threads of the agent", ctl_threads, NULL },
         { "pools", "", "its pools, blocking calls, queues and locks", ctl_pools, NULL },
+        { "tasks", "", "its periodic tasks, and why some are idle", ctl_tasks, NULL },
         { "images", "", "images in the local folder", ctl_images, NULL },
         { "image-import", "FILE", "copy an image into the local folder", ctl_image_import, NULL },
         { "boot", "NAME", "create an instance and start its guest", ctl_boot, NULL },

@@ -1,4 +1,4 @@
-/* agent/ctl/show.c: status, instances, threads, pools, health: what the agent answers, as tables. */
+/* agent/ctl/show.c: status, instances, threads, pools, tasks, health: what the agent answers, as tables. */
 #include <stdio.h>
 #include <string.h>
 
@@ -335,6 +335,54 @@ enum ctl_exit ctl_pools(struct ctl *c)
         print_tpools(jval_get(answer, "tpools"));
         print_queues(jval_get(answer, "queues"));
         print_locks(jval_get(answer, "locks"));
+        return CTL_OK;
+}
+
+/* ---- tasks ---- */
+
+static void optional_duration_cell(struct table *t, const struct jval *object, const char *key)
+{
+        if (jval_is_null(jval_get(object, key)))
+                table_cell(t, NULL);
+        else
+                duration_cell(t, number(object, key));
+}
+
+static void add_task_row(struct table *t, const struct jval *task)
+{
+        const char *idle = jval_get_text(task, "idle", NULL);
+
+        text_cell(t, task, "task");
+        if (idle)
+                table_cell(t, NULL);
+        else
+                duration_cell(t, number(task, "interval_s"));
+        optional_duration_cell(t, task, "next_in_s");
+        optional_duration_cell(t, task, "last_took_s");
+        int_cell(t, task, "runs");
+        int_cell(t, task, "failures");
+        table_cellf(t, "%s%s",
+                    idle                                    ? "idle: "
+                    : jval_get_bool(task, "running", false) ? "running"
+                                                            : " ",
+                    idle ? idle : "");
+}
+
+enum ctl_exit ctl_tasks(struct ctl *c)
+{
+        static const char *const headers[] = { "TASK",  "#EVERY",  "#NEXT IN", "#LAST TOOK",
+                                               "#RUNS", "#FAILED", "",         NULL };
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        enum ctl_exit status = ask(c, "tasks", &answer);
+        const struct jval *list = jval_get(answer, "tasks");
+        struct table t;
+
+        if (!for_people(c, status, answer))
+                return status;
+        table_begin(&t, headers);
+        for (size_t i = 0; i < jval_len(list); i++)
+                add_task_row(&t, jval_at(list, i));
+        table_print(&t, "the agent has not come to its periodic tasks yet");
         return CTL_OK;
 }
 

@@ -348,21 +348,26 @@ int disks_load(struct disk_store *s, const struct disks_request *req, struct gue
 
 int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)
 {
-        CLEANUP(freep) char *dir = NULL;
+        static const char *const left[] = { "", "_resize" }; /* a nova-compute may have left the second */
         CLEANUP(freep) char *doomed = NULL;
 
         if (check_uuid(uuid, err) < 0)
                 return -1;
-        dir = xasprintf("%s/%s", s->instances_path, uuid);
-        doomed = xasprintf("%s_del", dir);
+        doomed = xasprintf("%s/%s_del", s->instances_path, uuid);
         if (file_remove_tree(s->tpool, doomed, by, err) < 0)
                 return -1;
-        if (rename(dir, doomed) < 0) {
-                if (errno == ENOENT)
-                        return 0;
-                return error_system(err, errno, "removing %s", dir);
+        for (size_t n = 0; n < ARRAY_SIZE(left); n++) {
+                CLEANUP(freep) char *dir = xasprintf("%s/%s%s", s->instances_path, uuid, left[n]);
+
+                if (rename(dir, doomed) < 0) {
+                        if (errno == ENOENT)
+                                continue;
+                        return error_system(err, errno, "removing %s", dir);
+                }
+                if (file_remove_tree(s->tpool, doomed, by, err) < 0)
+                        return -1;
         }
-        return file_remove_tree(s->tpool, doomed, by, err);
+        return 0;
 }
 
 int disks_console_read(struct disk_store *s, const char *path, size_t max, char **ret, size_t *ret_len,

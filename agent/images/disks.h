@@ -72,7 +72,9 @@ int YIELDS disks_load(struct disk_store *s, const struct disks_request *req, str
 /* Files that a fetch left in the cache which never ended: of an agent that was killed. */
 int YIELDS disks_remove_leftovers(struct disk_store *s, struct deadline by, struct error *err);
 
-/* The folder is renamed to <uuid>_del, then removed; absent is success. Also picks up an earlier <uuid>_del.
+/*
+ * The folder is renamed to <uuid>_del, then removed; absent is success. So is <uuid>_resize; an earlier
+ * <uuid>_del is picked up, too.
  */
 int YIELDS disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err);
 

@@ -261,6 +261,15 @@ static int method_pools(struct rpc_call *call, struct error *err)
         return 0;
 }
 
+static int method_tasks(struct rpc_call *call, struct error *err)
+{
+        assert_green();
+        if (may_look(call, err) < 0)
+                return -1;
+        call->result = admin_tasks(call->app);
+        return 0;
+}
+
 static int method_health(struct rpc_call *call, struct error *err)
 {
         assert_green();
@@ -348,9 +357,11 @@ static int method_report(struct rpc_call *call, struct error *err)
 }
 
 const struct rpc_method admin_methods[] = {
-        { "status", method_status }, { "instances", method_instances }, { "threads", method_threads },
-        { "pools", method_pools },   { "health", method_health },       { "log-level", method_log_level },
-        { "drain", method_drain },   { "report", method_report },       {},
+        { "status", method_status },       { "instances", method_instances },
+        { "threads", method_threads },     { "pools", method_pools },
+        { "tasks", method_tasks },         { "health", method_health },
+        { "log-level", method_log_level }, { "drain", method_drain },
+        { "report", method_report },       {},
 };
 
 const struct rpc_endpoint admin_endpoint = {

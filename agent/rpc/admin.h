@@ -5,6 +5,7 @@
  *      instances   rows of this host beside what the hypervisor says
  *      threads     green threads and native threads
  *      pools       green pools, tpools with what their workers do, queues, named locks
+ *      tasks       the periodic tasks: when they ran and will, or why they are idle
  *      health      {"status": "pass|warn|fail", "checks": {name: {status, observed, output}}}
  *      log-level   {"level"?}: tells and perhaps sets it
  *      drain       as SIGTERM: finish what runs, then exit
@@ -50,6 +51,7 @@ extern const struct rpc_endpoint admin_endpoint;
 struct jval *YIELDS admin_status(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_threads(void);
 struct jval *HUB_ONLY admin_pools(const struct admin_sources *s);
+struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
 /* ERR_TIMEOUT, ERR_DB_LOST ...: the rows could not be read. */
 int YIELDS admin_instances(const struct admin_sources *s, struct jval **ret, struct error *err);

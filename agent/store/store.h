@@ -73,6 +73,32 @@ int YIELDS store_instances_deleted_among(struct store *s, const char *const *uui
 int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                       struct error *err);
 
+/* ---- what deleted instances left behind (4.7) ---- */
+
+struct pending_delete {
+        char uuid[UUID_LEN + 1];
+        int64_t attempts; /* system_metadata clean_attempts */
+};
+/*
+ * Instances of this host that are deleted for good while their files may be left (cleaned = 0), tried less
+ * than max_attempts times. At most 1000 at a time, the oldest first. Caller frees the array.
+ */
+int YIELDS store_pending_deletes(struct store *s, int64_t max_attempts, struct pending_delete **ret,
+                                 unsigned *ret_n, struct deadline by, struct error *err);
+/* Notes an attempt: attempts is the new number. */
+int YIELDS store_pending_delete_note(struct store *s, const char *uuid, int64_t attempts, bool cleaned,
+                                     struct deadline by, struct error *err);
+
+struct stale_migration {
+        int64_t id;
+        char uuid[UUID_LEN + 1]; /* of the instance */
+};
+/* Migrations in status error from or to this host of instances that were deleted on another one. The same. */
+int YIELDS store_stale_migrations(struct store *s, struct stale_migration **ret, unsigned *ret_n,
+                                  struct deadline by, struct error *err);
+/* Its status becomes failed. A row that is gone is no error. */
+int YIELDS store_migration_failed(struct store *s, int64_t id, struct deadline by, struct error *err);
+
 /* One row per new instance in all tables conductor would fill (nova-contract 3.4): for compute-agentctl boot.
  */
 struct new_instance {

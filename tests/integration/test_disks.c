@@ -420,7 +420,7 @@ GREEN_TEST_REAL(disks_are_found_again_and_a_missing_base_is_fetched)
 
 GREEN_TEST_REAL(removing_is_whole_and_can_be_repeated)
 {
-        CLEANUP(freep) char *left = NULL, *file = NULL;
+        CLEANUP(freep) char *left = NULL, *file = NULL, *resized = NULL;
         struct error err = {};
         struct rig r;
         int fd;
@@ -428,15 +428,18 @@ GREEN_TEST_REAL(removing_is_whole_and_can_be_repeated)
         begin(&r);
         give_image(&r, "raw", "1M");
         ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
-        left = xasprintf("%s/" UUID "_del", r.instances_dir); /* of a removal that was cut off */
+        left = xasprintf("%s/" UUID "_del", r.instances_dir);       /* of a removal that was cut off */
+        resized = xasprintf("%s/" UUID "_resize", r.instances_dir); /* of a nova-compute */
         file = xasprintf("%s/disk", left);
         ck_assert_int_eq(mkdir(left, 0755), 0);
         fd = open(file, O_WRONLY | O_CREAT, 0644);
         ck_assert_int_ge(fd, 0);
         close(fd);
+        ck_assert_int_eq(mkdir(resized, 0755), 0);
         ck_assert_ok(disks_remove(r.store, UUID, soon(), &err), err);
         ck_assert(!has(&r, ""));
         ck_assert_int_eq(access(left, F_OK), -1);
+        ck_assert_int_eq(access(resized, F_OK), -1);
         ck_assert_ok(disks_remove(r.store, UUID, soon(), &err), err);
         end(&r);
 }

@@ -26,6 +26,8 @@ static inline struct conf compute_conf(void)
                 .update_resources_interval = 0,
                 .running_deleted_instance_poll_interval = 1800,
                 .running_deleted_instance_action = (char *)"reap",
+                .instance_delete_interval = 300,
+                .maximum_instance_delete_attempts = 5,
                 .compute = { .shutdown_retry_interval = 10,
                              .max_disk_devices_to_attach = -1,
                              .consecutive_build_service_disable_threshold = 10 },

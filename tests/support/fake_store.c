@@ -275,6 +275,28 @@ static const char *or_null(const char *s)
         return s ? s : "NULL";
 }
 
+int fake_store_enter(const char *function, struct deadline by, struct error *err)
+{
+        return begin(function, by, err);
+}
+
+void fake_store_note(const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        strbuf_vaddf(&journal, fmt, ap);
+        va_end(ap);
+}
+
+const struct instance *fake_store_nth(unsigned n)
+{
+        for (unsigned r = 0; r < ROWS_MAX; r++)
+                if (rows[r].i && n-- == 0)
+                        return rows[r].i;
+        return NULL;
+}
+
 /* ---- instances ---- */
 
 int store_instance_get(struct store *s, const char *uuid, unsigned flags, struct instance **ret,

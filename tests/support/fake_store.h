@@ -34,6 +34,19 @@ unsigned fake_store_reports(void);
 unsigned fake_store_console_tokens(const char *uuid);
 void fake_store_disable_service(bool disabled); /* as nova-api does: in the row */
 
+/* Migrations in status error; those whose instance is deleted and not of this host are stale. */
+void fake_store_add_migration(int64_t id, const char *uuid);
+unsigned fake_store_migrations(void); /* that are in error still */
+
+/* ---- for the other files of the fake ---- */
+
+/* Each function of store.h begins with this: others run, plans come true. */
+int YIELDS fake_store_enter(const char *function, struct deadline by, struct error *err);
+/* A line of the journal, with its newline. */
+void fake_store_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const struct instance *fake_store_nth(
+        unsigned n); /* of all rows, deleted ones too; NULL: there are no more */
+
 /* The journal since the last call of this; valid until the next. */
 const char *fake_store_journal(void);
 

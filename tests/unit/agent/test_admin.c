@@ -19,6 +19,7 @@
 #include "messaging/rpc_client.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
+#include "periodic.h"
 #include "private_dir.h"
 #include "virt/fake.h"
 
@@ -277,6 +278,25 @@ GREEN_TEST_REAL(pools_workers_queues_and_locks_are_listed)
         finish();
 }
 
+GREEN_TEST_REAL(periodic_tasks_are_listed_with_why_they_are_idle)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *busy, *idle;
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w; /* only handed through */
+        answer = ask("tasks");
+        busy = find(jval_get(answer, "tasks"), "task", "sync_power_states");
+        ck_assert(jval_get_bool(busy, "running", false));
+        ck_assert_int_eq(jval_get_int(busy, "runs", 0), 3);
+        ck_assert(jval_is_null(jval_get(busy, "idle")));
+        idle = find(jval_get(answer, "tasks"), "task", "poll_rescued_instances");
+        ck_assert_str_eq(jval_get_text(idle, "idle", ""), "no rescue");
+        ck_assert(jval_is_null(jval_get(idle, "next_in_s")));
+        ck_assert(jval_is_null(jval_get(idle, "last_took_s")));
+        finish();
+}
+
 /* ---- health ---- */
 
 static void YIELDS expect_health(const char *verdict, const char *check, const char *of_check)
@@ -502,6 +522,25 @@ double compute_last_report_age(const struct compute_manager *m)
         return 61;
 }
 
+void compute_foreach_periodic(struct compute_manager *m,
+                              void (*fn)(const struct periodic_info *info, void *arg), void *arg)
+{
+        const struct periodic_info busy = { .loop = "loop",
+                                            .task = "sync_power_states",
+                                            .interval_s = 600,
+                                            .last_took_s = 0.5,
+                                            .runs = 3,
+                                            .failures = 1,
+                                            .running = true };
+        const struct periodic_info idle = {
+                .loop = "loop", .task = "poll_rescued_instances", .next_in_s = -1, .idle = "no rescue"
+        };
+
+        (void)m;
+        fn(&busy, arg);
+        fn(&idle, arg);
+}
+
 void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
 {
         (void)m;
@@ -517,7 +556,8 @@ unsigned long stall_watcher_count(const struct stall_watcher *watcher)
 GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_does,
             instances_are_shown_beside_what_the_hypervisor_says, instances_are_shown_without_the_hypervisor,
             instances_without_rows_are_an_error, threads_of_both_kinds_are_listed,
-            pools_workers_queues_and_locks_are_listed, what_others_have_to_mend_warns_and_never_fails,
-            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
-            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
-            the_report_is_written_where_there_is_one, other_users_may_look_but_not_change)
+            pools_workers_queues_and_locks_are_listed, periodic_tasks_are_listed_with_why_they_are_idle,
+            what_others_have_to_mend_warns_and_never_fails, a_late_heartbeat_fails,
+            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
+            other_users_may_look_but_not_change)

@@ -198,6 +198,173 @@ GREEN_TEST(a_guest_that_resists_does_not_hold_up_the_others)
         compute_fixture_stop(&f);
 }
 
+/* ---- the table ---- */
+
+struct listed {
+        const char *name;
+        double interval_s, next_in_s;
+        char idle[80];
+};
+static struct listed table[32];
+static unsigned n_table;
+
+static void list_task(const struct periodic_info *info, void *arg)
+{
+        struct listed *t = &table[n_table++];
+
+        (void)arg;
+        t->name = info->task;
+        t->interval_s = info->interval_s;
+        t->next_in_s = info->next_in_s;
+        snprintf(t->idle, sizeof(t->idle), "%s", info->idle ? info->idle : "");
+}
+
+/* Fills table, leaving out report_state. */
+static void YIELDS list_tasks(void)
+{
+        struct error err = {};
+
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        n_table = 0;
+        compute_foreach_periodic(f.m, list_task, NULL);
+        n_table--;
+        memmove(table, table + 1, n_table * sizeof(table[0]));
+}
+
+static const struct listed *find_task(const char *name)
+{
+        for (unsigned k = 0; k < n_table; k++)
+                if (strcmp(table[k].name, name) == 0)
+                        return &table[k];
+        ck_abort_msg("no task %s", name);
+}
+
+GREEN_TEST(the_table_has_the_tasks_of_nova_in_their_order)
+{
+        static const char *const names[] = {
+                "check_instance_build_time",
+                "heal_instance_info_cache",
+                "poll_rebooting_instances",
+                "poll_rescued_instances",
+                "poll_unconfirmed_resizes",
+                "poll_shelved_instances",
+                "instance_usage_audit",
+                "poll_volume_usage",
+                "sync_power_states",
+                "reclaim_queued_deletes",
+                "update_available_resource",
+                "cleanup_running_deleted_instances",
+                "run_pending_deletes",
+                "cleanup_incomplete_migrations",
+                "cleanup_expired_console_auth_tokens",
+        };
+        unsigned at = 0;
+
+        compute_fixture_start(&f);
+        list_tasks();
+        for (size_t n = 0; n < ARRAY_SIZE(names); n++, at++)
+                while (ck_assert_msg(at < n_table, "%s is not there, or not in its place", names[n]),
+                       strcmp(table[at].name, names[n]) != 0)
+                        at++;
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(only_two_run_at_the_first_turn_and_the_others_one_interval_later)
+{
+        compute_fixture_start(&f);
+        f.conf.instance_build_timeout = 100;
+        list_tasks();
+        for (unsigned k = 0; k < n_table; k++) {
+                bool at_once = strcmp(table[k].name, "sync_power_states") == 0 ||
+                               strcmp(table[k].name, "cleanup_running_deleted_instances") == 0;
+
+                if (*table[k].idle)
+                        ck_assert_double_lt(table[k].next_in_s, 0);
+                else
+                        ck_assert_double_eq_tol(table[k].next_in_s, at_once ? 0 : table[k].interval_s, 0.01);
+        }
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(zero_is_sixty_seconds_and_negative_is_never)
+{
+        compute_fixture_start(&f);
+        f.conf.instance_delete_interval = 0;
+        f.conf.sync_power_state_interval = -1;
+        list_tasks();
+        ck_assert_double_eq(find_task("run_pending_deletes")->interval_s, 60);
+        ck_assert_double_gt(find_task("run_pending_deletes")->next_in_s, 0);
+        ck_assert_str_eq(find_task("sync_power_states")->idle, "its interval is negative");
+        ck_assert_double_lt(find_task("sync_power_states")->next_in_s, 0);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(no_task_runs_before_the_loops_first_turn)
+{
+        double first_turn;
+
+        compute_fixture_start(&f);
+        f.conf.periodic_fuzzy_delay = 86400; /* any time up to that */
+        f.conf.instance_delete_interval = 600;
+        list_tasks();
+        first_turn = find_task("sync_power_states")->next_in_s;
+        ck_assert_double_eq_tol(find_task("run_pending_deletes")->next_in_s,
+                                first_turn > 600 ? first_turn : 600, 0.01);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(what_is_off_says_which_option_did_it)
+{
+        compute_fixture_start(&f);
+        f.conf.running_deleted_instance_action = (char *)"noop";
+        list_tasks();
+        ck_assert_str_eq(find_task("check_instance_build_time")->idle, "instance_build_timeout is 0");
+        ck_assert_str_eq(find_task("reclaim_queued_deletes")->idle, "reclaim_instance_interval is 0");
+        ck_assert_str_eq(find_task("cleanup_running_deleted_instances")->idle,
+                         "running_deleted_instance_action is noop");
+        ck_assert_str_ne(find_task("poll_rescued_instances")->idle, "");
+        ck_assert_str_eq(find_task("update_available_resource")->idle, "");
+        compute_fixture_stop(&f);
+}
+
+/* Each of them in turn hangs in the hypervisor; the cloud goes on hearing of this host. */
+GREEN_TEST(whatever_task_hangs_the_report_goes_on)
+{
+        static const char *const hangs[] = { "list", "power_off", "get_info", "get_host_info" };
+
+        for (size_t h = 0; h < ARRAY_SIZE(hangs); h++) {
+                struct error err = {};
+                unsigned before;
+
+                compute_fixture_start(&f);
+                f.conf.reclaim_instance_interval = 10;
+                compute_fixture_instance(&f, UUID_A, VM_SOFT_DELETED, TASK_NONE, POWER_SHUTDOWN);
+                compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_NONE, POWER_NOSTATE);
+                fake_store_row(UUID_B)->deleted = true;
+                ck_assert_ok(compute_start_periodic(f.m, &err), err);
+                ck_assert_ok(green_sleep(45, &err), err);
+                virt_fake_hang_next(f.driver, hangs[h]);
+                before = fake_store_reports();
+                ck_assert_ok(green_sleep(600, &err), err);
+                ck_assert_msg(fake_store_reports() == before + 60, "%s hangs: %u reports", hangs[h],
+                              fake_store_reports() - before);
+                compute_fixture_stop(&f);
+        }
+}
+
+GREEN_TEST(expired_console_tokens_are_removed)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(299, &err), err);
+        ck_assert_ptr_null(strstr(fake_store_journal(), "expired"));
+        ck_assert_ok(green_sleep(20, &err), err);
+        ck_assert_ptr_nonnull(strstr(fake_store_journal(), "expired"));
+        compute_fixture_stop(&f);
+}
+
 /* ---- builds that take too long ---- */
 
 GREEN_TEST(a_build_that_takes_too_long_is_called_an_error)
@@ -338,6 +505,10 @@ GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_oth
             reap_removes_the_guest_of_a_deleted_instance_only, shutdown_powers_it_off_and_keeps_it,
             log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
             a_guest_that_resists_does_not_hold_up_the_others, a_build_that_takes_too_long_is_called_an_error,
-            console_bytes_become_text, the_tail_counts_pieces_between_newlines,
-            console_output_is_read_from_the_guests_log, a_guest_without_a_console_says_so,
-            uptime_reads_like_the_command, uptime_of_this_machine)
+            the_table_has_the_tasks_of_nova_in_their_order,
+            only_two_run_at_the_first_turn_and_the_others_one_interval_later,
+            zero_is_sixty_seconds_and_negative_is_never, no_task_runs_before_the_loops_first_turn,
+            what_is_off_says_which_option_did_it, whatever_task_hangs_the_report_goes_on,
+            expired_console_tokens_are_removed, console_bytes_become_text,
+            the_tail_counts_pieces_between_newlines, console_output_is_read_from_the_guests_log,
+            a_guest_without_a_console_says_so, uptime_reads_like_the_command, uptime_of_this_machine)
