@@ -128,7 +128,7 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
         const struct task_row rows[] = {
                 TASK(check_instance_build_time, DEFAULT_S, LATER,
                      ON(c->instance_build_timeout > 0, "instance_build_timeout is 0")),
-                IDLE(heal_instance_info_cache, "guests have no network interfaces in this version"),
+                IDLE(heal_instance_info_cache, "this agent does not drive neutron"),
                 IDLE(poll_rebooting_instances, "libvirt has nothing to do for it, in nova neither"),
                 IDLE(poll_rescued_instances, "there is no rescue in this version: nothing to poll"),
                 IDLE(poll_unconfirmed_resizes, "there is no resize in this version: nothing to confirm"),
