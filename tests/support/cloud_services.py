@@ -188,6 +188,7 @@ class CloudServices:
         self.placement, self.glance = Placement(traits), Glance()
         self.tokens, self.faults, self.requests, self.mistakes = set(), [], [], []
         self.lock = threading.Lock()
+        self.last = time.monotonic()  # when a request came or was answered
         services = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -224,6 +225,10 @@ class CloudServices:
             self.requests = [r for r in self.requests if r['service'] != service]
         return [{k: v for k, v in r.items() if k != 'service'} for r in mine]
 
+    def quiet(self):
+        """Nobody has asked anything for a while: work that a client does in the background has ended."""
+        return time.monotonic() - self.last > 1
+
     # ---- one request ----
 
     def handle(self, handler):
@@ -231,6 +236,7 @@ class CloudServices:
         prefix, _, rest = url.path.lstrip('/').partition('/')
         service = {'identity': 'keystone', 'placement': 'placement', 'image': 'glance'}.get(prefix, 'nobody')
         path, method = '/' + rest, handler.command
+        self.last = time.monotonic()
         raw = handler.rfile.read(int(handler.headers.get('Content-Length') or 0))
         with self.lock:
             fault = next((f for f in self.faults if f.meets(service, method, path)), None)
@@ -250,6 +256,7 @@ class CloudServices:
             note['status'] = status
             self.requests.append(note)
         self.send(handler, status, body, headers)
+        self.last = time.monotonic()
 
     def decide(self, service, method, path, query, headers, raw, note, fault):
         try:

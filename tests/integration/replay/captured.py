@@ -35,10 +35,7 @@ class Node:
         self.recorded, self.here = recorded, here
 
     def in_body(self, text):
-        for quote in (r'\"', '"'):
-            for end in ('', ']'):
-                text = text.replace(quote + self.recorded + quote + end, quote + self.here + quote + end)
-        return text
+        return text.replace(r'\"%s\"' % self.recorded, r'\"%s\"' % self.here)
 
     def in_value(self, value):
         return self.here if value == self.recorded else value

@@ -21,16 +21,38 @@ ROWS = [
     Meant('stop start reboot_hard pause unpause suspend resume delete',
           r'instance_extra\[\d+\]\.updated_at: nova-compute left "written", the agent "as before"',
           'nova-compute writes the same pci_requests, flavor or resources again each time it saves the instance'),
+    Meant('boot_fail', r'instance_extra\[\d+\]\.(updated_at|vcpu_model): ',
+          'the model of the CPU is written when a guest has got it; nova-compute does that before it has'),
     Meant('first_start', r'compute_nodes\[1\]\.numa_topology: .* the agent null$',
           'guests are not bound to NUMA cells here: without a topology the scheduler sends none that want to be'),
 ]
 
 REQUESTS = [
     Meant('first_start', r'only nova-compute: GET /$', 'the version of placement is not asked for: 1.28 is Rocky'),
-    Meant('first_start boot delete', r'only nova-compute: GET /resource_providers/[-0-9a-f]+/allocations$',
+    Meant('first_start boot boot_again boot_fail delete', r'only nova-compute: GET /resource_providers/[-0-9a-f]+/allocations$',
           'allocations of instances that were deleted elsewhere are not looked for yet'),
-    Meant('boot delete', r'only nova-compute: GET /allocations/[-0-9a-f]+ \(1.28\)$',
+    Meant('boot boot_again boot_fail delete', r'only nova-compute: GET /allocations/[-0-9a-f]+ \(1.28\)$',
           'a build needs nothing of its allocations: there are no nested providers'),
     Meant('first_start', r'PUT /resource_providers/[-0-9a-f]+/traits',
           'only what this agent does is claimed: the scheduler would send what it cannot do'),
+]
+
+# What the agent says to conductor.
+CASTS = [
+    Meant('boot_fail', r'instances\[0\]\.nova_object\.data\.migration_context: only nova-compute has it',
+          'it has none: conductor reads what it misses'),
+    Meant('boot_fail', r'instances\[0\]\.nova_object\.data\.updated_at: .* the agent null$',
+          'the time as it was received: each save of conductor writes its own'),
+    Meant('boot_fail', r'instances\[0\]\.nova_object\.data\.vcpu_model: .* the agent null$',
+          'as in the row: no guest has got one'),
+]
+
+# Methods that are not there yet: they must say so by the right class, and leave these rows.
+NOT_YET = {'get_instance_diagnostics', 'get_vnc_console', 'trigger_crash_dump', 'external_instance_event'}
+NOT_YET_ROWS = [
+    Meant('crash_dump', r'instance_actions\[\d+\]\.message: .* the agent "Error"$', 'it failed'),
+    Meant('crash_dump', r'compute_trigger_crash_dump\]\.result: .* the agent "Error"$', 'it failed'),
+    Meant('crash_dump', r'compute_trigger_crash_dump\]\.details: .* the agent "NotImplementedError"$', 'it failed'),
+    Meant('crash_dump', r'compute_trigger_crash_dump\]\.traceback: .* the agent ".*does not implement', 'it failed'),
+    Meant('crash_dump', r'instance_faults\[500\]: nova-compute left "none", the agent "a row"', 'it failed'),
 ]

@@ -10,11 +10,12 @@ class Report:
     def check(self, what, true, *details):
         if true:
             print('ok: ' + what, flush=True)
-            return
+            return True
         print('NOT OK: ' + what, flush=True)
         for line in details:
             print('    %s' % (line,), flush=True)
         self.mistakes += 1
+        return False
 
     def same(self, what, differences, meant, step):
         """No difference but the meant ones."""
