@@ -144,7 +144,7 @@ class Calls:
     def failed_build(self):
         """The image wants a machine type that there is not: the next host is asked for."""
         recorded = captured.load('boot_fail.step.json')
-        self.world.put_image(recorded['image'])
+        self.replay.put_image('boot_fail.json')
         self.replay.run(recorded['steps'][0], recorded['instance'])
         got = self.world.broker.take('conductor', lambda m: m['method'] == 'build_instances', 60)
         if not self.report.check('boot_fail: conductor is asked for another host', got is not None):

@@ -76,10 +76,13 @@ class Replay:
         placement = self.world.cloud.placement
         placement.providers.clear()
         placement.add_provider(node['uuid'], self.node.here)
-        self.world.put_image(self.life['image'])
+        self.put_image('build_and_run_instance.json')
         self.world.start_agent()
         self.placement_is_told()
         self.world.cloud.seen()
+
+    def put_image(self, request):
+        self.world.put_image(captured.message(captured.body(request))['args']['image'])
 
     def placement_is_told(self):
         """The agent serves before that: it tells placement in the background."""
