@@ -95,6 +95,10 @@ struct conf {
         } service_user;
         struct { /* [image_cache] */
                 char *subdirectory_name;
+                bool remove_unused_base_images;
+                int64_t manager_interval;
+                int64_t remove_unused_original_minimum_age_seconds;
+                int64_t remove_unused_resized_minimum_age_seconds;
         } image_cache;
         struct {              /* [images] (ours) */
                 char *source; /* "glance" or "local"; never "auto" once it is loaded */

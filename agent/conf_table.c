@@ -413,6 +413,13 @@ const struct setting settings[] = {
 
         SEC_TEXT(image_cache, subdirectory_name, "_base", 0, check_file_name,
                  "Directory of cached images, below instances_path."),
+        SEC_INT(image_cache, manager_interval, "2400", -1, YEAR,
+                "Seconds between two searches for cached images that nobody uses. 0 is 60; negative: never."),
+        SEC_BOOL(image_cache, remove_unused_base_images, "true", "They are removed, not only counted."),
+        SEC_INT(image_cache, remove_unused_original_minimum_age_seconds, "86400", 0, YEAR,
+                "Seconds for which an image must have been unused."),
+        SEC_INT(image_cache, remove_unused_resized_minimum_age_seconds, "3600", 0, YEAR,
+                "The same for images of another size that nova made of one."),
 
         SEC_CHOICE(
                 images, source, "auto", "auto glance local", 0,
@@ -529,10 +536,7 @@ const struct unused_setting unused_settings[] = {
         { "serial_console", "*", NO_CONSOLE },
         { "rdp", "*", NO_CONSOLE },
         { "mks", "*", NO_CONSOLE },
-        { "image_cache",
-          "manager_interval remove_unused_base_images remove_unused_original_minimum_age_seconds "
-          "remove_unused_resized_minimum_age_seconds",
-          "cached images are not removed in this version" },
+        { "image_cache", "precache_concurrency", "only conductor looks at it, in nova too" },
         { "placement", "certfile keyfile", "there are no client certificates in this version" },
         { "placement", "connect_retries connect_retry_delay status_code_retries status_code_retry_delay",
           "the next audit tries again" },

@@ -204,6 +204,9 @@ int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *er
 /* The hypervisor came or went: the next report is due now. */
 void HUB_ONLY service_connection_changed(struct compute_manager *m);
 
+/* image_cache.c */
+int YIELDS compute_image_cache_pass(struct compute_manager *m, struct deadline by, struct error *err);
+
 /* tasks.c */
 int YIELDS tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err);
 

@@ -82,6 +82,7 @@ RUN(sync_power_states, compute_sync_all)
 RUN(reclaim_queued_deletes, tasks_reclaim_queued_deletes)
 RUN(update_available_resource, compute_audit)
 RUN(cleanup_running_deleted_instances, tasks_cleanup_running_deleted)
+RUN(run_image_cache_manager_pass, compute_image_cache_pass)
 RUN(run_pending_deletes, tasks_run_pending_deletes)
 RUN(cleanup_incomplete_migrations, tasks_cleanup_incomplete_migrations)
 RUN(cleanup_expired_console_auth_tokens, cleanup_expired_console_auth_tokens)
@@ -142,6 +143,7 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
                 TASK(cleanup_running_deleted_instances, c->running_deleted_instance_poll_interval, SOON,
                      ON(strcmp(c->running_deleted_instance_action, "noop") != 0,
                         "running_deleted_instance_action is noop")),
+                TASK(run_image_cache_manager_pass, c->image_cache.manager_interval, LATER, NULL),
                 TASK(run_pending_deletes, c->instance_delete_interval, LATER, NULL),
                 TASK(cleanup_incomplete_migrations, c->instance_delete_interval, LATER, NULL),
                 TASK(cleanup_expired_console_auth_tokens, c->instance_delete_interval, LATER, NULL),

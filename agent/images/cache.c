@@ -63,6 +63,9 @@ static int YIELDS use_base(struct disk_store *s, const char *path, struct base_i
 {
         struct image_header header;
 
+        /* First of all: what was used just now is not removed as unused (cache_pass.c). */
+        if (utimensat(AT_FDCWD, path, NULL, 0) < 0 && errno != ENOENT)
+                log_warning("renewing the time of base image %s: %s", path, strerror(errno));
         if (file_inspect(s->tpool, path, &header, by, err) < 0) {
                 if (err->code == NOVA_IMAGE_UNACCEPTABLE)
                         err->code = NOVA_INVALID_DISK_INFO;
@@ -72,8 +75,6 @@ static int YIELDS use_base(struct disk_store *s, const char *path, struct base_i
                 return error_set(err, NOVA_INVALID_DISK_INFO,
                                  "base image %s looks like %s, and must be raw (force_raw_images)", path,
                                  header.format);
-        if (utimensat(AT_FDCWD, path, NULL, 0) < 0)
-                log_warning("renewing the time of base image %s: %s", path, strerror(errno));
         ret->path = xstrdup(path);
         ret->virtual_size = header.virtual_size;
         snprintf(ret->format, sizeof(ret->format), "%s", format_for_qemu(&header));
@@ -174,8 +175,13 @@ int cache_get(struct disk_store *s, const struct image_info *image, const struct
 
         if (!path)
                 return -1;
-        if (access(path, F_OK) == 0)
-                return use_base(s, path, ret, by, err);
+        if (access(path, F_OK) == 0) {
+                if (use_base(s, path, ret, by, err) == 0)
+                        return 0;
+                if (err->code != ERR_NOT_FOUND)
+                        return -1;
+                *err = (struct error){}; /* removed just now */
+        }
         image_doing(caller, "waiting for image %s, which another build fetches", image->id);
         lock = cache_lock(s, strrchr(path, '/') + 1, by, err);
         if (!lock)

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "model/fault.h"
 
-enum { HEAD_MAX = 64 << 10, DESCRIPTOR_MAX = 64 << 10 };
+enum { HEAD_MAX = 64 << 10, DESCRIPTOR_MAX = 64 << 10, QCOW2_NAME_MAX = 1023 };
 #define VIRTUAL_MAX \
         (INT64_C(64) << 40) /* what qemu can address in qcow2 with the default clusters, and more */
 
@@ -100,21 +100,6 @@ static int qcow2_extensions(struct image_header_facts *f, const struct head *h, 
         return 0;
 }
 
-/* Only for files of our own: of an image that came from outside the mere presence of a name is enough. */
-static int qcow2_backing_name(struct image_header_facts *f, const struct head *h, struct error *err)
-{
-        uint64_t offset = be64(h->data + 8);
-        uint32_t len = be32(h->data + 16);
-
-        f->backing_file = offset != 0 || len != 0;
-        if (!f->backing_file || len > QCOW2_NAME_MAX || offset > (uint64_t)h->file_size)
-                return 0;
-        if (pread(h->fd, f->backing_name, len, (off_t)offset) != (ssize_t)len)
-                return error_system(err, errno ? errno : EIO, "reading %s", h->path);
-        f->backing_name[len] = '\0';
-        return 0;
-}
-
 static int read_qcow2(struct image_header_facts *f, const struct head *h, struct error *err)
 {
         uint32_t version, cluster_bits;
@@ -139,8 +124,7 @@ static int read_qcow2(struct image_header_facts *f, const struct head *h, struct
                 return refuse(err, h->path, "the qcow2 header has an impossible length");
         if (be32(h->data + 36) > (32u << 20) / 8 || be32(h->data + 60) > 65536)
                 return refuse(err, h->path, "the qcow2 has tables of an absurd size");
-        if (qcow2_backing_name(f, h, err) < 0)
-                return -1;
+        f->backing_file = be64(h->data + 8) != 0 || be32(h->data + 16) != 0;
         f->data_file = incompatible & QCOW2_DATA_FILE;
         f->encrypted = be32(h->data + 32) != 0;
         end = h->len < (1u << cluster_bits) ? h->len : 1u << cluster_bits;
@@ -322,17 +306,42 @@ int image_header_inspect(const char *path, struct image_header *ret, struct erro
         return 0;
 }
 
+/* ---- backing files of disks that are ours ---- */
+
+static int BLOCKS read_backing_name(int fd, const char *path, char name[QCOW2_NAME_MAX + 1],
+                                    struct error *err)
+{
+        unsigned char head[20];
+        ssize_t n = pread(fd, head, sizeof(head), 0);
+        uint32_t len;
+
+        name[0] = '\0';
+        if (n < 0)
+                return error_system(err, errno, "reading %s", path);
+        if (n < (ssize_t)sizeof(head) || memcmp(head, "QFI\xfb", 4) != 0)
+                return 0;
+        len = be32(head + 16);
+        if (len == 0 || len > QCOW2_NAME_MAX)
+                return 0;
+        n = pread(fd, name, len, (off_t)be64(head + 8));
+        name[n > 0 ? n : 0] = '\0';
+        return n < 0 ? error_system(err, errno, "reading %s", path) : 0;
+}
+
 int image_backing_path(const char *path, char **ret, struct error *err)
 {
-        struct image_header_facts f;
-        const char *name = f.backing_name, *slash = strrchr(path, '/');
-        size_t first;
+        CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        const char *slash = strrchr(path, '/');
+        char name[QCOW2_NAME_MAX + 1];
 
         *ret = NULL;
-        if (image_header_facts(path, &f, err) < 0)
+        if (fd < 0 && errno == ENOENT)
+                return error_set(err, ERR_NOT_FOUND, "there is no %s", path);
+        if (fd < 0)
+                return error_system(err, errno, "opening %s", path);
+        if (read_backing_name(fd, path, name, err) < 0)
                 return -1;
-        first = strcspn(name, ":/");
-        if (!*name || name[first] == ':') /* a protocol, or json: */
+        if (!*name || name[strcspn(name, ":/")] == ':') /* a protocol, or json: */
                 return 0;
         if (*name == '/')
                 *ret = xstrdup(name);

@@ -34,7 +34,7 @@ static bool is_leftover(const char *file)
         if (len <= NAME_LEN || strspn(file, "0123456789abcdef") != NAME_LEN || file[NAME_LEN] != '.')
                 return false;
         return strcmp(file + len - 5, ".part") == 0 ||
-               (len > NAME_LEN + 10 && strcmp(file + len - 10, ".converted") == 0);
+               (len >= NAME_LEN + 10 && strcmp(file + len - 10, ".converted") == 0);
 }
 
 struct search {

@@ -40,6 +40,10 @@ static inline struct conf compute_conf(void)
                          .server_proxyclient_address = (char *)"127.0.0.1",
                          .novncproxy_base_url = (char *)"http://127.0.0.1:6080/vnc_auto.html" },
                 .consoleauth = { .token_ttl = 600 },
+                .image_cache = { .remove_unused_base_images = true,
+                                 .manager_interval = 2400,
+                                 .remove_unused_original_minimum_age_seconds = 86400,
+                                 .remove_unused_resized_minimum_age_seconds = 3600 },
                 .workarounds = { .handle_virt_lifecycle_events = true },
         };
 }

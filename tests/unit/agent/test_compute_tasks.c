@@ -149,6 +149,27 @@ static void YIELDS begin_deleted(void)
         fake_store_row(UUID_A)->deleted = true;
 }
 
+#define UUID_C "30000000-0000-4000-8000-00000000000c"
+
+GREEN_TEST(images_of_this_hosts_rows_stay_in_the_cache)
+{
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        f.conf.image_cache.manager_interval = 100;
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        compute_fixture_instance(&f, UUID_B, VM_STOPPED, TASK_NONE, POWER_SHUTDOWN);
+        compute_fixture_instance(&f, UUID_C, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        replace_str(&fake_store_row(UUID_B)->image_ref, "image-2");
+        replace_str(&fake_store_row(UUID_C)->image_ref, ""); /* booted from a volume */
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(90, &err), err);
+        ck_assert_str_eq(fake_files_cache_pass(), "");
+        ck_assert_ok(green_sleep(30, &err), err);
+        ck_assert_str_eq(fake_files_cache_pass(), "image-1 image-2 ");
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(reap_removes_the_guest_of_a_deleted_instance_only)
 {
         begin_deleted();
@@ -502,8 +523,8 @@ GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_oth
             a_failed_report_is_tried_again, the_service_is_disabled_while_the_hypervisor_is_gone,
             a_service_that_an_operator_disabled_stays_so, a_database_that_is_away_then_delays_the_disabling,
             periodic_tasks_can_be_off_but_the_report_stays, the_loop_synchronises_audits_and_cleans_up,
-            reap_removes_the_guest_of_a_deleted_instance_only, shutdown_powers_it_off_and_keeps_it,
-            log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
+            images_of_this_hosts_rows_stay_in_the_cache, reap_removes_the_guest_of_a_deleted_instance_only,
+            shutdown_powers_it_off_and_keeps_it, log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
             a_guest_that_resists_does_not_hold_up_the_others, a_build_that_takes_too_long_is_called_an_error,
             the_table_has_the_tasks_of_nova_in_their_order,
             only_two_run_at_the_first_turn_and_the_others_one_interval_later,
