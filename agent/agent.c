@@ -18,7 +18,6 @@
 #include "notify.h"
 #include "process.h"
 #include "report.h"
-#include "trim.h"
 
 static int start_parts(void *arg, struct error *err)
 {
@@ -31,8 +30,6 @@ static int start_parts(void *arg, struct error *err)
         notify_status("serving as %s", a->conf->host);
         notify_ready();
         log_info("ready: serving host %s on %s", a->conf->host, a->transport->ops->scheme);
-        if (!a->options->debug)
-                trim_memory();
         return 0;
 }
 

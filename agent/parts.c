@@ -6,6 +6,7 @@
 #include "agent_priv.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
+#include "trim.h"
 
 /* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
 enum { REACH_S = 5, ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
@@ -352,6 +354,47 @@ static void YIELDS periodic_stop_all(struct agent *a)
         compute_stop_periodic(a->manager);
 }
 
+enum { KEEP_SMALL_S = 30 };
+
+/* Once after the start, and whenever something was done and nothing is being done. */
+static int keep_small(void *arg, struct error *err)
+{
+        const struct agent *a = arg;
+        unsigned long done, done_then = ULONG_MAX;
+        struct compute_stats now;
+
+        assert_green();
+        while (green_sleep(KEEP_SMALL_S, err) == 0) {
+                compute_get_stats(a->manager, &now);
+                done = now.builds + now.actions + now.events;
+                if (now.running > 0 || done == done_then)
+                        continue;
+                trim_memory();
+                done_then = done;
+        }
+        return -1;
+}
+
+/* With --debug breakpoints stand in pages that would be given back. */
+static int YIELDS memory_start(struct agent *a, struct error *err)
+{
+        if (a->options->debug)
+                return 0;
+        a->memory = green_spawn_ref(NULL, "memory", keep_small, a, err);
+        return a->memory ? 0 : -1;
+}
+
+static void YIELDS memory_stop(struct agent *a)
+{
+        struct error ignored;
+
+        if (!a->memory)
+                return;
+        green_cancel(a->memory);
+        green_join(a->memory, deadline_never(), NULL, &ignored);
+        green_unref(take_ptr(&a->memory));
+}
+
 static const struct part {
         const char *name;
         int (*start)(struct agent *a, struct error *err);
@@ -369,6 +412,7 @@ static const struct part {
         { "control socket", control_start, control_stop },
         { "rpc", rpc_start, rpc_stop }, /* no call reaches a half-started daemon */
         { "periodic tasks", periodic_start_all, periodic_stop_all },
+        { "memory", memory_start, memory_stop },
 };
 
 static void HUB_ONLY fill_admin(struct agent *a)

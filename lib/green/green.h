@@ -53,6 +53,8 @@ struct hub *HUB_ONLY hub_self(void);
 unsigned long hub_progress(const struct hub *hub);
 /* Any thread: true while the hub waits in epoll_wait (then no progress is no stall). */
 bool hub_is_idle(const struct hub *hub);
+/* Any thread but the hub's: blocks while the hub waits in epoll_wait. One thread at a time. */
+void BLOCKS hub_await_busy(struct hub *hub);
 /* Any thread, async-signal-safe: name of the green thread that runs now. Valid until the next switch. */
 const char *hub_current_name(const struct hub *hub);
 

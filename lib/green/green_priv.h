@@ -62,6 +62,8 @@ struct fd_entry {
         bool in_epoll;
 };
 
+enum hub_idle { HUB_BUSY, HUB_IDLE, HUB_IDLE_AWAITED };
+
 struct hub {
         struct green *current;
         struct list ready;
@@ -90,7 +92,7 @@ struct hub {
         struct hub_stats stats;
         /* Written here only, sampled by the stall watcher's thread, as is `current`: by atomic accesses. */
         unsigned long progress;
-        bool idle;
+        enum hub_idle idle; /* a futex */
 };
 
 extern __thread struct hub *the_hub;

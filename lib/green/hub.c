@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define LOG_MODULE "green"
 #include "base/log.h"
@@ -76,7 +79,24 @@ unsigned long hub_progress(const struct hub *hub)
 
 bool hub_is_idle(const struct hub *hub)
 {
-        return __atomic_load_n(&hub->idle, __ATOMIC_RELAXED);
+        return __atomic_load_n(&hub->idle, __ATOMIC_RELAXED) != HUB_BUSY;
+}
+
+void hub_await_busy(struct hub *hub)
+{
+        enum hub_idle expected = HUB_IDLE;
+
+        __atomic_compare_exchange_n(&hub->idle, &expected, HUB_IDLE_AWAITED, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+        while (__atomic_load_n(&hub->idle, __ATOMIC_ACQUIRE) == HUB_IDLE_AWAITED)
+                syscall(SYS_futex, &hub->idle, FUTEX_WAIT_PRIVATE, HUB_IDLE_AWAITED, NULL, NULL, 0);
+}
+
+/* epoll_wait is over. The system call only for somebody who waits for that. */
+static void HUB_ONLY end_idleness(struct hub *h)
+{
+        if (__atomic_exchange_n(&h->idle, HUB_BUSY, __ATOMIC_ACQ_REL) == HUB_IDLE_AWAITED)
+                syscall(SYS_futex, &h->idle, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 const char *hub_current_name(const struct hub *hub)
@@ -229,9 +249,9 @@ static void HUB_ONLY poll_hub(struct hub *h, bool block)
                 if (ahead > 0)
                         clock_fake_advance(ahead);
         } else {
-                __atomic_store_n(&h->idle, true, __ATOMIC_RELAXED);
+                __atomic_store_n(&h->idle, HUB_IDLE, __ATOMIC_RELEASE);
                 hub_fd_poll(h, poll_timeout_ms(h));
-                __atomic_store_n(&h->idle, false, __ATOMIC_RELAXED);
+                end_idleness(h);
                 note_progress(h);
                 h->stats.polls++;
         }

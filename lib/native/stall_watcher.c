@@ -1,11 +1,11 @@
 /*
  * lib/native/stall_watcher.c: sampling the hub's progress from outside.
  *
- * The watcher looks twice per threshold whether the hub's counter moved or the hub sleeps in epoll. If
- * neither for longer than the threshold, it asks the hub's thread by a signal where it is: only that thread
- * can walk its own stack. The handler answers into memory that was there before, and only if the hub has
- * still not moved, so nobody is blamed for the stall of another. A thread that does not answer (stuck in the
- * kernel) is reported without frames.
+ * The watcher looks twice per threshold whether the hub's counter moved; while the hub sleeps in epoll it
+ * sleeps, too. If the counter stands for longer than the threshold, it asks the hub's thread by a signal
+ * where it is: only that thread can walk its own stack. The handler answers into memory that was there
+ * before, and only if the hub has still not moved, so nobody is blamed for the stall of another. A thread
+ * that does not answer (stuck in the kernel) is reported without frames.
  *
  * Time in which the watcher did not run either does not count: then the whole process, or the machine, stood
  * still.
@@ -41,7 +41,7 @@ enum {
 enum asking { NOT_ASKED, ASKED, ANSWERING, ANSWERED };
 
 struct stall_watcher {
-        const struct hub *hub;
+        struct hub *hub;
         pthread_t hub_thread, thread;
         int64_t threshold_ns;
         struct stall_options opt;
@@ -244,6 +244,14 @@ static void sample(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
         s->last_ns = now_ns(); /* this took time, but not because somebody stopped us */
 }
 
+/* An idle daemon is looked at as seldom as it turns. */
+static void BLOCKS sleep_with_hub(struct stall_watcher *w, struct sampling *s)
+{
+        hub_await_busy(w->hub);
+        s->progress = hub_progress(w->hub);
+        s->since_ns = s->last_ns = now_ns();
+}
+
 static void *watch(void *arg)
 {
         struct stall_watcher *w = arg;
@@ -253,8 +261,11 @@ static void *watch(void *arg)
         assert_on_worker();
         native_thread_set_name("stall-watcher");
         s.last_ns = s.since_ns;
-        while (nap(w, tick_ns))
+        while (nap(w, tick_ns)) {
                 sample(w, &s, tick_ns);
+                if (!s.reported && hub_is_idle(w->hub))
+                        sleep_with_hub(w, &s);
+        }
         return NULL;
 }
 

@@ -1,8 +1,11 @@
 #include "green_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -231,6 +234,52 @@ GREEN_TEST_REAL(an_idle_hub_is_no_stall)
         stall_watcher_stop(w);
 }
 
+/* How often the watcher's thread went to sleep so far. */
+static unsigned long naps_of_watcher(void)
+{
+        DIR *tasks = opendir("/proc/self/task");
+        unsigned long naps = 0;
+        struct dirent *d;
+
+        ck_assert_ptr_nonnull(tasks);
+        while ((d = readdir(tasks))) {
+                static const char key[] = "voluntary_ctxt_switches:";
+                char path[300], line[256];
+                bool ours = false;
+                FILE *f;
+
+                snprintf(path, sizeof(path), "/proc/self/task/%s/status", d->d_name);
+                f = fopen(path, "re");
+                while (f && fgets(line, sizeof(line), f)) {
+                        ours = ours || strcmp(line, "Name:\tstall-watcher\n") == 0;
+                        if (ours && strncmp(line, key, strlen(key)) == 0)
+                                naps = strtoul(line + strlen(key), NULL, 10);
+                }
+                if (f)
+                        fclose(f);
+        }
+        closedir(tasks);
+        return naps;
+}
+
+/* With a threshold of 2 ms a watcher that looked all the time would nap some hundred times. */
+GREEN_TEST_REAL(while_the_hub_sleeps_the_watcher_sleeps_too)
+{
+        struct stall_watcher *w = watch(2);
+        struct stall stall = { "after the sleep" };
+        struct error err = {};
+        unsigned long naps;
+
+        ck_assert_ok(green_sleep(0.02, &err), err);
+        naps = naps_of_watcher();
+        ck_assert_uint_gt(naps, 0);
+        for (int i = 0; i < 3; i++)
+                ck_assert_ok(green_sleep(0.2, &err), err);
+        ck_assert_uint_lt(naps_of_watcher() - naps, 60);
+        run_in_green(burn, &stall);
+        stall_watcher_stop(w);
+}
+
 GREEN_TEST_REAL(a_hub_that_turns_is_no_stall)
 {
         struct stall_watcher *w = watch(400);
@@ -366,6 +415,6 @@ GREEN_TEST_REAL(a_stack_that_is_nearly_full_does_not_overflow)
 
 GREEN_SUITE("stall_watcher", a_green_thread_that_does_not_switch_is_named_with_its_frames, each_stall_counts,
             the_native_stack_can_be_the_culprit_too, without_a_function_it_is_logged, an_idle_hub_is_no_stall,
-            a_hub_that_turns_is_no_stall, a_blocking_call_is_found, an_interrupted_read_goes_on,
-            who_does_not_answer_is_named_all_the_same, one_watcher_per_hub_but_again_and_again,
-            a_stack_that_is_nearly_full_does_not_overflow)
+            while_the_hub_sleeps_the_watcher_sleeps_too, a_hub_that_turns_is_no_stall,
+            a_blocking_call_is_found, an_interrupted_read_goes_on, who_does_not_answer_is_named_all_the_same,
+            one_watcher_per_hub_but_again_and_again, a_stack_that_is_nearly_full_does_not_overflow)
