@@ -54,6 +54,8 @@ struct conf {
                 int64_t shutdown_retry_interval, max_disk_devices_to_attach, max_concurrent_disk_ops;
                 int64_t consecutive_build_service_disable_threshold;
                 int64_t resource_provider_association_refresh;
+                char *image_type_exclude_list; /* formats, separated by commas */
+                char *provider_config_location;
         } compute;
         struct { /* [libvirt] */
                 char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
@@ -106,6 +108,7 @@ struct conf {
         } images;
         struct { /* [workarounds] */
                 bool handle_virt_lifecycle_events;
+                bool disable_compute_service_check_for_ffu;
         } workarounds;
         struct { /* [oslo_concurrency] */
                 char *lock_path;

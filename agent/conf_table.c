@@ -265,7 +265,7 @@ const struct setting settings[] = {
         TOP_INT(reserved_host_disk_mb, "0", 0, INT64_C(1024) * 1024 * TIB,
                 "MiB of disk that are not for guests."),
         RATIO(cpu_allocation_ratio, "0.0",
-              "Virtual CPUs per CPU. 0.0: what the compute_nodes row has is kept."),
+              "Virtual CPUs per CPU. 0.0: what placement and the compute_nodes row have is kept."),
         RATIO(ram_allocation_ratio, "0.0", "The same for memory."),
         RATIO(disk_allocation_ratio, "0.0", "The same for disk."),
         RATIO(initial_cpu_allocation_ratio, "16.0", "Written once, when the compute_nodes row is made."),
@@ -310,6 +310,12 @@ const struct setting settings[] = {
 
         SEC_INT(compute, resource_provider_association_refresh, "300", 0, YEAR,
                 "Seconds after which an audit reads again what placement knows of this host. 0: never."),
+        SEC_TEXT(compute, image_type_exclude_list, "", SETTING_EMPTY_OK, NULL,
+                 "Image formats that this host is not to be chosen for, separated by commas: 'raw' or "
+                 "'qcow2'."),
+        SEC_PATH(compute, provider_config_location, "/etc/nova/provider_config/", SETTING_EMPTY_OK,
+                 "Directory of YAML files with inventories and traits of one's own. They are not supported: "
+                 "if there are any, the log says so."),
 
         SEC_CHOICE(placement, auth_type, "", "password", SETTING_EMPTY_OK,
                    "How to authenticate for the placement service. '': there is no placement, nobody is told "
@@ -431,6 +437,8 @@ const struct setting settings[] = {
 
         SEC_BOOL(workarounds, handle_virt_lifecycle_events, "true",
                  "Act at once when the hypervisor says that a guest started or stopped."),
+        SEC_BOOL(workarounds, disable_compute_service_check_for_ffu, "false",
+                 "Start although the cell has compute services of a release before Yoga."),
 
         SEC_PATH(oslo_concurrency, lock_path, "$state_path/lock", 0,
                  "Directory of lock files, shared with other services that touch the same things."),
@@ -519,8 +527,6 @@ const struct unused_setting unused_settings[] = {
         { "notifications", "*", NO_NOTIFY },
         { "database", "max_retries retry_interval", "a late or lost database is tried again for ever" },
         { "compute", "cpu_shared_set cpu_dedicated_set", NO_PINNING },
-        { "compute", "image_type_exclude_list provider_config_location",
-          "inventories and traits cannot be chosen in this version" },
         { "libvirt", "cpu_models cpu_model_extra_flags", "there are no named CPU models in this version" },
         { "libvirt", "images_type", "use_cow_images decides: qcow2 or raw" },
         { "libvirt", "disk_cachemodes disk_prefix hw_disk_discard", "it cannot be chosen in this version" },
@@ -560,7 +566,7 @@ const struct unused_setting unused_settings[] = {
           "it has no effect in this version" },
         { "filter_scheduler", "track_instance_changes", "the scheduler is not told in this version" },
         { "workarounds",
-          "disable_group_policy_check_upcall disable_compute_service_check_for_ffu libvirt_disable_apic "
+          "disable_group_policy_check_upcall libvirt_disable_apic "
           "disable_libvirt_livesnapshot reserve_disk_resource_for_image_cache "
           "wait_for_vif_plugged_event_during_hard_reboot",
           "what it works around is not here" },

@@ -41,16 +41,31 @@ struct compute_manager {
         struct periodic *report_loop, *loop;
         struct service_row service;
         int64_t reported_ns; /* 0: never */
+        int64_t rival_ns;    /* when somebody else was seen to report for this host; 0: never */
         struct compute_stats stats;
+
+        struct compute_placement_state placement_state;
+        char *unknown_traits;   /* owned; as told in the log, or NULL */
+        bool told_disabled;     /* what placement was told of the service */
+        bool following_service; /* a green thread tells it */
 };
 
 /* Clean-up after a failure has a deadline of its own: the action's may be what has just passed. */
 #define CLEANUP_DEADLINE_S 60.0
 
-/* ---- provider.c; without placement both do nothing ---- */
+/* ---- provider.c; without placement these do nothing ---- */
 
-/* After an audit: provider, inventories and traits. A failure is logged. */
+/* After an audit, each: failures are logged. Provider, inventories and traits; ... */
 void YIELDS provider_report(struct compute_manager *m, struct deadline by);
+/* ... allocations on this host of instances that were deleted elsewhere; ... */
+void YIELDS provider_sweep(struct compute_manager *m, struct deadline by);
+/* ... compute nodes of this host under former names, also without placement. */
+void YIELDS provider_forget_others(struct compute_manager *m, struct deadline by);
+/* The service was disabled or enabled: placement is told now, in a green thread of its own. */
+void HUB_ONLY provider_follow_service(struct compute_manager *m);
+/* Who holds something of this provider: uuids of instances and migrations. One block, freed by the caller. */
+int YIELDS provider_consumers(struct compute_manager *m, const char *provider, const char ***ret,
+                              unsigned *ret_n, struct deadline by, struct error *err);
 /* Whatever the instance holds in placement is given back. */
 int YIELDS provider_release(struct compute_manager *m, const char *uuid, struct deadline by,
                             struct error *err);

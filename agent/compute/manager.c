@@ -62,6 +62,7 @@ void compute_manager_free(struct compute_manager *m)
         green_pool_close(m->sync_pool);
         tracker_free(m->tracker);
         service_row_free(&m->service);
+        free(m->unknown_traits);
         free(m);
 }
 
@@ -96,6 +97,8 @@ int compute_audit(struct compute_manager *m, struct deadline by, struct error *e
         if (tracker_audit(m->tracker, by, err) < 0)
                 return -1;
         provider_report(m, by);
+        provider_sweep(m, by);
+        provider_forget_others(m, by);
         return 0;
 }
 
@@ -105,6 +108,8 @@ static int first_report(void *arg, struct error *err)
 {
         assert_green();
         provider_report(arg, deadline_in_s(FIRST_REPORT_S));
+        provider_sweep(arg, deadline_in_s(FIRST_REPORT_S));
+        provider_forget_others(arg, deadline_in_s(FIRST_REPORT_S));
         return 0;
 }
 
@@ -113,6 +118,12 @@ int compute_first_audit(struct compute_manager *m, struct deadline by, struct er
         if (tracker_audit(m->tracker, by, err) < 0)
                 return -1;
         return m->placement ? green_spawn(m->work, "first report to placement", first_report, m, err) : 0;
+}
+
+bool compute_get_placement_state(const struct compute_manager *m, struct compute_placement_state *ret)
+{
+        *ret = m->placement_state;
+        return m->placement != NULL;
 }
 
 const struct tracker *compute_tracker(const struct compute_manager *m)

@@ -187,6 +187,15 @@ struct service_row;
 const struct service_row *HUB_ONLY compute_service(const struct compute_manager *m);
 /* Seconds since the services row was last written; negative: never. */
 double HUB_ONLY compute_last_report_age(const struct compute_manager *m);
+/* Seconds since another process was seen to write our services row; negative: never. */
+double HUB_ONLY compute_last_rival_age(const struct compute_manager *m);
+struct compute_placement_state {
+        bool known, ok; /* not known: nothing was told yet */
+        char text[ERROR_TEXT_MAX];
+};
+/* False: there is no placement to tell. */
+bool HUB_ONLY compute_get_placement_state(const struct compute_manager *m,
+                                          struct compute_placement_state *ret);
 struct periodic_info;
 void HUB_ONLY compute_foreach_periodic(struct compute_manager *m,
                                        void (*fn)(const struct periodic_info *info, void *arg), void *arg);

@@ -9,38 +9,38 @@
 #include "compute/compute_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "compute/traits.h"
 #include "peers/placement.h"
 
-/* What of nova-compute's traits this agent does, too. */
-#define TRAITS_DONE TRAIT_COMPUTE_NODE, "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW"
+/* What health shows. */
+static void HUB_ONLY note_state(struct compute_manager *m, const struct error *failed)
+{
+        struct compute_placement_state *s = &m->placement_state;
 
-/*
- * What nova-compute says of itself and this agent does not do (yet): taken away from a provider that a
- * nova-compute made. Traits of CPUs are not here: the hardware stays the same.
- */
-#define TRAITS_NOT_DONE                                                                                     \
-        "COMPUTE_ACCELERATORS", "COMPUTE_DEVICE_TAGGING", "COMPUTE_GRAPHICS_MODEL_BOCHS",                   \
-                "COMPUTE_GRAPHICS_MODEL_CIRRUS", "COMPUTE_GRAPHICS_MODEL_GOP",                              \
-                "COMPUTE_GRAPHICS_MODEL_NONE", "COMPUTE_GRAPHICS_MODEL_QXL", "COMPUTE_GRAPHICS_MODEL_VGA",  \
-                "COMPUTE_GRAPHICS_MODEL_VIRTIO", "COMPUTE_GRAPHICS_MODEL_VMVGA",                            \
-                "COMPUTE_GRAPHICS_MODEL_XEN", "COMPUTE_IMAGE_TYPE_AKI", "COMPUTE_IMAGE_TYPE_AMI",           \
-                "COMPUTE_IMAGE_TYPE_ARI", "COMPUTE_IMAGE_TYPE_ISO", "COMPUTE_NET_ATTACH_INTERFACE",         \
-                "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG", "COMPUTE_NET_VIF_MODEL_E1000",                     \
-                "COMPUTE_NET_VIF_MODEL_E1000E", "COMPUTE_NET_VIF_MODEL_NE2K_PCI",                           \
-                "COMPUTE_NET_VIF_MODEL_PCNET", "COMPUTE_NET_VIF_MODEL_RTL8139",                             \
-                "COMPUTE_NET_VIF_MODEL_SPAPR_VLAN", "COMPUTE_NET_VIF_MODEL_VIRTIO",                         \
-                "COMPUTE_NET_VIF_MODEL_VMXNET3", "COMPUTE_RESCUE_BFV", "COMPUTE_SECURITY_UEFI_SECURE_BOOT", \
-                "COMPUTE_SOCKET_PCI_NUMA_AFFINITY", "COMPUTE_STORAGE_BUS_FDC", "COMPUTE_STORAGE_BUS_IDE",   \
-                "COMPUTE_STORAGE_BUS_SATA", "COMPUTE_STORAGE_BUS_SCSI", "COMPUTE_STORAGE_BUS_USB",          \
-                "COMPUTE_STORAGE_BUS_VIRTIO", "COMPUTE_TRUSTED_CERTS", "COMPUTE_VIOMMU_MODEL_AUTO",         \
-                "COMPUTE_VIOMMU_MODEL_INTEL", "COMPUTE_VIOMMU_MODEL_SMMUV3", "COMPUTE_VIOMMU_MODEL_VIRTIO", \
-                "COMPUTE_VOLUME_ATTACH_WITH_TAG", "COMPUTE_VOLUME_EXTEND", "COMPUTE_VOLUME_MULTI_ATTACH"
+        if (!failed && !s->ok && s->known)
+                log_info("placement is told again what this host has");
+        s->known = true;
+        s->ok = !failed;
+        snprintf(s->text, sizeof(s->text), "%s",
+                 failed ? failed->text : "it knows what this host has as of the last audit");
+}
 
-static const char *const enabled_traits[] = { TRAITS_DONE, NULL };
-static const char *const disabled_traits[] = { TRAITS_DONE, TRAIT_STATUS_DISABLED, NULL };
-static const char *const owned_traits[] = { TRAITS_DONE, TRAITS_NOT_DONE, TRAIT_STATUS_DISABLED, NULL };
+static void HUB_ONLY tell_unknown_traits(struct compute_manager *m)
+{
+        const char *now = placement_unknown_traits(m->placement);
+
+        if (strcmp(now, m->unknown_traits ? m->unknown_traits : "") == 0)
+                return;
+        if (*now)
+                log_info("traits of this host that placement does not know are left out: %s", now);
+        replace_str(&m->unknown_traits, now);
+}
+
+/* ---- the provider ---- */
 
 /* Is the host disabled? nova-api writes that in the row, at any time; the row of the last report may be old.
  */
@@ -53,49 +53,65 @@ static void YIELDS read_disabled(struct compute_manager *m, struct deadline by)
                 log_warning("%s; placement is told what the last report found", err.text);
 }
 
-static int YIELDS report(struct compute_manager *m, struct deadline by, struct error *err)
+static int YIELDS tell(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        const struct compute_node_row *row;
+        const struct compute_node_row *row = tracker_row(m->tracker);
         const struct conf *c = m->conf;
-        char uuid[UUID_LEN + 1];
-
-        read_disabled(m, by);
-        row = tracker_row(m->tracker);
         /* Copies: the row may change while placement is talked to. */
-        snprintf(uuid, sizeof(uuid), "%s", row->uuid);
-        struct placement_inventory inventories[] = {
-                { "VCPU", row->vcpus, c->reserved_host_cpus, row->cpu_allocation_ratio },
-                { "MEMORY_MB", row->memory_mb, c->reserved_host_memory_mb, row->ram_allocation_ratio },
+        CLEANUP(freep) char *uuid = xstrdup(row->uuid);
+        const struct placement_inventory inventories[] = {
+                { "VCPU", row->vcpus, c->reserved_host_cpus, c->cpu_allocation_ratio,
+                  c->initial_cpu_allocation_ratio },
+                { "MEMORY_MB", row->memory_mb, c->reserved_host_memory_mb, c->ram_allocation_ratio,
+                  c->initial_ram_allocation_ratio },
                 { "DISK_GB", row->local_gb, (c->reserved_host_disk_mb + 1023) / 1024,
-                  row->disk_allocation_ratio },
+                  c->disk_allocation_ratio, c->initial_disk_allocation_ratio },
         };
+        struct traits traits;
         struct placement_host host = {
                 .uuid = uuid,
                 .name = tracker_node(m->tracker),
                 .inventories = inventories,
                 .n_inventories = ARRAY_SIZE(inventories),
-                .traits = m->service.disabled ? disabled_traits : enabled_traits,
-                .owned = owned_traits,
+                .traits = traits.yes,
+                .owned = traits.owned,
         };
+
+        traits_decide(c, tracker_host(m->tracker), m->service.disabled, &traits);
+        m->told_disabled = m->service.disabled;
         return placement_report(m->placement, &host, by, err);
+}
+
+static int YIELDS report(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        int r;
+
+        if (green_mutex_lock(&m->telling, by, err) < 0)
+                return -1;
+        read_disabled(m, by);
+        r = tell(m, by, err);
+        green_mutex_unlock(&m->telling);
+        return r;
 }
 
 void provider_report(struct compute_manager *m, struct deadline by)
 {
         struct error err = {};
-        int r;
 
         if (!m->placement || !tracker_row(m->tracker))
                 return;
-        r = green_mutex_lock(&m->telling, by, &err);
-        if (r == 0) {
-                r = report(m, by, &err);
-                green_mutex_unlock(&m->telling);
+        if (report(m, by, &err) == 0) {
+                note_state(m, NULL);
+                tell_unknown_traits(m);
+                return;
         }
-        if (r < 0 && err.code != ERR_CANCELLED)
-                log_warning("placement is not told what this host has: %s; the next audit tries again",
-                            err.text);
+        if (err.code == ERR_CANCELLED)
+                return;
+        note_state(m, &err);
+        log_warning("placement is not told what this host has: %s; the next audit tries again", err.text);
 }
+
+/* ---- the service is disabled or enabled ---- */
 
 /*
  * nova-api wrote the row before it called. An audit that read the row before that has told placement by the
@@ -110,9 +126,24 @@ static int YIELDS tell_disabled(struct compute_manager *m, bool disabled, struct
         if (green_mutex_lock(&m->telling, by, err) < 0)
                 return -1;
         snprintf(uuid, sizeof(uuid), "%s", tracker_row(m->tracker)->uuid);
+        m->told_disabled = disabled;
         r = placement_set_disabled(m->placement, uuid, disabled, by, err);
         green_mutex_unlock(&m->telling);
         return r;
+}
+
+/* Failure is logged, but ERR_CANCELLED. */
+static int YIELDS tell_disabled_or_log(struct compute_manager *m, bool disabled, struct deadline by,
+                                       struct error *err)
+{
+        if (tell_disabled(m, disabled, by, err) == 0)
+                return 0;
+        if (err->code == ERR_CANCELLED)
+                return -1;
+        log_warning("trait " TRAIT_STATUS_DISABLED " could not be %s: %s; the next audit tries again",
+                    disabled ? "added" : "removed", err->text);
+        *err = (struct error){};
+        return 0;
 }
 
 int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct deadline by, struct error *err)
@@ -124,29 +155,69 @@ int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct dea
                 log_warning("placement is not told: this host has no compute node yet");
                 return 0;
         }
-        if (tell_disabled(m, !enabled, by, err) == 0)
-                return 0;
-        if (err->code == ERR_CANCELLED)
-                return -1;
-        log_warning("trait " TRAIT_STATUS_DISABLED " could not be %s: %s; the next audit tries again",
-                    enabled ? "removed" : "added", err->text);
-        *err = (struct error){};
-        return 0;
+        return tell_disabled_or_log(m, !enabled, by, err);
 }
 
-int provider_release(struct compute_manager *m, const char *uuid, struct deadline by, struct error *err)
+static int follow_service(void *arg, struct error *err)
 {
-        if (!m->placement || placement_allocation_delete(m->placement, uuid, by, err) == 0)
-                return 0;
-        return error_while(err, "removing the allocations of instance %s", uuid);
+        struct compute_manager *m = arg;
+        int r = 0;
+
+        assert_green();
+        while (r == 0 && m->told_disabled != m->service.disabled)
+                r = tell_disabled_or_log(m, m->service.disabled, deadline_in_s(CLEANUP_DEADLINE_S), err);
+        m->following_service = false;
+        return r;
 }
 
-int provider_release_deleted(struct compute_manager *m, const char *uuid, struct deadline by,
-                             struct error *err)
+void provider_follow_service(struct compute_manager *m)
 {
-        if (m->conf->reclaim_instance_interval <= 0)
-                return provider_release(m, uuid, by, err);
-        if (!m->placement || placement_allocation_clear(m->placement, uuid, by, err) == 0)
-                return 0;
-        return error_while(err, "removing the allocations of instance %s", uuid);
+        struct error err = {};
+
+        if (!m->placement || m->following_service || m->told_disabled == m->service.disabled ||
+            !tracker_row(m->tracker))
+                return;
+        m->following_service = true;
+        if (green_spawn(m->work, "placement status", follow_service, m, &err) < 0)
+                m->following_service = false;
+}
+
+/* ---- other names of this host ---- */
+
+/* The provider goes first: while placement cannot be asked the row stays, and the next audit finds it. */
+static int YIELDS forget_node(struct compute_manager *m, const struct node_id *node, struct deadline by,
+                              struct error *err)
+{
+        struct error in_use = {};
+
+        if (m->placement && placement_provider_delete(m->placement, node->uuid, by, &in_use) < 0) {
+                if (in_use.code != ERR_BUSY || in_use.sys != 409) {
+                        *err = in_use;
+                        return -1;
+                }
+                log_warning("the resource provider of the former node %s stays: %s", node->name, in_use.text);
+        }
+        return store_compute_node_forget(m->store, node, by, err);
+}
+
+void provider_forget_others(struct compute_manager *m, struct deadline by)
+{
+        CLEANUP(node_list_free) struct node_list nodes = {};
+        struct error err = {};
+
+        if (store_compute_nodes_of_host(m->store, &nodes, by, &err) < 0) {
+                log_warning("%s", err.text);
+                return;
+        }
+        for (unsigned n = 0; n < nodes.n; n++) {
+                if (!nodes.items[n].name || strcmp(nodes.items[n].name, tracker_node(m->tracker)) == 0)
+                        continue;
+                if (forget_node(m, &nodes.items[n], by, &err) == 0)
+                        log_warning("this host was called %s and is %s now: the compute node of its former "
+                                    "name is deleted",
+                                    nodes.items[n].name, tracker_node(m->tracker));
+                else if (err.code != ERR_CANCELLED)
+                        log_warning("the compute node of this host's former name %s could not be deleted: %s",
+                                    nodes.items[n].name, err.text);
+        }
 }

@@ -49,6 +49,20 @@ static int YIELDS follow_hypervisor(struct compute_manager *m, struct deadline b
         return 0;
 }
 
+/* Both would answer the same queue and touch the same guests. A nova-compute counts its reports like we do.
+ */
+static void HUB_ONLY watch_for_rivals(struct compute_manager *m)
+{
+        if (!m->service.rival)
+                return;
+        if (m->rival_ns == 0 || compute_last_rival_age(m) > (double)m->conf->service_down_time)
+                log_warning(
+                        "somebody else reports for host %s, too: is another compute-agent or nova-compute "
+                        "running with this host name? Only one may",
+                        m->conf->host);
+        m->rival_ns = clock_now_ns();
+}
+
 static int report_state(void *arg, struct deadline by, struct error *err)
 {
         struct compute_manager *m = arg;
@@ -57,7 +71,11 @@ static int report_state(void *arg, struct deadline by, struct error *err)
         if (store_service_report(m->store, &m->service, by, err) < 0)
                 return error_while(err, "reporting the service's state");
         m->reported_ns = clock_now_ns();
-        return follow_hypervisor(m, by, err);
+        watch_for_rivals(m);
+        if (follow_hypervisor(m, by, err) < 0)
+                return -1;
+        provider_follow_service(m);
+        return 0;
 }
 
 int service_start_reporting(struct compute_manager *m, struct error *err)
@@ -87,4 +105,11 @@ double compute_last_report_age(const struct compute_manager *m)
         if (m->reported_ns == 0)
                 return -1;
         return (double)(clock_now_ns() - m->reported_ns) / (double)NS_PER_S;
+}
+
+double compute_last_rival_age(const struct compute_manager *m)
+{
+        if (m->rival_ns == 0)
+                return -1;
+        return (double)(clock_now_ns() - m->rival_ns) / (double)NS_PER_S;
 }

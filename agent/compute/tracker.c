@@ -8,7 +8,6 @@
 #define LOG_MODULE "compute.tracker"
 #include "compute/tracker.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +30,7 @@ struct tracker {
         struct disk_store *disks;
         char *node; /* hypervisor_hostname; NULL before the first audit */
         bool audited;
+        struct host_info host; /* as of the last audit */
         struct usage *usage;
         struct compute_node_row row;     /* as computed */
         struct compute_node_row written; /* as in the database; id 0: not known to be there */
@@ -54,6 +54,7 @@ void tracker_free(struct tracker *t)
         if (!t)
                 return;
         usage_free(t->usage);
+        host_info_free(&t->host);
         compute_node_row_free(&t->row);
         compute_node_row_free(&t->written);
         free(t->node);
@@ -68,6 +69,16 @@ const char *tracker_node(const struct tracker *t)
 const struct compute_node_row *tracker_row(const struct tracker *t)
 {
         return t->row.hypervisor_hostname ? &t->row : NULL;
+}
+
+const struct host_info *tracker_host(const struct tracker *t)
+{
+        return &t->host;
+}
+
+bool tracker_counts(const struct tracker *t, const char *uuid)
+{
+        return usage_has(t->usage, uuid);
 }
 
 void tracker_build_failed(struct tracker *t)
@@ -239,18 +250,6 @@ static void note_hostname(struct tracker *t, const char *hostname)
                             hostname, t->node);
 }
 
-static int YIELDS forget_old_names(struct tracker *t, struct deadline by, struct error *err)
-{
-        uint64_t n = 0;
-
-        if (store_compute_nodes_forget_others(t->store, t->node, &n, by, err) < 0)
-                return -1;
-        if (n > 0)
-                log_warning("%" PRIu64 " compute nodes of this host under other names than %s were deleted",
-                            n, t->node);
-        return 0;
-}
-
 int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
 {
         CLEANUP(host_info_free) struct host_info host = {};
@@ -269,8 +268,11 @@ int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
         if (find_row(t, by, err) < 0 || count_instances(t, by, err) < 0)
                 return -1;
         apply_host(t, &host, &disk);
-        if (write_row(t, by, err) < 0 || forget_old_names(t, by, err) < 0)
+        if (write_row(t, by, err) < 0)
                 return -1;
+        host_info_free(&t->host);
+        t->host = host;
+        host = (struct host_info){};
         t->audited = true;
         return 0;
 }

@@ -43,3 +43,6 @@ void HUB_ONLY tracker_build_succeeded(struct tracker *t);
 const char *HUB_ONLY tracker_node(const struct tracker *t);
 /* The row as last computed; borrowed until the next switch. NULL before the first audit. */
 const struct compute_node_row *HUB_ONLY tracker_row(const struct tracker *t);
+/* What the hypervisor said of the host at the last audit; borrowed until the next switch. */
+const struct host_info *HUB_ONLY tracker_host(const struct tracker *t);
+bool HUB_ONLY tracker_counts(const struct tracker *t, const char *uuid);

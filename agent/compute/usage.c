@@ -189,6 +189,15 @@ bool usage_remove(struct usage *u, const char *uuid)
         return true;
 }
 
+bool usage_has(const struct usage *u, const char *uuid)
+{
+        const struct counted *c = u->buckets[bucket_of(uuid)];
+
+        while (c && strcmp(c->uuid, uuid) != 0)
+                c = c->next;
+        return c != NULL;
+}
+
 void usage_get_sums(const struct usage *u, struct usage_sums *ret)
 {
         *ret = u->sums;

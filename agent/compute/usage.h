@@ -18,6 +18,8 @@ void usage_put(struct usage *u, const struct instance *i);
 /* Takes the instance off; its counters stay, at what the others make of them. False: it was not counted. */
 bool usage_remove(struct usage *u, const char *uuid);
 
+bool usage_has(const struct usage *u, const char *uuid);
+
 /* Does an instance in this state take resources: not deleted, not offloaded (unless it comes back now)? */
 bool usage_counts(const struct instance *i);
 

@@ -92,6 +92,12 @@ int placement_allocation_delete(struct placement *p, const char *consumer, struc
         return a.status == 204 || a.status == 404 ? 0 : unexpected(&a, "DELETE", path, err);
 }
 
+/* What a consumer holds of the other providers. */
+struct without {
+        const char *provider;
+        struct jval *rest;
+};
+
 /* Sent back as it was read, but empty: the generation in it lets placement refuse if it has changed. */
 static struct jval *emptied(const struct jval *allocation)
 {
@@ -101,11 +107,50 @@ static struct jval *emptied(const struct jval *allocation)
         return body;
 }
 
+static int YIELDS write_allocation(struct placement *p, const char *path, const struct jval *body,
+                                   struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer a = {};
+
+        if (placement_call(p, "PUT", "1.28", body, &a, path, by, err) < 0)
+                return -1;
+        return a.status == 204 ? 0 : unexpected(&a, "PUT", path, err);
+}
+
+static int keep_others(const char *provider, struct jval *v, void *arg)
+{
+        const struct without *w = arg;
+
+        if (strcmp(provider, w->provider) != 0)
+                jval_set(w->rest, provider, jval_ref(v));
+        return 0;
+}
+
+int placement_allocation_leave(struct placement *p, const char *consumer, const char *provider,
+                               struct deadline by, struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer there = {};
+        CLEANUP(freep) char *path = path_of(consumer);
+        CLEANUP(jval_unrefp) struct jval *body = NULL;
+        struct without w = { .provider = provider };
+        const struct jval *all;
+
+        if (read_allocation(p, path, &there, by, err) < 0)
+                return -1;
+        all = jval_get(there.json, "allocations");
+        if (!jval_get(all, provider))
+                return 0;
+        w.rest = jval_new_object();
+        jval_foreach(all, keep_others, &w);
+        body = jval_copy(there.json);
+        jval_set(body, "allocations", w.rest);
+        return write_allocation(p, path, body, by, err);
+}
+
 int placement_allocation_clear(struct placement *p, const char *consumer, struct deadline by,
                                struct error *err)
 {
         CLEANUP(service_answer_free) struct service_answer there = {};
-        CLEANUP(service_answer_free) struct service_answer a = {};
         CLEANUP(freep) char *path = path_of(consumer);
         CLEANUP(jval_unrefp) struct jval *body = NULL;
 
@@ -114,7 +159,5 @@ int placement_allocation_clear(struct placement *p, const char *consumer, struct
         if (jval_len(jval_get(there.json, "allocations")) == 0)
                 return 0;
         body = emptied(there.json);
-        if (placement_call(p, "PUT", "1.28", body, &a, path, by, err) < 0)
-                return -1;
-        return a.status == 204 ? 0 : unexpected(&a, "PUT", path, err);
+        return write_allocation(p, path, body, by, err);
 }

@@ -32,7 +32,8 @@ static void forget(struct placement *p)
 {
         jval_unref(p->inventories);
         jval_unref(p->traits);
-        p->inventories = p->traits = NULL;
+        jval_unref(p->unknown);
+        p->inventories = p->traits = p->unknown = NULL;
         p->uuid[0] = '\0';
 }
 
@@ -41,6 +42,7 @@ void placement_free(struct placement *p)
         if (!p)
                 return;
         forget(p);
+        strbuf_free(&p->told);
         free(p);
 }
 
@@ -197,7 +199,17 @@ static int YIELDS know_provider(struct placement *p, const struct placement_host
 
 /* ---- inventories ---- */
 
-static struct jval *inventories_of(const struct placement_host *h)
+/* As configured, else as it is, else as for a new host: operators may set it in placement. */
+static double ratio_of(const struct placement *p, const struct placement_inventory *in)
+{
+        const struct jval *there = jval_get(p->inventories, in->resource_class);
+
+        if (in->allocation_ratio > 0)
+                return in->allocation_ratio;
+        return jval_real(jval_get(there, "allocation_ratio"), in->initial_ratio);
+}
+
+static struct jval *inventories_of(const struct placement *p, const struct placement_host *h)
 {
         struct jval *all = jval_new_object();
 
@@ -213,7 +225,7 @@ static struct jval *inventories_of(const struct placement_host *h)
                 jval_set_int(one, "min_unit", 1);
                 jval_set_int(one, "max_unit", in->total);
                 jval_set_int(one, "step_size", 1);
-                jval_set_real(one, "allocation_ratio", in->allocation_ratio);
+                jval_set_real(one, "allocation_ratio", ratio_of(p, in));
                 jval_set(all, in->resource_class, one);
         }
         return all;
@@ -287,7 +299,7 @@ static int YIELDS sync_inventories(struct placement *p, const struct placement_h
                                    struct error *err)
 {
         CLEANUP(service_answer_free) struct service_answer a = {};
-        CLEANUP(jval_unrefp) struct jval *wanted = inventories_of(h);
+        CLEANUP(jval_unrefp) struct jval *wanted = inventories_of(p, h);
         struct jval *now;
         int r;
 
@@ -322,19 +334,19 @@ static bool in_list(const char *const *list, const char *name)
         return false;
 }
 
-/* What is there and not ours, and of ours what is true. */
-static struct jval *merge_traits(const struct jval *present, const char *const *yes, const char *const *owned)
+/* What is there and not ours, and of ours what is true and known. */
+static struct jval *merge_traits(const struct placement *p, const char *const *yes, const char *const *owned)
 {
         struct jval *all = jval_new_array();
 
-        for (size_t i = 0; i < jval_len(present); i++) {
-                const char *name = jval_text(jval_at(present, i), "");
+        for (size_t i = 0; i < jval_len(p->traits); i++) {
+                const char *name = jval_text(jval_at(p->traits, i), "");
 
                 if (*name && !in_list(owned, name) && !in_array(all, name))
                         jval_push(all, jval_new_text(name));
         }
         for (; *yes; yes++)
-                if (!in_array(all, *yes))
+                if (!in_array(all, *yes) && !in_array(p->unknown, *yes))
                         jval_push(all, jval_new_text(*yes));
         return all;
 }
@@ -361,7 +373,29 @@ static int YIELDS create_trait(struct placement *p, const char *name, struct dea
         return error_while(err, "placement: making the trait %s, which this placement does not know", name);
 }
 
-/* Traits must exist before a provider can have them. */
+static void note_unknown(struct placement *p, const char *name)
+{
+        if (!p->unknown)
+                p->unknown = jval_new_array();
+        jval_push(p->unknown, jval_new_text(name));
+}
+
+const char *placement_unknown_traits(const struct placement *p)
+{
+        return p->told.data ? p->told.data : "";
+}
+
+static void tell_unknown(struct placement *p)
+{
+        strbuf_truncate(&p->told, 0);
+        for (size_t i = 0; i < jval_len(p->unknown); i++)
+                strbuf_addf(&p->told, "%s ", jval_text(jval_at(p->unknown, i), ""));
+}
+
+/*
+ * Traits must exist before a provider can have them. Custom ones are made; of the others each release of
+ * placement has its own: p->unknown gets those that this one does not have.
+ */
 static int YIELDS ensure_traits(struct placement *p, const struct jval *wanted, struct deadline by,
                                 struct error *err)
 {
@@ -383,7 +417,11 @@ static int YIELDS ensure_traits(struct placement *p, const struct jval *wanted, 
         for (size_t i = 0; i < jval_len(wanted); i++) {
                 const char *name = jval_text(jval_at(wanted, i), "");
 
-                if (!in_array(known, name) && create_trait(p, name, by, err) < 0)
+                if (in_array(known, name))
+                        continue;
+                if (strncmp(name, "CUSTOM_", 7) != 0)
+                        note_unknown(p, name);
+                else if (create_trait(p, name, by, err) < 0)
                         return -1;
         }
         return 0;
@@ -393,7 +431,7 @@ static int YIELDS sync_traits(struct placement *p, const char *const *yes, const
                               struct deadline by, struct error *err)
 {
         CLEANUP(service_answer_free) struct service_answer a = {};
-        CLEANUP(jval_unrefp) struct jval *wanted = merge_traits(p->traits, yes, owned);
+        CLEANUP(jval_unrefp) struct jval *wanted = merge_traits(p, yes, owned);
         struct jval *now;
         int r;
 
@@ -401,6 +439,10 @@ static int YIELDS sync_traits(struct placement *p, const char *const *yes, const
                 return 0;
         if (ensure_traits(p, wanted, by, err) < 0)
                 return -1;
+        jval_unref(wanted);
+        wanted = merge_traits(p, yes, owned);
+        if (same_traits(wanted, p->traits))
+                return 0;
         r = put(p, "traits", "1.6", jval_ref(wanted), &a, by, err);
         if (r != 0)
                 return r;
@@ -422,7 +464,11 @@ static int YIELDS report_once(struct placement *p, const struct placement_host *
         if (know_provider(p, h, by, err) < 0)
                 return -1;
         r = sync_inventories(p, h, by, err);
-        return r ? r : sync_traits(p, h->traits, h->owned, by, err);
+        if (r == 0)
+                r = sync_traits(p, h->traits, h->owned, by, err);
+        if (r == 0)
+                tell_unknown(p);
+        return r;
 }
 
 int placement_report(struct placement *p, const struct placement_host *h, struct deadline by,

@@ -27,7 +27,8 @@ struct placement_inventory {
         const char *resource_class; /* "VCPU" */
         int64_t total;              /* 0: left out */
         int64_t reserved;
-        double allocation_ratio;
+        double allocation_ratio; /* 0: what placement has is kept */
+        double initial_ratio;    /* where it has none */
 };
 
 #define TRAIT_COMPUTE_NODE    "COMPUTE_NODE"
@@ -49,6 +50,12 @@ struct placement_host {
  */
 int YIELDS placement_report(struct placement *p, const struct placement_host *h, struct deadline by,
                             struct error *err);
+
+/*
+ * Traits of the last report that placement does not know and that it makes only for its own release, each
+ * with a blank after it; "" when there were none. Borrowed until the next report.
+ */
+const char *HUB_ONLY placement_unknown_traits(const struct placement *p);
 
 /* Adds or removes COMPUTE_STATUS_DISABLED. ERR_NOT_FOUND: there is no such provider yet. */
 int YIELDS placement_set_disabled(struct placement *p, const char *uuid, bool disabled, struct deadline by,
@@ -78,3 +85,7 @@ int YIELDS placement_allocation_delete(struct placement *p, const char *consumer
 /* The same unless somebody changes the allocation at this moment: ERR_BUSY. Absent is success. */
 int YIELDS placement_allocation_clear(struct placement *p, const char *consumer, struct deadline by,
                                       struct error *err);
+
+/* It goes on elsewhere: what it holds of this provider is removed. ERR_BUSY as above. */
+int YIELDS placement_allocation_leave(struct placement *p, const char *consumer, const char *provider,
+                                      struct deadline by, struct error *err);

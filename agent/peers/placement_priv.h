@@ -14,7 +14,9 @@ struct placement {
         char uuid[37];           /* "": not known */
         int64_t generation;
         struct jval *inventories, *traits;
+        struct jval *unknown; /* traits that this placement does not know: array of names, or NULL */
         struct deadline refresh_at;
+        struct strbuf told; /* for placement_unknown_traits() */
 };
 
 /* version: "1.26", or NULL for 1.0. */

@@ -100,7 +100,9 @@ static int status_error(int status, const struct jval *json, const char *body, s
         char said[DETAIL_MAX];
 
         one_line(detail ? detail : body ? body : "", said, sizeof(said));
-        return error_set(err, code_of(status), "answered %d%s%s", status, *said ? ": " : "", said);
+        error_set(err, code_of(status), "answered %d%s%s", status, *said ? ": " : "", said);
+        err->sys = status;
+        return -1;
 }
 
 int service_status_error(int status, const char *body, size_t len, struct error *err)

@@ -44,7 +44,8 @@ void service_answer_free(struct service_answer *a); /* CLEANUP(service_answer_fr
 
 /*
  * Makes an error of an answer: the code by its status (404 ERR_NOT_FOUND; 409, 429, 5xx ERR_BUSY; else
- * ERR_INVALID), the text with what the service says in its body, without control characters and cut.
+ * ERR_INVALID), sys is the status, the text has what the service says in its body, without control characters
+ * and cut.
  */
 int service_status_error(int status, const char *body, size_t len, struct error *err);
 int service_unexpected(const struct service_answer *a, struct error *err);

@@ -129,6 +129,30 @@ static void HUB_ONLY check_report(struct health *h, const struct admin_sources *
         check(h, "report_state", late ? WARN : PASS, age < 0 ? jval_new_null() : jval_new_real(age), text);
 }
 
+/* Is the scheduler told what this host has? */
+static void HUB_ONLY check_placement(struct health *h, const struct admin_sources *s)
+{
+        struct compute_placement_state state = {};
+
+        if (!s->manager || !compute_get_placement_state(s->manager, &state))
+                return;
+        check(h, "placement", state.ok ? PASS : WARN, jval_new_bool(state.ok),
+              state.known ? state.text : "nothing was told yet");
+}
+
+/* Two on one host name would take each other's requests. */
+static void HUB_ONLY check_rivals(struct health *h, const struct admin_sources *s)
+{
+        double age = s->manager ? compute_last_rival_age(s->manager) : -1;
+        char text[128];
+
+        if (age < 0 || age > (double)s->conf->service_down_time)
+                return;
+        snprintf(text, sizeof(text), "another process reported for host %.60s %.0f s ago", s->conf->host,
+                 age);
+        check(h, "host_name", WARN, jval_new_real(age), text);
+}
+
 static void check_service(struct health *h, const struct admin_sources *s)
 {
         check(h, "service", s->ready && !s->draining ? PASS : WARN, jval_new_bool(s->ready),
@@ -150,6 +174,8 @@ struct jval *admin_health(const struct admin_sources *s)
         check_workers(&h, s);
         check_heartbeat(&h, s);
         check_report(&h, s);
+        check_rivals(&h, s);
+        check_placement(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);
         return to;

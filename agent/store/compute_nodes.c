@@ -159,19 +159,45 @@ int store_compute_node_save(struct store *s, struct compute_node_row *r, struct 
         return 0;
 }
 
-int store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname, uint64_t *ret_n,
-                                      struct deadline by, struct error *err)
+void node_list_free(struct node_list *l)
+{
+        for (unsigned n = 0; n < l->n; n++)
+                free(l->items[n].name);
+        free(l->items);
+        *l = (struct node_list){};
+}
+
+int store_compute_nodes_of_host(struct store *s, struct node_list *ret, struct deadline by, struct error *err)
+{
+        static const struct column ids[] = {
+                { "id", AS_INT, offsetof(struct node_id, id) },
+                { "uuid", AS_UUID, offsetof(struct node_id, uuid) },
+                { "hypervisor_hostname", AS_TEXT, offsetof(struct node_id, name) },
+        };
+        struct db_value host = db_text(s->host);
+        CLEANUP(db_result_freep) struct db_result *r = NULL;
+
+        if (db_pool_select(s->db,
+                           "SELECT id, uuid, hypervisor_hostname FROM compute_nodes WHERE deleted = 0 AND "
+                           "host = ? ORDER BY id",
+                           &host, 1, &r, by, err) < 0)
+                return error_while(err, "reading the compute nodes of host %s", s->host);
+        ret->n = (unsigned)db_result_rows(r);
+        ret->items = xcalloc(ret->n + 1, sizeof(*ret->items));
+        for (unsigned n = 0; n < ret->n; n++)
+                row_read(ids, ARRAY_SIZE(ids), db_result_row(r, n), &ret->items[n]);
+        return 0;
+}
+
+int store_compute_node_forget(struct store *s, const struct node_id *node, struct deadline by,
+                              struct error *err)
 {
         CLEANUP(query_free) struct query q = {};
 
-        query_add(&q,
-                  "UPDATE compute_nodes SET deleted = id, deleted_at = ? WHERE deleted = 0 AND host = ? AND "
-                  "hypervisor_hostname <> ?");
+        query_add(&q, "UPDATE compute_nodes SET deleted = id, deleted_at = ? WHERE deleted = 0 AND id = ?");
         query_time(&q, clock_wall_s());
-        query_value(&q, db_text(s->host));
-        query_value(&q, db_text(hypervisor_hostname));
-        if (query_exec(s, NULL, &q, ret_n, NULL, by, err) < 0)
-                return error_while(err, "forgetting the compute nodes of host %s but %s", s->host,
-                                   hypervisor_hostname);
+        query_value(&q, db_int(node->id));
+        if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
+                return error_while(err, "forgetting compute node %s of host %s", node->name, s->host);
         return 0;
 }

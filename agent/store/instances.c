@@ -288,8 +288,9 @@ int store_instances_of_host(struct store *s, struct instance_list *ret, struct d
         return 0;
 }
 
-int store_instances_deleted_among(struct store *s, const char *const *uuids, unsigned n,
-                                  struct instance_list *ret, struct deadline by, struct error *err)
+/* Of these uuids those whose row meets the condition. */
+static int YIELDS read_among(struct store *s, const char *condition, const char *const *uuids, unsigned n,
+                             struct instance_list *ret, struct deadline by, struct error *err)
 {
         CLEANUP(instance_list_free) struct instance_list list = {};
 
@@ -299,7 +300,8 @@ int store_instances_deleted_among(struct store *s, const char *const *uuids, uns
                 struct db_value values[AMONG];
 
                 start_select(&q);
-                query_add(&q, "i.deleted = i.id AND i.uuid IN (?");
+                query_add(&q, condition);
+                query_add(&q, " AND i.uuid IN (?");
                 for (unsigned k = 0; k < AMONG; k++) {
                         /* Always as many, so that it is always the same statement. */
                         values[k] = at + k < n ? db_text(uuids[at + k]) : db_null();
@@ -308,7 +310,7 @@ int store_instances_deleted_among(struct store *s, const char *const *uuids, uns
                 }
                 query_add(&q, ") ORDER BY i.id");
                 if (db_pool_select(s->db, q.sql.data, values, AMONG, &r, by, err) < 0)
-                        return error_while(err, "reading deleted instances");
+                        return -1;
                 for (size_t k = 0; k < db_result_rows(r); k++) {
                         struct instance *i = instance_of_row(db_result_row(r, k));
 
@@ -320,5 +322,21 @@ int store_instances_deleted_among(struct store *s, const char *const *uuids, uns
         }
         *ret = list;
         list = (struct instance_list){};
+        return 0;
+}
+
+int store_instances_deleted_among(struct store *s, const char *const *uuids, unsigned n,
+                                  struct instance_list *ret, struct deadline by, struct error *err)
+{
+        if (read_among(s, "i.deleted = i.id", uuids, n, ret, by, err) < 0)
+                return error_while(err, "reading deleted instances");
+        return 0;
+}
+
+int store_instances_building_among(struct store *s, const char *const *uuids, unsigned n,
+                                   struct instance_list *ret, struct deadline by, struct error *err)
+{
+        if (read_among(s, "i.deleted = 0 AND i.vm_state = 'building'", uuids, n, ret, by, err) < 0)
+                return error_while(err, "reading instances that are being built");
         return 0;
 }

@@ -145,43 +145,68 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
         return 0;
 }
 
-int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+/* 0, or 1 when the row is gone. */
+static int YIELDS read_again(struct store *s, struct service_row *r, int64_t *ret_count, struct deadline by,
+                             struct error *err)
 {
         CLEANUP(db_result_freep) struct db_result *now = NULL;
         struct db_value id = db_int(r->id);
         const struct db_value *row;
 
-        if (db_pool_select(s->db, "SELECT disabled, forced_down, disabled_reason FROM services WHERE id = ?",
+        if (db_pool_select(s->db,
+                           "SELECT disabled, forced_down, disabled_reason, report_count FROM services WHERE "
+                           "id = ? AND deleted = 0",
                            &id, 1, &now, by, err) < 0)
                 return error_while(err, "reading whether host %s is disabled", s->host);
         if (!db_result_rows(now))
-                return 0;
+                return 1;
         row = db_result_row(now, 0);
         r->disabled = row[0].type == DB_INT && row[0].i;
         r->forced_down = row[1].type == DB_INT && row[1].i;
         replace_str(&r->disabled_reason, row[2].type == DB_TEXT ? row[2].s : NULL);
+        *ret_count = row[3].type == DB_INT ? row[3].i : 0;
         return 0;
+}
+
+int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        int64_t count;
+
+        return read_again(s, r, &count, by, err) < 0 ? -1 : 0;
+}
+
+static int gone(const struct store *s, const struct service_row *r, struct error *err)
+{
+        return error_set(err, ERR_NOT_FOUND, "the services row %lld of host %s is gone", (long long)r->id,
+                         s->host);
 }
 
 int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
         CLEANUP(query_free) struct query q = {};
         uint64_t matched;
+        int64_t count;
+        int there = read_again(s, r, &count, by, err);
 
+        if (there != 0)
+                return there < 0 ? -1 : gone(s, r, err);
+        r->rival = count != r->report_count && !(r->unsure && count == r->report_count + 1);
+        r->unsure = true;
         query_add(&q, "UPDATE services SET updated_at = ?, last_seen_up = ?, report_count = ?, version = ? "
                       "WHERE id = ? AND deleted = 0");
         query_time(&q, clock_wall_s());
         query_time(&q, clock_wall_s());
-        query_value(&q, db_int(r->report_count + 1));
+        query_value(&q, db_int(count + 1));
         query_value(&q, db_int(SERVICE_VERSION));
         query_value(&q, db_int(r->id));
+        r->report_count = count;
         if (query_exec(s, NULL, &q, &matched, NULL, by, err) < 0)
                 return error_while(err, "reporting that host %s is up", s->host);
         if (!matched)
-                return error_set(err, ERR_NOT_FOUND, "the services row %lld of host %s is gone",
-                                 (long long)r->id, s->host);
-        r->report_count++;
-        return store_service_refresh(s, r, by, err);
+                return gone(s, r, err);
+        r->report_count = count + 1;
+        r->unsure = false;
+        return 0;
 }
 
 int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,

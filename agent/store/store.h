@@ -69,6 +69,9 @@ int YIELDS store_instances_of_host(struct store *s, struct instance_list *ret, s
 /* Of these uuids those whose row is soft-deleted (deleted = id): for cleanup of running deleted instances. */
 int YIELDS store_instances_deleted_among(struct store *s, const char *const *uuids, unsigned n,
                                          struct instance_list *ret, struct deadline by, struct error *err);
+/* Of these uuids those whose row lives and is being built, on whatever host or none. */
+int YIELDS store_instances_building_among(struct store *s, const char *const *uuids, unsigned n,
+                                          struct instance_list *ret, struct deadline by, struct error *err);
 /* All rows of 5.7. ERR_BUSY: i has no host, but by now the row has one. */
 int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                       struct error *err);
@@ -149,6 +152,8 @@ struct service_row {
         int64_t id, report_count, version;
         bool disabled, forced_down;
         char *disabled_reason, *uuid;
+        bool unsure; /* a report may or may not have been written: its answer was lost */
+        bool rival;  /* found by the last report: somebody else reports for this host, too */
 };
 void service_row_free(struct service_row *r);
 #define SERVICE_VERSION 64
@@ -157,8 +162,10 @@ void service_row_free(struct service_row *r);
 /* Reads the row of this host, creating it (enabled or not) or raising its version. */
 int YIELDS store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by,
                                 struct error *err);
-/* report_count, last_seen_up, version; re-reads disabled and forced_down into r. NOVA... ERR_NOT_FOUND: row
- * gone. */
+/*
+ * report_count, last_seen_up, version; re-reads disabled and forced_down into r. Only the service itself
+ * counts its reports: a count that is not ours tells of a rival. ERR_NOT_FOUND: the row is gone.
+ */
 int YIELDS store_service_report(struct store *s, struct service_row *r, struct deadline by,
                                 struct error *err);
 /* Re-reads disabled and forced_down into r: nova-api writes them. */
@@ -192,9 +199,43 @@ int YIELDS store_compute_node_get(struct store *s, const char *hypervisor_hostna
 /* id 0: INSERT (uuid is made, mapped=0), filling id and uuid; else UPDATE. */
 int YIELDS store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by,
                                    struct error *err);
-/* Soft-deletes the rows of this host under other names than this: the host was renamed. */
-int YIELDS store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname,
-                                             uint64_t *ret_n, struct deadline by, struct error *err);
+/* The rows of this host, under whatever names. */
+struct node_id {
+        int64_t id;
+        char uuid[UUID_LEN + 1];
+        char *name; /* hypervisor_hostname */
+};
+struct node_list {
+        struct node_id *items;
+        unsigned n;
+};
+void node_list_free(struct node_list *l);
+int YIELDS store_compute_nodes_of_host(struct store *s, struct node_list *ret, struct deadline by,
+                                       struct error *err);
+/* Soft-deletes a row of this host: it was renamed. */
+int YIELDS store_compute_node_forget(struct store *s, const struct node_id *node, struct deadline by,
+                                     struct error *err);
+
+/* ---- migrations ---- */
+
+struct migration {
+        int64_t id;
+        char instance_uuid[UUID_LEN + 1];
+        char *source_node, *status;
+};
+struct migration_list {
+        struct migration *items;
+        unsigned n;
+};
+void migration_list_free(struct migration_list *l);
+/* Evacuations away from this host that are under way or done (4.2 step 7), also soft-deleted ones. */
+int YIELDS store_evacuations_from_here(struct store *s, struct migration_list *ret, struct deadline by,
+                                       struct error *err);
+/* The migrations of this instance in this status. */
+int YIELDS store_migrations_of(struct store *s, const char *uuid, const char *status,
+                               struct migration_list *ret, struct deadline by, struct error *err);
+int YIELDS store_migration_set_status(struct store *s, int64_t id, const char *status, struct deadline by,
+                                      struct error *err);
 
 /* ---- console_auth_tokens (3.4) ---- */
 

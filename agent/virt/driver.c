@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -120,12 +121,26 @@ void guest_list_free(struct guest_list *l)
         *l = (struct guest_list){};
 }
 
+bool words_have(const char *words, const char *word)
+{
+        size_t len = strlen(word);
+
+        for (const char *p = words; p && *p; p += strcspn(p, " ") + 1)
+                if (strcspn(p, " ") == len && memcmp(p, word, len) == 0)
+                        return true;
+        return false;
+}
+
 void host_info_free(struct host_info *h)
 {
         if (!h)
                 return;
         free(h->cpu_info);
         free(h->supported_instances);
+        free(h->cpu_features);
+        free(h->plain_cpu_features);
+        free(h->disk_buses);
+        free(h->video_models);
         *h = (struct host_info){};
 }
 

@@ -242,6 +242,10 @@ static int fake_host_info(struct virt_driver *d, struct host_info *ret, struct d
                              "\"topology\": {\"cells\": 1, \"sockets\": 1, \"cores\": 8, \"threads\": 1}, "
                              "\"features\": []}");
         h.supported_instances = xstrdup("[[\"x86_64\", \"qemu\", \"hvm\"]]");
+        h.cpu_features = xstrdup("sse avx2 svm ");
+        h.plain_cpu_features = xstrdup("sse mmx ");
+        h.disk_buses = xstrdup("virtio fdc ");
+        h.video_models = xstrdup("virtio ");
         *ret = h;
         return 0;
 }

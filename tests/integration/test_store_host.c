@@ -128,6 +128,44 @@ STORE_TEST(a_report_counts_up_and_reads_what_an_operator_wants)
         service_row_free(&r);
 }
 
+STORE_TEST(a_rival_is_seen_by_the_count_of_reports)
+{
+        struct service_row a = {}, b = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, true, &a, soon(), &err), err);
+        for (int n = 0; n < 3; n++) {
+                ck_assert_ok(store_service_report(&desk->store, &a, soon(), &err), err);
+                ck_assert(!a.rival);
+        }
+        ck_assert_ok(store_service_ensure(&desk->store, true, &b, soon(), &err), err);
+        ck_assert_ok(store_service_report(&desk->store, &b, soon(), &err), err);
+        ck_assert(!b.rival); /* it read the count when it started */
+        ck_assert_ok(store_service_report(&desk->store, &a, soon(), &err), err);
+        ck_assert(a.rival);
+        ck_assert_ok(store_service_report(&desk->store, &b, soon(), &err), err);
+        ck_assert(b.rival);
+        ck_assert_ok(store_service_report(&desk->store, &b, soon(), &err), err);
+        ck_assert(!b.rival); /* the other one is gone */
+        service_row_free(&a);
+        service_row_free(&b);
+}
+
+STORE_TEST(a_report_whose_answer_got_lost_is_no_rival)
+{
+        struct service_row r = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, true, &r, soon(), &err), err);
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        r.report_count = 0; /* as if the last one had failed without an answer */
+        r.unsure = true;
+        ck_assert_ok(store_service_report(&desk->store, &r, soon(), &err), err);
+        ck_assert(!r.rival && !r.unsure);
+        ck_assert_int_eq(r.report_count, 2);
+        service_row_free(&r);
+}
+
 /* ---- compute_nodes ---- */
 
 static struct compute_node_row node_named(const char *name)
@@ -201,6 +239,74 @@ STORE_TEST(a_node_that_is_there_already_is_taken_over)
         ck_assert_sql(desk, "SELECT running_vms FROM compute_nodes", "5");
         compute_node_row_free(&a);
         compute_node_row_free(&b);
+}
+
+STORE_TEST(former_names_of_a_host_are_forgotten_one_by_one)
+{
+        struct compute_node_row a = node_named("old"), b = node_named("new");
+        struct node_list l = {};
+        struct error err = {};
+
+        ck_assert_ok(store_compute_node_save(&desk->store, &a, soon(), &err), err);
+        ck_assert_ok(store_compute_node_save(&desk->store, &b, soon(), &err), err);
+        run(desk->here.pool, "INSERT INTO compute_nodes (host, hypervisor_hostname, uuid, deleted, vcpus, "
+                             "memory_mb, local_gb, vcpus_used, memory_mb_used, local_gb_used, "
+                             "hypervisor_type, hypervisor_version, cpu_info) VALUES ('other', 'old', 'u', 0, "
+                             "1, 1, 1, 0, 0, 0, 'QEMU', 1, '')");
+        ck_assert_ok(store_compute_nodes_of_host(&desk->store, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 2);
+        ck_assert_str_eq(l.items[0].name, "old");
+        ck_assert_str_eq(l.items[0].uuid, a.uuid);
+        ck_assert_str_eq(l.items[1].name, "new");
+        ck_assert_ok(store_compute_node_forget(&desk->store, &l.items[0], soon(), &err), err);
+        ck_assert_sql(desk,
+                      "SELECT GROUP_CONCAT(CONCAT(host, '/', hypervisor_hostname) ORDER BY id) FROM "
+                      "compute_nodes WHERE deleted = 0",
+                      "lab-compute/new,other/old");
+        ck_assert_sql(desk, "SELECT deleted = id AND deleted_at IS NOT NULL FROM compute_nodes WHERE id = 1",
+                      "1");
+        node_list_free(&l);
+        compute_node_row_free(&a);
+        compute_node_row_free(&b);
+}
+
+/* ---- migrations ---- */
+
+STORE_TEST(only_evacuations_from_here_that_are_not_over_are_found)
+{
+        struct instance *i = new_instance_named(&desk->store, "moved");
+        CLEANUP(freep)
+        char *sql = xasprintf(
+                "INSERT INTO migrations (source_compute, dest_compute, source_node, instance_uuid, status, "
+                "migration_type, deleted) VALUES "
+                "('lab-compute', 'x', 'vm', '%s', 'done', 'evacuation', 0), "
+                "('lab-compute', 'x', 'vm', '%s', 'accepted', 'evacuation', 2), "
+                "('lab-compute', 'x', 'vm', '%s', 'completed', 'evacuation', 0), "
+                "('lab-compute', 'x', 'vm', '%s', 'running', 'live-migration', 0), "
+                "('x', 'lab-compute', 'vm', '%s', 'done', 'evacuation', 0)",
+                i->uuid, i->uuid, i->uuid, i->uuid, i->uuid);
+        struct migration_list l = {};
+        struct error err = {};
+
+        run(desk->here.pool, sql);
+        ck_assert_ok(store_evacuations_from_here(&desk->store, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 2);
+        ck_assert_int_eq(l.items[0].id, 1);
+        ck_assert_int_eq(l.items[1].id, 2);
+        ck_assert_str_eq(l.items[0].instance_uuid, i->uuid);
+        ck_assert_str_eq(l.items[0].source_node, "vm");
+        ck_assert_str_eq(l.items[1].status, "accepted");
+        ck_assert_ok(store_migration_set_status(&desk->store, 1, "completed", soon(), &err), err);
+        ck_assert_sql(desk, "SELECT COUNT(*) FROM migrations WHERE updated_at IS NOT NULL", "1");
+        migration_list_free(&l);
+        ck_assert_ok(store_evacuations_from_here(&desk->store, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 1);
+        migration_list_free(&l);
+        ck_assert_ok(store_migrations_of(&desk->store, i->uuid, "running", &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 1);
+        ck_assert_int_eq(l.items[0].id, 4);
+        migration_list_free(&l);
+        instance_free(i);
 }
 
 /* ---- all instances of a host ---- */
@@ -299,6 +405,28 @@ STORE_TEST(deleted_ones_are_found_among_many_uuids)
         instance_list_free(&all);
 }
 
+STORE_TEST(those_that_are_being_built_are_found_on_whatever_host)
+{
+        struct instance *a = new_instance_named(&desk->store, "waits"),
+                        *b = new_instance_named(&desk->store, "runs");
+        const char *uuids[] = { a->uuid, b->uuid };
+        struct instance_list l = {};
+        struct error err = {};
+
+        b->vm_state = VM_ACTIVE;
+        ck_assert_ok(store_instance_save(&desk->store, b, COL_VM_STATE, EXPECT_ANY, soon(), &err), err);
+        ck_assert_ok(store_instances_building_among(&desk->store, uuids, 2, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 1);
+        ck_assert_str_eq(l.items[0]->uuid, a->uuid);
+        instance_list_free(&l);
+        ck_assert_ok(store_instance_soft_delete(&desk->store, a, soon(), &err), err);
+        ck_assert_ok(store_instances_building_among(&desk->store, uuids, 2, &l, soon(), &err), err);
+        ck_assert_uint_eq(l.n, 0);
+        instance_list_free(&l);
+        instance_free(a);
+        instance_free(b);
+}
+
 /* ---- the server goes away ---- */
 
 STORE_TEST(a_store_lives_through_a_restart_of_the_server)
@@ -321,4 +449,8 @@ GREEN_SUITE("store-host", a_service_is_made_once_and_found_again, a_new_service_
             who_comes_second_takes_the_row_of_the_first, a_report_counts_up_and_reads_what_an_operator_wants,
             a_node_is_made_changed_and_read_again, a_node_that_is_there_already_is_taken_over,
             thousands_of_instances_are_read_in_pages, a_host_without_instances_has_an_empty_list,
-            deleted_ones_are_found_among_many_uuids, a_store_lives_through_a_restart_of_the_server)
+            deleted_ones_are_found_among_many_uuids, a_store_lives_through_a_restart_of_the_server,
+            a_rival_is_seen_by_the_count_of_reports, a_report_whose_answer_got_lost_is_no_rival,
+            former_names_of_a_host_are_forgotten_one_by_one,
+            only_evacuations_from_here_that_are_not_over_are_found,
+            those_that_are_being_built_are_found_on_whatever_host)

@@ -39,6 +39,15 @@ static struct compute_node_row node;
 static bool have_node;
 static unsigned reports;
 static bool service_disabled;
+static const char *former_name; /* another compute node of this host; NULL: none */
+static int64_t min_version;
+
+struct fake_migration {
+        char uuid[UUID_LEN + 1], status[32];
+        bool evacuation;
+};
+static struct fake_migration migrations[8];
+static unsigned n_migrations;
 
 /* ---- copies ---- */
 
@@ -124,6 +133,9 @@ void fake_store_reset(void)
         have_node = false;
         reports = 0;
         service_disabled = false;
+        former_name = NULL;
+        n_migrations = 0;
+        min_version = 0;
 }
 
 struct instance *fake_store_add(const char *uuid, enum vm_state vm_state, enum task_state task_state)
@@ -453,6 +465,23 @@ int store_instances_deleted_among(struct store *s, const char *const *uuids, uns
         return 0;
 }
 
+int store_instances_building_among(struct store *s, const char *const *uuids, unsigned n,
+                                   struct instance_list *ret, struct deadline by, struct error *err)
+{
+        struct instance_list l = {};
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned k = 0; k < n; k++) {
+                struct instance *i = fake_store_row(uuids[k]);
+
+                if (i && i->vm_state == VM_BUILDING)
+                        add_to_list(&l, i);
+        }
+        *ret = l;
+        return 0;
+}
+
 int store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                struct error *err)
 {
@@ -602,6 +631,19 @@ void service_row_free(struct service_row *r)
         *r = (struct service_row){};
 }
 
+void fake_store_set_min_version(int64_t version)
+{
+        min_version = version;
+}
+
+int store_service_min_version(struct store *s, int64_t *ret, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        *ret = min_version;
+        return 0;
+}
+
 int store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by,
                          struct error *err)
 {
@@ -652,10 +694,119 @@ int store_service_follow(struct store *s, struct service_row *r, const char *rea
         return 0;
 }
 
-int store_compute_nodes_forget_others(struct store *s, const char *hypervisor_hostname, uint64_t *ret_n,
-                                      struct deadline by, struct error *err)
+void node_list_free(struct node_list *l)
 {
-        return begin(__func__, by, err);
+        for (unsigned n = 0; n < l->n; n++)
+                free(l->items[n].name);
+        free(l->items);
+        *l = (struct node_list){};
+}
+
+static void list_node(struct node_list *l, int64_t id, const char *uuid, const char *name)
+{
+        l->items = xrealloc(l->items, (l->n + 1) * sizeof(*l->items));
+        l->items[l->n] = (struct node_id){ .id = id, .name = xstrdup(name) };
+        snprintf(l->items[l->n++].uuid, sizeof(l->items[0].uuid), "%s", uuid);
+}
+
+int store_compute_nodes_of_host(struct store *s, struct node_list *ret, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        if (former_name)
+                list_node(ret, 3, FAKE_FORMER_NODE, former_name);
+        if (have_node)
+                list_node(ret, node.id, node.uuid, node.hypervisor_hostname);
+        return 0;
+}
+
+int store_compute_node_forget(struct store *s, const struct node_id *n, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        strbuf_addf(&journal, "node %s forgotten\n", n->name);
+        if (n->id == 3)
+                former_name = NULL;
+        return 0;
+}
+
+void fake_store_add_former_node(const char *name)
+{
+        former_name = name;
+}
+
+/* ---- migrations ---- */
+
+void migration_list_free(struct migration_list *l)
+{
+        for (unsigned n = 0; n < l->n; n++) {
+                free(l->items[n].source_node);
+                free(l->items[n].status);
+        }
+        free(l->items);
+        *l = (struct migration_list){};
+}
+
+void fake_store_add_migration(const char *uuid, bool evacuation, const char *status)
+{
+        struct fake_migration *m = &migrations[n_migrations++];
+
+        snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
+        snprintf(m->status, sizeof(m->status), "%s", status);
+        m->evacuation = evacuation;
+}
+
+const char *fake_store_migration_status(const char *uuid)
+{
+        for (unsigned n = 0; n < n_migrations; n++)
+                if (strcmp(migrations[n].uuid, uuid) == 0)
+                        return migrations[n].status;
+        return "";
+}
+
+static void list_migration(struct migration_list *l, unsigned n)
+{
+        struct migration *m;
+
+        l->items = xrealloc(l->items, (l->n + 1) * sizeof(*l->items));
+        m = &l->items[l->n++];
+        *m = (struct migration){ .id = n,
+                                 .source_node = xstrdup("fake-host"),
+                                 .status = xstrdup(migrations[n].status) };
+        snprintf(m->instance_uuid, sizeof(m->instance_uuid), "%s", migrations[n].uuid);
+}
+
+int store_evacuations_from_here(struct store *s, struct migration_list *ret, struct deadline by,
+                                struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned n = 0; n < n_migrations; n++)
+                if (migrations[n].evacuation && (strcmp(migrations[n].status, "accepted") == 0 ||
+                                                 strcmp(migrations[n].status, "done") == 0))
+                        list_migration(ret, n);
+        return 0;
+}
+
+int store_migrations_of(struct store *s, const char *uuid, const char *status, struct migration_list *ret,
+                        struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned n = 0; n < n_migrations; n++)
+                if (strcmp(migrations[n].uuid, uuid) == 0 && strcmp(migrations[n].status, status) == 0)
+                        list_migration(ret, n);
+        return 0;
+}
+
+int store_migration_set_status(struct store *s, int64_t id, const char *status, struct deadline by,
+                               struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        snprintf(migrations[id].status, sizeof(migrations[id].status), "%s", status);
+        strbuf_addf(&journal, "migration %s\n", status);
+        return 0;
 }
 
 void compute_node_row_free(struct compute_node_row *r)

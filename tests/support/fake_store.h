@@ -30,6 +30,11 @@ void fake_store_set_network_info(const char *uuid, const char *json);
 const struct compute_node_row *fake_store_node(void); /* NULL: none */
 void fake_store_drop_node(void);
 unsigned fake_store_reports(void);
+#define FAKE_FORMER_NODE "0e8ff1d0-0000-4000-8000-000000000003"
+void fake_store_add_former_node(const char *name); /* a literal */
+void fake_store_add_migration(const char *uuid, bool evacuation, const char *status);
+const char *fake_store_migration_status(const char *uuid);
+void fake_store_set_min_version(int64_t version);
 /* Console tokens that are kept for an instance. */
 unsigned fake_store_console_tokens(const char *uuid);
 void fake_store_disable_service(bool disabled); /* as nova-api does: in the row */

@@ -8,6 +8,7 @@
 #include <libvirt/virterror.h>
 
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "json/json.h"
 #include "virt/libvirt/vir_error.h"
 #include "virt/libvirt/xmlutil.h"
@@ -143,6 +144,55 @@ int hostinfo_parse(const char *capabilities, const char *expanded_cpu, char **re
         return 0;
 }
 
+/* ---- what guests can be given ---- */
+
+static void add_word(xmlNode *node, void *arg)
+{
+        CLEANUP(freep) char *word = xml_xpath_string_at(node, "string(.)");
+        struct strbuf *words = arg;
+
+        if (*word && !strchr(word, ' ') && !words_have(words->data, word))
+                strbuf_addf(words, "%s ", word);
+}
+
+static char *words_at(const char *text, const char *what, const char *expression)
+{
+        CLEANUP(strbuf_free) struct strbuf words = {};
+        struct error ignored = {};
+        CLEANUP(xml_doc_freep) xmlDoc *doc = text ? xml_parse(text, strlen(text), what, &ignored) : NULL;
+
+        if (!doc)
+                return NULL;
+        xml_xpath_each(doc, expression, add_word, &words);
+        return strbuf_take(&words, NULL);
+}
+
+char *hostinfo_features(const char *cpu)
+{
+        return words_at(cpu, "a CPU", "/cpu/feature[not(@policy) or (@policy!='disable' and "
+                                      "@policy!='forbid')]/@name");
+}
+
+char *hostinfo_device_values(const char *domain_capabilities, const char *device, const char *name)
+{
+        CLEANUP(freep)
+        char *expression = xasprintf(
+                "/domainCapabilities/devices/%s[@supported='yes']/enum[@name='%s']/value", device, name);
+
+        return words_at(domain_capabilities, "domain capabilities", expression);
+}
+
+/* Threads of one core share it: libvirt's own count of threads is not reliable. */
+static bool has_hyperthreading(const char *capabilities)
+{
+        CLEANUP(freep)
+        char *shared = words_at(capabilities, "capabilities",
+                                "/capabilities/host/topology/cells/cell/cpus/cpu[contains(@siblings, ',') or "
+                                "contains(@siblings, '-')]/@siblings");
+
+        return shared && *shared;
+}
+
 /* ---- asking libvirt ---- */
 
 /* The features that the model's name stands for; NULL where the driver cannot tell. */
@@ -162,6 +212,40 @@ static char *BLOCKS expand_cpu(virConnectPtr conn, const char *capabilities)
                                 virConnectBaselineCPU(conn, one, 1, VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES);
         }
         return expanded;
+}
+
+/* What cpu_mode none gives: QEMU's own default, as nova has it. */
+static char *BLOCKS plain_features(virConnectPtr conn, const char *arch)
+{
+        CLEANUP(freep) char *cpu = NULL, *expanded = NULL;
+        const char *one[1];
+
+        if (strcmp(arch, "x86_64") != 0)
+                return NULL;
+        cpu = xasprintf("<cpu><arch>%s</arch><model>qemu64</model></cpu>", arch);
+        one[0] = cpu;
+        expanded = virConnectBaselineCPU(conn, one, 1, VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES);
+        return hostinfo_features(expanded);
+}
+
+/* Where the driver cannot tell (libvirt's own test driver), nothing is claimed. */
+static void BLOCKS read_abilities(virConnectPtr conn, const char *capabilities, const char *expanded_cpu,
+                                  struct host_info *h)
+{
+        CLEANUP(freep) char *arch = NULL, *domain = NULL;
+        struct error ignored = {};
+        CLEANUP(xml_doc_freep)
+        xmlDoc *doc = xml_parse(capabilities, strlen(capabilities), "capabilities", &ignored);
+
+        if (!doc)
+                return;
+        arch = xml_xpath_string(doc, "string(/capabilities/host/cpu/arch)");
+        domain = virConnectGetDomainCapabilities(conn, NULL, *arch ? arch : NULL, NULL, NULL, 0);
+        h->cpu_features = hostinfo_features(expanded_cpu);
+        h->plain_cpu_features = plain_features(conn, arch);
+        h->disk_buses = hostinfo_device_values(domain, "disk", "bus");
+        h->video_models = hostinfo_device_values(domain, "video", "modelType");
+        h->hyperthreading = has_hyperthreading(capabilities);
 }
 
 static int64_t BLOCKS count_cpus(virConnectPtr conn, const virNodeInfo *node)
@@ -208,6 +292,7 @@ int hostinfo_read(virConnectPtr conn, struct host_info *ret, struct error *err)
         expanded = expand_cpu(conn, capabilities);
         if (hostinfo_parse(capabilities, expanded, &h.cpu_info, &h.supported_instances, err) < 0)
                 return -1;
+        read_abilities(conn, capabilities, expanded, &h);
         *ret = h;
         return 0;
 }

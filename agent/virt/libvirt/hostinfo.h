@@ -17,3 +17,6 @@ int BLOCKS hostinfo_read(virConnectPtr conn, struct host_info *ret, struct error
  */
 int hostinfo_parse(const char *capabilities, const char *expanded_cpu, char **ret_cpu_info,
                    char **ret_supported_instances, struct error *err);
+/* The features of a <cpu> document, and values of an <enum> of domain capabilities, as words. */
+char *hostinfo_features(const char *cpu);
+char *hostinfo_device_values(const char *domain_capabilities, const char *device, const char *name);

@@ -541,6 +541,43 @@ void compute_foreach_periodic(struct compute_manager *m,
         fn(&idle, arg);
 }
 
+static double rival_age = -1;
+static struct compute_placement_state placement_state;
+static bool has_placement;
+
+double compute_last_rival_age(const struct compute_manager *m)
+{
+        (void)m;
+        return rival_age;
+}
+
+bool compute_get_placement_state(const struct compute_manager *m, struct compute_placement_state *ret)
+{
+        (void)m;
+        *ret = placement_state;
+        return has_placement;
+}
+
+GREEN_TEST_REAL(placement_and_a_rival_warn_where_there_are_any)
+{
+        start();
+        beat(0);
+        w.sources.manager = (struct compute_manager *)&w;
+        expect_health("warn", "placement", "(none)");
+        expect_health("warn", "host_name", "(none)");
+        has_placement = true;
+        expect_health("warn", "placement", "warn"); /* nothing was told yet */
+        placement_state = (struct compute_placement_state){ .known = true, .text = "no such user" };
+        expect_health("warn", "placement", "warn");
+        placement_state.ok = true;
+        expect_health("warn", "placement", "pass");
+        rival_age = 5;
+        expect_health("warn", "host_name", "warn");
+        rival_age = 600;
+        expect_health("warn", "host_name", "(none)");
+        finish();
+}
+
 void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
 {
         (void)m;
@@ -557,7 +594,7 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             instances_are_shown_beside_what_the_hypervisor_says, instances_are_shown_without_the_hypervisor,
             instances_without_rows_are_an_error, threads_of_both_kinds_are_listed,
             pools_workers_queues_and_locks_are_listed, periodic_tasks_are_listed_with_why_they_are_idle,
-            what_others_have_to_mend_warns_and_never_fails, a_late_heartbeat_fails,
-            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
-            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
-            other_users_may_look_but_not_change)
+            what_others_have_to_mend_warns_and_never_fails, placement_and_a_rival_warn_where_there_are_any,
+            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
+            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
+            the_report_is_written_where_there_is_one, other_users_may_look_but_not_change)

@@ -168,6 +168,30 @@ START_TEST(capabilities_become_the_columns_of_the_row)
 }
 END_TEST
 
+START_TEST(what_guests_can_be_given_is_read_as_words)
+{
+        CLEANUP(freep)
+        char *features = hostinfo_features("<cpu><model>qemu64</model><feature policy='require' name='sse'/>"
+                                           "<feature policy='disable' name='svm'/><feature name='aes'/>"
+                                           "<feature name='aes'/></cpu>");
+        static const char domain[] =
+                "<domainCapabilities><devices>"
+                "<disk supported='yes'><enum name='bus'><value>virtio</value><value>ide</value></enum></disk>"
+                "<video supported='no'><enum name='modelType'><value>vga</value></enum></video>"
+                "</devices></domainCapabilities>";
+        CLEANUP(freep) char *buses = hostinfo_device_values(domain, "disk", "bus");
+        CLEANUP(freep) char *models = hostinfo_device_values(domain, "video", "modelType");
+
+        ck_assert_str_eq(features, "sse aes ");
+        ck_assert_str_eq(buses, "virtio ide ");
+        ck_assert_str_eq(models, "");
+        ck_assert(words_have(buses, "ide") && !words_have(buses, "id") && !words_have(buses, "virt"));
+        ck_assert(!words_have(NULL, "ide"));
+        ck_assert_ptr_null(hostinfo_features(NULL));
+        ck_assert_ptr_null(hostinfo_device_values("<domainCap", "disk", "bus"));
+}
+END_TEST
+
 START_TEST(a_host_that_says_little_is_described_all_the_same)
 {
         CLEANUP(freep) char *cpu = NULL, *guests = NULL;
@@ -324,7 +348,8 @@ END_TEST
 
 UNIT_SUITE_FIXTURE("virt-libvirt", setup, teardown, states_become_novas,
                    events_become_novas_and_the_others_nothing, capabilities_become_the_columns_of_the_row,
-                   a_host_that_says_little_is_described_all_the_same, the_root_is_read_from_the_uri,
+                   a_host_that_says_little_is_described_all_the_same,
+                   what_guests_can_be_given_is_read_as_words, the_root_is_read_from_the_uri,
                    a_missing_qemu_conf_is_written_and_a_present_one_kept,
                    only_guests_that_never_had_a_process_are_forgotten,
                    a_folder_that_another_process_has_open_is_left_alone,

@@ -479,9 +479,10 @@ static void mixed_traits(const struct http_seen *seen, struct http_answer *ret, 
 
 GREEN_TEST_REAL(traits_of_others_stay_and_missing_ones_are_made)
 {
-        static const char *const mine[] = { "CUSTOM_OURS", NULL };
-        static const char *const all_mine[] = { "CUSTOM_OURS", "COMPUTE_OLD", NULL };
+        static const char *const mine[] = { "CUSTOM_OURS", "HW_CPU_X86_NEXT", NULL };
+        static const char *const all_mine[] = { "CUSTOM_OURS", "COMPUTE_OLD", "HW_CPU_X86_NEXT", NULL };
         struct placement_host h = { .uuid = HOST, .name = "vm", .traits = mine, .owned = all_mine };
+        unsigned j;
 
         set_up(mixed_traits);
         ck_assert_ok(placement_report(p, &h, deadline_in_s(20), &e), e);
@@ -489,6 +490,11 @@ GREEN_TEST_REAL(traits_of_others_stay_and_missing_ones_are_made)
         ck_assert_str_eq(
                 put_body,
                 "{\"resource_provider_generation\":4,\"traits\":[\"CUSTOM_THEIRS\",\"CUSTOM_OURS\"]}");
+        /* A trait of another release is no reason to tell nothing, nor to ask again each time. */
+        ck_assert_str_eq(placement_unknown_traits(p), "HW_CPU_X86_NEXT ");
+        j = f.server.requests;
+        ck_assert_ok(placement_report(p, &h, deadline_in_s(20), &e), e);
+        ck_assert_uint_eq(f.server.requests, j);
         tear_down();
 }
 
@@ -506,10 +512,76 @@ GREEN_TEST_REAL(a_silent_placement_costs_the_deadline_only)
         tear_down();
 }
 
+/* A provider whose ratio an operator changed in placement. */
+static void ratio_is_set(const struct http_seen *seen, struct http_answer *ret, void *arg)
+{
+        (void)arg;
+        *ret = (struct http_answer){
+                .body = "{\"aggregates\": [], \"traits\": [], \"resource_provider_generation\": 4, "
+                        "\"inventories\": {\"VCPU\": {\"total\": 2, \"allocation_ratio\": 3.5}}, "
+                        "\"resource_providers\": [{\"uuid\": \"" HOST "\", \"generation\": 4}]}"
+        };
+        if (strcmp(seen->method, "PUT") == 0)
+                snprintf(put_body, sizeof(put_body), "%s", seen->body);
+}
+
+GREEN_TEST_REAL(a_ratio_is_configured_or_placements_or_the_initial_one)
+{
+        static const char *const none[] = { NULL };
+        struct placement_inventory in[] = { { "VCPU", 4, 0, 0, 16.0 }, { "MEMORY_MB", 64, 0, 0, 1.5 } };
+        struct placement_host h = { .uuid = HOST,
+                                    .name = "vm",
+                                    .inventories = in,
+                                    .n_inventories = 2,
+                                    .traits = none,
+                                    .owned = none };
+
+        set_up(ratio_is_set);
+        ck_assert_ok(placement_report(p, &h, deadline_in_s(20), &e), e);
+        ck_assert_msg(strstr(put_body, "\"step_size\":1,\"allocation_ratio\":3.5"), "%s", put_body);
+        ck_assert_msg(strstr(put_body, "\"step_size\":1,\"allocation_ratio\":1.5"), "%s", put_body);
+        in[0].allocation_ratio = 2;
+        ck_assert_ok(placement_report(p, &h, deadline_in_s(20), &e), e);
+        ck_assert_msg(strstr(put_body, "\"step_size\":1,\"allocation_ratio\":2.0"), "%s", put_body);
+        tear_down();
+}
+
+/* An instance that was evacuated holds something here and there. */
+static void two_providers(const struct http_seen *seen, struct http_answer *ret, void *arg)
+{
+        (void)arg;
+        *ret = (struct http_answer){
+                .body = "{\"allocations\": {\"" HOST "\": {\"resources\": {\"VCPU\": 1}}, \"" FRESH
+                        "\": {\"resources\": {\"VCPU\": 1}}}, \"consumer_generation\": 3, "
+                        "\"project_id\": \"p\", \"user_id\": \"u\"}"
+        };
+        if (strcmp(seen->method, "PUT") == 0) {
+                snprintf(put_body, sizeof(put_body), "%s", seen->body);
+                *ret = (struct http_answer){ .status = next.status };
+        }
+}
+
+GREEN_TEST_REAL(an_evacuated_instance_keeps_what_it_holds_elsewhere)
+{
+        set_up(two_providers);
+        next.status = 204;
+        ck_assert_ok(placement_allocation_leave(p, HOST, FRESH, deadline_in_s(20), &e), e);
+        ck_assert_str_eq(put_body, "{\"allocations\":{\"" HOST "\":{\"resources\":{\"VCPU\":1}}},"
+                                   "\"consumer_generation\":3,\"project_id\":\"p\",\"user_id\":\"u\"}");
+        put_body[0] = '\0';
+        ck_assert_ok(placement_allocation_leave(p, HOST, "another", deadline_in_s(20), &e), e);
+        ck_assert_str_eq(put_body, ""); /* it holds nothing there: nothing is written */
+        next.status = 409;
+        ck_assert_fails(placement_allocation_leave(p, HOST, HOST, deadline_in_s(20), &e), e, ERR_BUSY);
+        tear_down();
+}
+
 GREEN_SUITE("placement", a_first_start_says_what_nova_says, a_changed_amount_of_memory_is_all_that_is_written,
             an_old_generation_makes_it_begin_anew, after_four_conflicts_the_next_audit_goes_on,
             what_is_in_use_or_out_of_order_is_not_tried_again, disabling_and_enabling_changes_one_trait,
             a_deleted_instance_gives_back_what_it_held, an_allocation_is_cleared_with_its_generation,
             what_is_gone_already_is_fine, answers_of_another_shape_are_protocol_errors,
             a_name_that_another_provider_has_is_told, traits_of_others_stay_and_missing_ones_are_made,
-            a_silent_placement_costs_the_deadline_only)
+            a_silent_placement_costs_the_deadline_only,
+            a_ratio_is_configured_or_placements_or_the_initial_one,
+            an_evacuated_instance_keeps_what_it_holds_elsewhere)

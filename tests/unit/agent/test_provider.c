@@ -16,6 +16,9 @@ struct cloud {
         bool provider;
         char inventories[1024], traits[2048], deleted[128], emptied[128];
         unsigned writes, deletes;
+        int delete_status; /* 0: 204 */
+        const char *consumers;           /* of the provider */
+        char cleared[512];               /* the last allocation that was written */
         char text[8192];
 };
 static struct cloud cloud;
@@ -45,14 +48,16 @@ static void serve(const struct http_seen *seen, struct http_answer *ret, void *a
         if (strcmp(seen->method, "DELETE") == 0) {
                 cloud.deletes++;
                 snprintf(cloud.deleted, sizeof(cloud.deleted), "%s", path);
-                ret->status = 204;
+                ret->status = cloud.delete_status ? cloud.delete_status : 204;
                 return;
         }
         if (strncmp(path, "/allocations/", 13) == 0) { /* read, then written back without what it holds */
                 ck_assert_ptr_nonnull(
                         strcmp(seen->method, "GET") == 0 ? path : strstr(seen->body, "\"allocations\":{}"));
-                if (strcmp(seen->method, "PUT") == 0)
+                if (strcmp(seen->method, "PUT") == 0) {
                         snprintf(cloud.emptied, sizeof(cloud.emptied), "%s", path);
+                        snprintf(cloud.cleared, sizeof(cloud.cleared), "%s %s", path, seen->body);
+                }
                 *ret = (struct http_answer){
                         .status = strcmp(seen->method, "PUT") == 0 ? cloud.put_status : 200,
                         .body = "{\"allocations\": {\"p\": {}}, \"consumer_generation\": 1}"
@@ -72,7 +77,10 @@ static void serve(const struct http_seen *seen, struct http_answer *ret, void *a
                  (long long)cloud.generation, (long long)cloud.generation, cloud.inventories, cloud.traits);
         if (strncmp(path, "/traits?", 8) == 0)
                 ret->body = "{\"traits\": [\"COMPUTE_NODE\", \"COMPUTE_IMAGE_TYPE_QCOW2\", "
-                            "\"COMPUTE_IMAGE_TYPE_RAW\", \"COMPUTE_STATUS_DISABLED\"]}";
+                            "\"COMPUTE_IMAGE_TYPE_RAW\", \"COMPUTE_STATUS_DISABLED\", "
+                            "\"HW_CPU_X86_MMX\", \"HW_CPU_X86_SSE\", \"COMPUTE_STORAGE_BUS_VIRTIO\"]}";
+        else if (strstr(path, "/allocations"))
+                ret->body = cloud.consumers;
         else
                 ret->body = cloud.text;
 }
@@ -84,7 +92,9 @@ static void YIELDS begin(void)
         struct service_options opt = { .type = "placement", .region = "one" };
         struct placement_options popt = {};
 
-        cloud = (struct cloud){ .inventories = "{}", .traits = "[]", .put_status = 204 };
+        cloud = (struct cloud){
+                .inventories = "{}", .traits = "[]", .put_status = 204, .consumers = "{\"allocations\": {}}"
+        };
         fake_keystone_start(&k, serve, NULL);
         opt.keystone = k.keystone;
         opt.http = k.http;
@@ -120,8 +130,9 @@ GREEN_TEST_REAL(an_audit_tells_what_the_host_has_once)
                          "\"step_size\":1,\"allocation_ratio\":1.5}",
                          (long long)row->memory_mb, (long long)row->memory_mb);
         ck_assert_msg(strstr(cloud.inventories, want) != NULL, "%s", cloud.inventories);
-        ck_assert_str_eq(cloud.traits,
-                         "[\"COMPUTE_NODE\",\"COMPUTE_IMAGE_TYPE_QCOW2\",\"COMPUTE_IMAGE_TYPE_RAW\"]");
+        ck_assert_str_eq(cloud.traits, "[\"COMPUTE_NODE\",\"HW_CPU_X86_MMX\",\"HW_CPU_X86_SSE\","
+                                       "\"COMPUTE_STORAGE_BUS_VIRTIO\",\"COMPUTE_IMAGE_TYPE_QCOW2\","
+                                       "\"COMPUTE_IMAGE_TYPE_RAW\"]");
         writes = cloud.writes;
         ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
         ck_assert_uint_eq(cloud.writes, writes);
@@ -307,10 +318,111 @@ GREEN_TEST_REAL(a_failed_build_gives_its_allocations_back)
         end();
 }
 
+#define UUID_C "cccccccc-cccc-4ccc-8ccc-cccccccccccc"
+#define UUID_D "dddddddd-dddd-4ddd-8ddd-dddddddddddd"
+#define UUID_E "eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee"
+
+GREEN_TEST_REAL(an_audit_gives_back_what_deleted_instances_hold)
+{
+        begin();
+        cloud.consumers = "{\"allocations\": {\"" UUID_A "\": {}, \"" UUID_B "\": {}, \"" UUID_C
+                          "\": {}, \"" UUID_D "\": {}, \"" UUID_E "\": {}}}";
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        fake_store_add(UUID_B, VM_BUILDING, TASK_SCHEDULING); /* not claimed yet: host is NULL */
+        fake_store_add(UUID_C, VM_DELETED, TASK_NONE)->deleted = true;
+        fake_store_add(UUID_D, VM_DELETED, TASK_NONE)->deleted = true;
+        fake_store_any_row(UUID_D)->hidden = true; /* resized into another cell */
+        /* UUID_E has no row: nova-api has not written it yet */
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.cleared,
+                         "/allocations/" UUID_C " {\"allocations\":{},\"consumer_generation\":1}");
+        ck_assert_uint_eq(cloud.deletes, 0);
+
+        cloud.cleared[0] = '\0'; /* the next audit has nothing left to do */
+        cloud.consumers = "{\"allocations\": {\"" UUID_A "\": {}, \"" UUID_B "\": {}}}";
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.cleared, "");
+        end();
+}
+
+GREEN_TEST_REAL(a_conflict_in_the_sweep_is_left_to_the_next_audit)
+{
+        begin();
+        cloud.consumers = "{\"allocations\": {\"" UUID_C "\": {}}}";
+        fake_store_add(UUID_C, VM_DELETED, TASK_NONE)->deleted = true;
+        cloud.put_status = 409;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        cloud.put_status = 204;
+        cloud.cleared[0] = '\0';
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_ptr_nonnull(strstr(cloud.cleared, UUID_C));
+        end();
+}
+
+GREEN_TEST_REAL(a_renamed_host_gives_up_its_former_node)
+{
+        begin();
+        fake_store_add_former_node("old-name");
+        cloud.status = 503; /* first nobody can say whether the provider is there */
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_ptr_null(strstr(fake_store_journal(), "forgotten"));
+        cloud.status = 0;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.deleted, "/resource_providers/" FAKE_FORMER_NODE);
+        ck_assert_ptr_nonnull(strstr(fake_store_journal(), "node old-name forgotten\n"));
+        end();
+}
+
+GREEN_TEST_REAL(a_former_node_that_is_in_use_is_forgotten_all_the_same)
+{
+        begin();
+        fake_store_add_former_node("old-name");
+        cloud.delete_status = 409;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_ptr_nonnull(strstr(fake_store_journal(), "node old-name forgotten\n"));
+        end();
+}
+
+/* The loop reports at once when the connection changes; nothing waits for an audit. */
+GREEN_TEST_REAL(placement_follows_the_hypervisor_at_once)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        ck_assert_ok(compute_start_periodic(f.m, &e), e);
+        virt_fake_set_connected(f.driver, false);
+        for (int n = 0; n < 500 && !strstr(cloud.traits, "COMPUTE_STATUS_DISABLED"); n++)
+                ck_assert_ok(green_sleep(0.01, &e), e);
+        ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") != NULL, "%s", cloud.traits);
+        virt_fake_set_connected(f.driver, true);
+        for (int n = 0; n < 500 && strstr(cloud.traits, "COMPUTE_STATUS_DISABLED"); n++)
+                ck_assert_ok(green_sleep(0.01, &e), e);
+        ck_assert_msg(strstr(cloud.traits, "COMPUTE_STATUS_DISABLED") == NULL, "%s", cloud.traits);
+        end();
+}
+
+GREEN_TEST_REAL(what_placement_said_last_is_kept_for_health)
+{
+        struct compute_placement_state state;
+
+        begin();
+        ck_assert(compute_get_placement_state(f.m, &state));
+        ck_assert(state.known && state.ok);
+        cloud.status = 503;
+        f.conf.reserved_host_memory_mb = 100;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert(compute_get_placement_state(f.m, &state));
+        ck_assert(state.known && !state.ok);
+        ck_assert_ptr_nonnull(strstr(state.text, "out of order"));
+        end();
+}
+
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
             a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
             an_audit_under_way_does_not_undo_it, a_placement_that_is_down_does_not_fail_set_host_enabled,
             where_deletes_are_deferred_allocations_are_not_forced_away,
             a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
-            a_failed_build_gives_its_allocations_back)
+            a_failed_build_gives_its_allocations_back, an_audit_gives_back_what_deleted_instances_hold,
+            a_conflict_in_the_sweep_is_left_to_the_next_audit, a_renamed_host_gives_up_its_former_node,
+            a_former_node_that_is_in_use_is_forgotten_all_the_same, placement_follows_the_hypervisor_at_once,
+            what_placement_said_last_is_kept_for_health)
