@@ -33,6 +33,7 @@ struct compute_manager {
         struct green_cond idle; /* signalled when running becomes empty */
         bool draining;
 
+        bool checked;         /* start.c has looked, and said what is odd */
         bool listening;       /* lifecycle events are acted on: from init_host on */
         bool resync_wanted;   /* events may have been lost before that */
         bool resync_underway; /* one at a time; resync_wanted asks for another */
@@ -213,6 +214,9 @@ enum power_state guests_power(const struct guest_list *guests, const char *uuid)
 /* events.c */
 void HUB_ONLY events_init(struct compute_manager *m);
 void HUB_ONLY events_start(struct compute_manager *m); /* from now on they are acted on */
+
+/* start.c: ERR_INVALID: this host must not take part in the cloud as it is. */
+int YIELDS start_check(struct compute_manager *m, struct deadline by, struct error *err);
 
 /* service.c: report_state, at once and then each report_interval, in a green thread of its own. */
 int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *err);

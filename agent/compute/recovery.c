@@ -294,6 +294,8 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
                 .progress_arg = arg,
         };
 
+        if (start_check(m, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
+                return -1;
         if (store_instances_of_host(m->store, &instances, deadline_earlier(by, deadline_in_s(READ_TIME_S)),
                                     err) < 0)
                 return error_while(err, "reading the instances of this host");

@@ -21,9 +21,9 @@ struct named_trait {
         const char *trait;
 };
 
-#define X86(feature, trait_)                        \
-        {                                           \
-                feature, "HW_CPU_X86_" trait_       \
+#define X86(feature, trait_)                  \
+        {                                     \
+                feature, "HW_CPU_X86_" trait_ \
         }
 static const struct named_trait cpu_traits[] = {
         X86("3dnow", "3DNOW"),
@@ -73,15 +73,15 @@ static const struct named_trait cpu_traits[] = {
 
 /* Buses that a root disk can be on. */
 static const struct named_trait bus_traits[] = {
-        { "ide", "COMPUTE_STORAGE_BUS_IDE" },   { "sata", "COMPUTE_STORAGE_BUS_SATA" },
-        { "scsi", "COMPUTE_STORAGE_BUS_SCSI" }, { "usb", "COMPUTE_STORAGE_BUS_USB" },
+        { "ide", "COMPUTE_STORAGE_BUS_IDE" },       { "sata", "COMPUTE_STORAGE_BUS_SATA" },
+        { "scsi", "COMPUTE_STORAGE_BUS_SCSI" },     { "usb", "COMPUTE_STORAGE_BUS_USB" },
         { "virtio", "COMPUTE_STORAGE_BUS_VIRTIO" },
 };
 
 static const struct named_trait video_traits[] = {
-        { "bochs", "COMPUTE_GRAPHICS_MODEL_BOCHS" },   { "cirrus", "COMPUTE_GRAPHICS_MODEL_CIRRUS" },
-        { "none", "COMPUTE_GRAPHICS_MODEL_NONE" },     { "qxl", "COMPUTE_GRAPHICS_MODEL_QXL" },
-        { "vga", "COMPUTE_GRAPHICS_MODEL_VGA" },       { "virtio", "COMPUTE_GRAPHICS_MODEL_VIRTIO" },
+        { "bochs", "COMPUTE_GRAPHICS_MODEL_BOCHS" }, { "cirrus", "COMPUTE_GRAPHICS_MODEL_CIRRUS" },
+        { "none", "COMPUTE_GRAPHICS_MODEL_NONE" },   { "qxl", "COMPUTE_GRAPHICS_MODEL_QXL" },
+        { "vga", "COMPUTE_GRAPHICS_MODEL_VGA" },     { "virtio", "COMPUTE_GRAPHICS_MODEL_VIRTIO" },
         { "vmvga", "COMPUTE_GRAPHICS_MODEL_VMVGA" },
 };
 

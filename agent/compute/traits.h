@@ -8,7 +8,7 @@
 
 #define TRAITS_MAX 128
 
-struct traits { /* names are constants */
+struct traits {                            /* names are constants */
         const char *yes[TRAITS_MAX + 1];   /* true here; ends with NULL */
         const char *owned[TRAITS_MAX + 1]; /* ours to take away where they are not true; ends with NULL */
 };

@@ -229,8 +229,8 @@ static int fake_host_info(struct virt_driver *d, struct host_info *ret, struct d
 {
         struct fake *f = fake_of(d);
         struct host_info h = { .hypervisor_type = "QEMU",
-                               .hypervisor_version = 7002000,
-                               .libvirt_version = 9000000 };
+                               .hypervisor_version = f->qemu_version,
+                               .libvirt_version = f->libvirt_version };
 
         assert_green();
         if (begin(f, "get_host_info", by, err) < 0)
@@ -584,5 +584,6 @@ struct virt_driver *virt_fake_new(void)
         green_cond_init(&f->changed, "fake hypervisor");
         f->connected = true;
         virt_fake_set_host(&f->base, "fake-host", 8, 16384);
+        virt_fake_set_versions(&f->base, 9000000, 7002000);
         return &f->base;
 }

@@ -43,5 +43,7 @@ int YIELDS virt_fake_drain(struct virt_driver *d, struct deadline by, struct err
 /* What get_host_info() will answer; defaults: "fake-host", 8 vcpus, 16 GiB, QEMU 7002000. */
 void HUB_ONLY virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus,
                                  int64_t memory_mb);
+/* 9000000 and 7002000 unless set. */
+void HUB_ONLY virt_fake_set_versions(struct virt_driver *d, int64_t libvirt, int64_t qemu);
 /* The spec a guest was last defined from, or NULL; borrowed until it is defined again or undefined. */
 const struct guest_spec *HUB_ONLY virt_fake_spec(struct virt_driver *d, const char *uuid);

@@ -137,6 +137,14 @@ int virt_fake_drain(struct virt_driver *d, struct deadline by, struct error *err
         return 0;
 }
 
+void virt_fake_set_versions(struct virt_driver *d, int64_t libvirt, int64_t qemu)
+{
+        struct fake *f = fake_of(d);
+
+        f->libvirt_version = libvirt;
+        f->qemu_version = qemu;
+}
+
 void virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus, int64_t memory_mb)
 {
         struct fake *f = fake_of(d);

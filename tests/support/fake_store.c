@@ -2,6 +2,7 @@
 #include "fake_store.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,20 +36,6 @@ static struct fake_row rows[ROWS_MAX];
 static struct plan plans[PLANS_MAX];
 static struct strbuf journal;
 static char *handed_out;
-static struct compute_node_row node;
-static bool have_node;
-static unsigned reports;
-static bool service_disabled;
-static const char *former_name; /* another compute node of this host; NULL: none */
-static int64_t min_version;
-
-struct fake_migration {
-        char uuid[UUID_LEN + 1], status[32];
-        bool evacuation;
-};
-static struct fake_migration migrations[8];
-static unsigned n_migrations;
-
 /* ---- copies ---- */
 
 static struct instance_meta *copy_meta(const struct instance_meta *from, unsigned n)
@@ -128,14 +115,7 @@ void fake_store_reset(void)
         strbuf_free(&journal);
         journal = (struct strbuf){};
         free(take_ptr(&handed_out));
-        compute_node_row_free(&node);
-        node = (struct compute_node_row){};
-        have_node = false;
-        reports = 0;
-        service_disabled = false;
-        former_name = NULL;
-        n_migrations = 0;
-        min_version = 0;
+        fake_store_reset_host();
 }
 
 struct instance *fake_store_add(const char *uuid, enum vm_state vm_state, enum task_state task_state)
@@ -200,21 +180,6 @@ void fake_store_add_action(const char *uuid, const char *request_id)
 struct block_device *fake_store_root_disk(const char *uuid)
 {
         return &find(uuid)->root;
-}
-
-const struct compute_node_row *fake_store_node(void)
-{
-        return have_node ? &node : NULL;
-}
-
-void fake_store_drop_node(void)
-{
-        have_node = false;
-}
-
-unsigned fake_store_reports(void)
-{
-        return reports;
 }
 
 unsigned fake_store_console_tokens(const char *uuid)
@@ -619,249 +584,6 @@ int store_fault_add(struct store *s, const char *uuid, int code, const char *mes
         if (begin(__func__, by, err) < 0)
                 return -1;
         strbuf_addf(&journal, "fault %d %s\n", code, message);
-        return 0;
-}
-
-/* ---- services, compute_nodes ---- */
-
-void service_row_free(struct service_row *r)
-{
-        free(r->disabled_reason);
-        free(r->uuid);
-        *r = (struct service_row){};
-}
-
-void fake_store_set_min_version(int64_t version)
-{
-        min_version = version;
-}
-
-int store_service_min_version(struct store *s, int64_t *ret, struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        *ret = min_version;
-        return 0;
-}
-
-int store_service_ensure(struct store *s, bool enable_new, struct service_row *ret, struct deadline by,
-                         struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        service_disabled |= !enable_new;
-        *ret = (struct service_row){ .id = 1, .version = SERVICE_VERSION, .disabled = service_disabled };
-        return 0;
-}
-
-void fake_store_disable_service(bool disabled)
-{
-        service_disabled = disabled;
-}
-
-int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
-{
-        bool disabled;
-
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        disabled = service_disabled;
-        green_yield(); /* the answer travels: it may be old when it comes */
-        r->disabled = disabled;
-        return 0;
-}
-
-int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        r->report_count++;
-        r->disabled = service_disabled;
-        reports++;
-        return 0;
-}
-
-int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
-                         struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        if (reason ? !r->disabled : r->disabled) {
-                r->disabled = service_disabled = reason != NULL;
-                replace_str(&r->disabled_reason, reason);
-                strbuf_addf(&journal, "service %s\n", reason ? reason : "enabled");
-        }
-        return 0;
-}
-
-void node_list_free(struct node_list *l)
-{
-        for (unsigned n = 0; n < l->n; n++)
-                free(l->items[n].name);
-        free(l->items);
-        *l = (struct node_list){};
-}
-
-static void list_node(struct node_list *l, int64_t id, const char *uuid, const char *name)
-{
-        l->items = xrealloc(l->items, (l->n + 1) * sizeof(*l->items));
-        l->items[l->n] = (struct node_id){ .id = id, .name = xstrdup(name) };
-        snprintf(l->items[l->n++].uuid, sizeof(l->items[0].uuid), "%s", uuid);
-}
-
-int store_compute_nodes_of_host(struct store *s, struct node_list *ret, struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        if (former_name)
-                list_node(ret, 3, FAKE_FORMER_NODE, former_name);
-        if (have_node)
-                list_node(ret, node.id, node.uuid, node.hypervisor_hostname);
-        return 0;
-}
-
-int store_compute_node_forget(struct store *s, const struct node_id *n, struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        strbuf_addf(&journal, "node %s forgotten\n", n->name);
-        if (n->id == 3)
-                former_name = NULL;
-        return 0;
-}
-
-void fake_store_add_former_node(const char *name)
-{
-        former_name = name;
-}
-
-/* ---- migrations ---- */
-
-void migration_list_free(struct migration_list *l)
-{
-        for (unsigned n = 0; n < l->n; n++) {
-                free(l->items[n].source_node);
-                free(l->items[n].status);
-        }
-        free(l->items);
-        *l = (struct migration_list){};
-}
-
-void fake_store_add_migration(const char *uuid, bool evacuation, const char *status)
-{
-        struct fake_migration *m = &migrations[n_migrations++];
-
-        snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
-        snprintf(m->status, sizeof(m->status), "%s", status);
-        m->evacuation = evacuation;
-}
-
-const char *fake_store_migration_status(const char *uuid)
-{
-        for (unsigned n = 0; n < n_migrations; n++)
-                if (strcmp(migrations[n].uuid, uuid) == 0)
-                        return migrations[n].status;
-        return "";
-}
-
-static void list_migration(struct migration_list *l, unsigned n)
-{
-        struct migration *m;
-
-        l->items = xrealloc(l->items, (l->n + 1) * sizeof(*l->items));
-        m = &l->items[l->n++];
-        *m = (struct migration){ .id = n,
-                                 .source_node = xstrdup("fake-host"),
-                                 .status = xstrdup(migrations[n].status) };
-        snprintf(m->instance_uuid, sizeof(m->instance_uuid), "%s", migrations[n].uuid);
-}
-
-int store_evacuations_from_here(struct store *s, struct migration_list *ret, struct deadline by,
-                                struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        for (unsigned n = 0; n < n_migrations; n++)
-                if (migrations[n].evacuation && (strcmp(migrations[n].status, "accepted") == 0 ||
-                                                 strcmp(migrations[n].status, "done") == 0))
-                        list_migration(ret, n);
-        return 0;
-}
-
-int store_migrations_of(struct store *s, const char *uuid, const char *status, struct migration_list *ret,
-                        struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        for (unsigned n = 0; n < n_migrations; n++)
-                if (strcmp(migrations[n].uuid, uuid) == 0 && strcmp(migrations[n].status, status) == 0)
-                        list_migration(ret, n);
-        return 0;
-}
-
-int store_migration_set_status(struct store *s, int64_t id, const char *status, struct deadline by,
-                               struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        snprintf(migrations[id].status, sizeof(migrations[id].status), "%s", status);
-        strbuf_addf(&journal, "migration %s\n", status);
-        return 0;
-}
-
-void compute_node_row_free(struct compute_node_row *r)
-{
-        free(r->hypervisor_type);
-        free(r->hypervisor_hostname);
-        free(r->cpu_info);
-        free(r->host_ip);
-        free(r->supported_instances);
-        free(r->stats);
-        free(r->numa_topology);
-        free(r->pci_stats);
-        free(r->metrics);
-        *r = (struct compute_node_row){};
-}
-
-static void copy_node(struct compute_node_row *to, const struct compute_node_row *from)
-{
-        *to = *from;
-        to->hypervisor_type = xstrdup(from->hypervisor_type);
-        to->hypervisor_hostname = xstrdup(from->hypervisor_hostname);
-        to->cpu_info = xstrdup(from->cpu_info);
-        to->host_ip = xstrdup(from->host_ip);
-        to->supported_instances = xstrdup(from->supported_instances);
-        to->stats = xstrdup(from->stats);
-        to->numa_topology = xstrdup(from->numa_topology);
-        to->pci_stats = xstrdup(from->pci_stats);
-        to->metrics = xstrdup(from->metrics);
-}
-
-int store_compute_node_get(struct store *s, const char *hypervisor_hostname, struct compute_node_row *ret,
-                           struct deadline by, struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        if (!have_node || strcmp(node.hypervisor_hostname, hypervisor_hostname) != 0)
-                return error_set(err, ERR_NOT_FOUND, "no compute node %s", hypervisor_hostname);
-        copy_node(ret, &node);
-        return 0;
-}
-
-int store_compute_node_save(struct store *s, struct compute_node_row *r, struct deadline by,
-                            struct error *err)
-{
-        if (begin(__func__, by, err) < 0)
-                return -1;
-        strbuf_addf(&journal, "node %s vms=%" PRId64 " mb=%" PRId64 "\n", r->id ? "update" : "insert",
-                    r->running_vms, r->memory_mb_used);
-        if (r->id == 0) {
-                r->id = 7;
-                snprintf(r->uuid, sizeof(r->uuid), "0e8ff1d0-0000-4000-8000-000000000001");
-        }
-        compute_node_row_free(&node);
-        copy_node(&node, r);
-        have_node = true;
         return 0;
 }
 

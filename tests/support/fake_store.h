@@ -32,8 +32,9 @@ void fake_store_drop_node(void);
 unsigned fake_store_reports(void);
 #define FAKE_FORMER_NODE "0e8ff1d0-0000-4000-8000-000000000003"
 void fake_store_add_former_node(const char *name); /* a literal */
-void fake_store_add_migration(const char *uuid, bool evacuation, const char *status);
-const char *fake_store_migration_status(const char *uuid);
+/* A migration away from this host. */
+void fake_store_add_move(const char *uuid, bool evacuation, const char *status);
+const char *fake_store_move_status(const char *uuid);
 void fake_store_set_min_version(int64_t version);
 /* Console tokens that are kept for an instance. */
 unsigned fake_store_console_tokens(const char *uuid);
@@ -47,6 +48,7 @@ unsigned fake_store_migrations(void); /* that are in error still */
 
 /* Each function of store.h begins with this: others run, plans come true. */
 int YIELDS fake_store_enter(const char *function, struct deadline by, struct error *err);
+void fake_store_reset_host(void);
 /* A line of the journal, with its newline. */
 void fake_store_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const struct instance *fake_store_nth(

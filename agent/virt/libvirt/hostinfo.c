@@ -169,8 +169,9 @@ static char *words_at(const char *text, const char *what, const char *expression
 
 char *hostinfo_features(const char *cpu)
 {
-        return words_at(cpu, "a CPU", "/cpu/feature[not(@policy) or (@policy!='disable' and "
-                                      "@policy!='forbid')]/@name");
+        return words_at(cpu, "a CPU",
+                        "/cpu/feature[not(@policy) or (@policy!='disable' and "
+                        "@policy!='forbid')]/@name");
 }
 
 char *hostinfo_device_values(const char *domain_capabilities, const char *device, const char *name)

@@ -16,9 +16,9 @@ struct cloud {
         bool provider;
         char inventories[1024], traits[2048], deleted[128], emptied[128];
         unsigned writes, deletes;
-        int delete_status; /* 0: 204 */
-        const char *consumers;           /* of the provider */
-        char cleared[512];               /* the last allocation that was written */
+        int delete_status;     /* 0: 204 */
+        const char *consumers; /* of the provider */
+        char cleared[512];     /* the last allocation that was written */
         char text[8192];
 };
 static struct cloud cloud;

@@ -65,6 +65,7 @@ START_TEST(only_what_this_agent_does_is_claimed)
 {
         struct conf conf = compute_conf();
 
+        conf.vnc.enabled = false;
         traits_decide(&conf, &host, false, &t);
         ck_assert_has("COMPUTE_NODE");
         ck_assert_has("COMPUTE_STORAGE_BUS_VIRTIO");
