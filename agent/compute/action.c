@@ -220,7 +220,7 @@ static int YIELDS run_with_event(struct action *a, struct error *err)
         return r;
 }
 
-static void HUB_ONLY set_log_context(const struct request_context *ctx, const char *uuid)
+void compute_set_log_context(const struct request_context *ctx, const char *uuid)
 {
         CLEANUP(freep)
         char *request = xasprintf("%s %s %s", ctx->request_id ? ctx->request_id : "-",
@@ -243,7 +243,7 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         };
         int r;
 
-        set_log_context(c->ctx, c->uuid);
+        compute_set_log_context(c->ctx, c->uuid);
         running_begin(m, &a.running, kind->method, c->uuid, c->ctx);
         m->stats.actions++;
         r = run_with_event(&a, err);

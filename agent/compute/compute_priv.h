@@ -93,6 +93,9 @@ void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const 
 void HUB_ONLY running_tell(struct running *r, const char *text);
 void HUB_ONLY running_end(struct compute_manager *m, struct running *r);
 
+/* What log lines of this green thread begin with. */
+void HUB_ONLY compute_set_log_context(const struct request_context *ctx, const char *uuid);
+
 /* ---- actions ---- */
 
 struct action;

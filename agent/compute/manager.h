@@ -174,6 +174,16 @@ int HUB_ONLY compute_host_uptime(struct compute_manager *m, char **ret, struct e
 int YIELDS compute_set_host_enabled(struct compute_manager *m, bool enabled, struct deadline by,
                                     struct error *err);
 
+/*
+ * external_instance_event: what another service tells of one instance. An error is the event's own: others in
+ * the same request are not concerned.
+ */
+struct external_event {
+        char *name, *status, *tag; /* tag: of a port, a volume, ...; may be NULL */
+};
+int YIELDS compute_external_event(struct compute_manager *m, const struct compute_call *c,
+                                  const struct external_event *ev, struct error *err);
+
 /* A method of nova's that this agent does not have: runs its wrappers around NOVA_NOT_IMPLEMENTED. */
 enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
 int YIELDS compute_not_implemented(struct compute_manager *m, const struct compute_call *c,

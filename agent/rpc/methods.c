@@ -213,6 +213,7 @@ static const struct rpc_method compute_methods[] = {
         { "get_instance_diagnostics", get_instance_diagnostics },
         { "get_host_uptime", get_host_uptime },
         { "set_host_enabled", set_host_enabled },
+        { "external_instance_event", external_instance_event },
         {},
 };
 

@@ -16,7 +16,6 @@
 
 /* X(name, wraps): by tier, as in nova-contract 3.3 */
 #define UNSUPPORTED(X)                                          \
-        X(external_instance_event, 0)                           \
         X(rebuild_instance, R | V | F)                          \
         X(snapshot_instance, R | V | F)                         \
         X(backup_instance, R | V | F)                           \
