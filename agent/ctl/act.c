@@ -23,8 +23,8 @@ struct action {
         enum vm_state vm[STATES_MAX];    /* allowed; none: any. Ends with VM_UNKNOWN (0) */
         enum task_state task[TASKS_MAX]; /* allowed besides TASK_NONE (0), which ends the list */
         bool any_task;
-        enum task_state set;
-        bool progress; /* progress becomes 0 */
+        enum task_state set; /* TASK_NONE: it is no task, and the row stays as it is */
+        bool progress;       /* progress becomes 0 */
         enum { KEEP_DELETED_AT, SET_DELETED_AT, CLEAR_DELETED_AT } deleted_at;
 };
 
@@ -78,6 +78,11 @@ static const struct action resume_action = {
         .method = "resume_instance",
         .vm = { VM_SUSPENDED },
         .set = TASK_RESUMING,
+};
+static const struct action nmi_action = {
+        .name = "trigger_crash_dump",
+        .method = "trigger_crash_dump",
+        .vm = { VM_ACTIVE, VM_PAUSED, VM_RESCUED, VM_RESIZED, VM_ERROR },
 };
 static const struct action delete_action = {
         .name = "delete",
@@ -154,6 +159,8 @@ static int YIELDS claim_task(struct ctl *c, const struct action *a, struct insta
         unsigned columns = COL_TASK_STATE | (a->progress ? COL_PROGRESS : 0) |
                            (a->deleted_at != KEEP_DELETED_AT ? COL_DELETED_AT : 0);
 
+        if (a->set == TASK_NONE)
+                return 0;
         if (a->deleted_at != KEEP_DELETED_AT)
                 i->deleted_at = a->deleted_at == SET_DELETED_AT ? clock_wall_s() : 0;
         i->task_state = a->set;
@@ -168,6 +175,8 @@ static void YIELDS give_back_task(struct ctl *c, const struct action *a, struct 
 {
         struct error err;
 
+        if (a->set == TASK_NONE)
+                return;
         i->task_state = was;
         i->deleted_at = deleted_at;
         if (store_instance_save(&c->store, i, COL_TASK_STATE | COL_DELETED_AT, EXPECT(a->set),
@@ -318,6 +327,11 @@ enum ctl_exit ctl_restore(struct ctl *c)
         return plain(c, &restore_action);
 }
 
+enum ctl_exit ctl_nmi(struct ctl *c)
+{
+        return plain(c, &nmi_action);
+}
+
 /* ---- delete ---- */
 
 /* No host has it: a build that failed before it got one. nova-api then removes the rows itself. */
@@ -378,38 +392,4 @@ enum ctl_exit ctl_delete(struct ctl *c)
         status = delete_instance(c, i, &ctx, wait);
         request_context_free(&ctx);
         return status;
-}
-
-/* ---- console ---- */
-
-enum ctl_exit ctl_console(struct ctl *c)
-{
-        int64_t lines = -1;
-        const struct ctl_option options[] = {
-                { "lines", CTL_INT, &lines, "N", "only the last N lines", 0, 1000000 },
-                {},
-        };
-        const char *words[1];
-        struct instance CLEANUP(instance_freep) *i = NULL;
-        struct jval CLEANUP(jval_unrefp) *answer = NULL, *o = NULL;
-        struct jval *args;
-        enum ctl_exit status;
-
-        if (!ctl_arguments(c, options, words, 1, 1, &status) || (status = ctl_need_agent(c)) != CTL_OK ||
-            (status = ctl_find_instance(c, words[0], &i)) != CTL_OK)
-                return status;
-        args = jval_new_object();
-        jval_set(args, "instance", primitive_instance(i));
-        jval_set(args, "tail_length", lines < 0 ? jval_new_null() : jval_new_int(lines));
-        status = ctl_ask(c, NULL, COMPUTE_VERSION, "get_console_output", args, &answer);
-        if (status != CTL_OK)
-                return status;
-        if (!c->json) {
-                print_raw(jval_text(answer, ""));
-                return CTL_OK;
-        }
-        o = jval_new_object();
-        jval_set(o, "output", jval_ref(answer));
-        print_json(o);
-        return CTL_OK;
 }

@@ -126,4 +126,7 @@ enum ctl_exit YIELDS ctl_resume(struct ctl *c);
 enum ctl_exit YIELDS ctl_delete(struct ctl *c);
 enum ctl_exit YIELDS ctl_soft_delete(struct ctl *c);
 enum ctl_exit YIELDS ctl_restore(struct ctl *c);
+enum ctl_exit YIELDS ctl_nmi(struct ctl *c);
 enum ctl_exit YIELDS ctl_console(struct ctl *c);
+enum ctl_exit YIELDS ctl_vnc(struct ctl *c);
+enum ctl_exit YIELDS ctl_diagnostics(struct ctl *c);

@@ -45,6 +45,12 @@ static const struct ctl_command commands[] = {
           ctl_soft_delete, NULL },
         { "restore", "INSTANCE", "take a soft delete back", ctl_restore, NULL },
         { "console", "INSTANCE", "what a guest wrote to its console", ctl_console, NULL },
+        { "vnc", "INSTANCE", "where a guest's screen can be seen", ctl_vnc,
+          "The address for a browser leads to the console proxy of the cloud; a VNC viewer on this\n"
+          "host needs no proxy. Whoever has the address can use the console.\n" },
+        { "diagnostics", "INSTANCE", "what a guest has used so far", ctl_diagnostics, NULL },
+        { "nmi", "INSTANCE", "send a guest an interrupt that makes it dump its memory", ctl_nmi,
+          "What it does then is the guest's affair: many kernels crash on purpose.\n" },
         { "call", "METHOD [JSON]", "send any RPC request", ctl_call,
           "JSON is an object of arguments; \"-\" reads it from standard input.\n" },
         { "log-level", "[LEVEL]", "show or set the agent's log level", ctl_log_level, NULL },

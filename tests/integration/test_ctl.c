@@ -594,6 +594,49 @@ GREEN_TEST_REAL(the_console_is_shown)
         finish();
 }
 
+GREEN_TEST_REAL(a_guest_can_be_looked_at_and_interrupted)
+{
+        struct jval CLEANUP(jval_unrefp) *vnc = NULL, *counters = NULL;
+
+        start();
+        fine(boot("web"));
+        vnc = good(ctl("vnc", "web", "--json", NULL));
+        expect_row(
+                "SELECT CONCAT_WS(' ', console_type, host, port, access_url_base) FROM console_auth_tokens",
+                "novnc 127.0.0.1 5901 http://127.0.0.1:6080/vnc_auto.html");
+        ck_assert_str_eq(jval_get_text(vnc, "port", ""), "5901");
+        shows(ctl("vnc", "web", NULL), "127.0.0.1:5901\n");
+        shows(ctl("vnc", "web", NULL), "http://127.0.0.1:6080/vnc_auto.html?path=%3Ftoken%3D");
+        counters = good(ctl("diagnostics", "web", "--json", NULL));
+        ck_assert_int_eq(jval_get_int(counters, "vda_write", 0), 1024);
+        shows(ctl("diagnostics", "web", NULL), "vda_errors               -1\n");
+        expect_state(ctl("nmi", "web", "--wait", "--json", NULL), "active");
+        ck_assert_uint_eq(virt_fake_calls(w.driver, "inject_nmi"), 1);
+        expect_row("SELECT CONCAT_WS(' ', a.action, e.event, e.result) FROM instance_actions a JOIN "
+                   "instance_actions_events e ON e.action_id = a.id ORDER BY a.id DESC LIMIT 1",
+                   "trigger_crash_dump compute_trigger_crash_dump Success");
+
+        expect_state(ctl("stop", "web", "--wait", "--json", NULL), "stopped");
+        expect(ctl("nmi", "web", NULL), 1, "cannot nmi instance");
+        expect(ctl("vnc", "web", NULL), 1, "does not run, so its console has no port");
+        expect(ctl("diagnostics", "web", NULL), 1, "its power state is shutdown");
+        expect_state(ctl("delete", "web", "--wait", "--json", NULL), "deleted");
+        expect_row("SELECT COUNT(*) FROM console_auth_tokens", "0");
+        expect(ctl("vnc", "web", NULL), 1, "web");
+        finish();
+}
+
+GREEN_TEST_REAL(an_interrupt_that_fails_says_why)
+{
+        start();
+        fine(boot("web"));
+        virt_fake_fail_next(w.driver, "inject_nmi", NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED, "no such thing");
+        expect(ctl("nmi", "web", "--wait", NULL), 1, "nmi failed: no such thing");
+        expect_row("SELECT CONCAT_WS(' ', vm_state, COALESCE(task_state, 'none')) FROM instances",
+                   "active none");
+        finish();
+}
+
 static volatile sig_atomic_t terms;
 
 static void on_term(int sig)
@@ -672,5 +715,6 @@ GREEN_SUITE("ctl", an_instance_goes_through_all_its_states, a_soft_deleted_insta
             without_an_agent_no_row_is_touched, what_is_wrong_with_a_boot_is_found_before_the_first_row,
             user_data_and_the_config_drive_arrive, rows_that_no_host_has_are_deleted_without_one,
             the_agent_is_shown_in_tables_and_in_json, a_sick_hypervisor_warns_and_the_exit_status_stays,
-            any_request_can_be_called, the_console_is_shown, the_log_level_and_draining,
-            a_database_is_made_once, images_are_imported_and_listed, mistakes_are_told_with_what_to_do)
+            any_request_can_be_called, the_console_is_shown, a_guest_can_be_looked_at_and_interrupted,
+            an_interrupt_that_fails_says_why, the_log_level_and_draining, a_database_is_made_once,
+            images_are_imported_and_listed, mistakes_are_told_with_what_to_do)
