@@ -33,7 +33,7 @@ struct conf {
         double initial_cpu_allocation_ratio, initial_ram_allocation_ratio, initial_disk_allocation_ratio;
         int64_t max_concurrent_builds;
         bool force_raw_images, use_cow_images, force_config_drive;
-        char *mkisofs_cmd;
+        char *mkisofs_cmd, *default_ephemeral_format;
         int64_t shutdown_timeout;
         bool resume_guests_state_on_host_boot;
         int64_t sync_power_state_interval, sync_power_state_pool_size, update_resources_interval;

@@ -168,9 +168,6 @@ bool guestspec_record_defaults(const struct compute_manager *m, struct instance 
 /* instance_extra.vcpu_model. Caller frees. */
 char *guestspec_vcpu_model(const struct compute_manager *m, const struct guest_spec *s);
 bool guestspec_wants_config_drive(const struct compute_manager *m, const struct instance *i);
-/* Name of the root disk as in block_device_mapping ("/dev/vda") and its bus, borrowed from constants. */
-int guestspec_root_disk(const struct instance *i, const char *asked, char name[16], const char **ret_bus,
-                        struct error *err);
 /* The spec of an instance whose files are there: for start and hard reboot. */
 int YIELDS guestspec_load(struct action *a, struct guest_spec *ret, struct error *err);
 

@@ -4,8 +4,6 @@
 #define LOG_MODULE "compute.guestspec"
 #include "compute/compute_priv.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,52 +148,19 @@ bool guestspec_wants_config_drive(const struct compute_manager *m, const struct 
                (image && strcmp(image, "mandatory") == 0);
 }
 
-/* "/dev/vda", "vda": one to four letters after the prefix; anything else is not trusted. */
-static bool good_disk_name(const char *name, const char *prefix)
-{
-        size_t n = strlen(prefix);
-
-        if (strncmp(name, "/dev/", 5) == 0)
-                name += 5;
-        if (strncmp(name, prefix, n) != 0 || !name[n] || strlen(name + n) > 2)
-                return false;
-        for (name += n; *name; name++)
-                if (!islower((unsigned char)*name))
-                        return false;
-        return true;
-}
-
-int guestspec_root_disk(const struct instance *i, const char *asked, char name[16], const char **ret_bus,
-                        struct error *err)
-{
-        static const struct {
-                const char *bus, *prefix;
-        } buses[] = {
-                { "virtio", "vd" }, { "ide", "hd" }, { "scsi", "sd" }, { "sata", "sd" }, { "usb", "sd" }
-        };
-        const char *bus = meta_or(i, "image_hw_disk_bus", "virtio");
-
-        for (size_t b = 0; b < ARRAY_SIZE(buses); b++) {
-                if (strcmp(bus, buses[b].bus) != 0)
-                        continue;
-                *ret_bus = buses[b].bus;
-                if (asked && good_disk_name(asked, buses[b].prefix))
-                        snprintf(name, 16, "/dev/%s", asked + (strncmp(asked, "/dev/", 5) == 0 ? 5 : 0));
-                else
-                        snprintf(name, 16, "/dev/%sa", buses[b].prefix);
-                return 0;
-        }
-        return error_set(err, NOVA_INVALID_INPUT, "disk bus %.32s of the image is not supported", bus);
-}
-
 int guestspec_load(struct action *a, struct guest_spec *ret, struct error *err)
 {
+        CLEANUP(block_devices_free) struct block_devices devices = {};
         const struct image_caller caller = action_image_caller(a);
         const struct disks_request req = { .instance = a->instance,
+                                           .devices = &devices,
                                            .caller = &caller,
                                            .config_drive = guestspec_wants_config_drive(a->m, a->instance) };
 
         if (guestspec_fill(a->m, a->instance, ret, a->by, err) < 0)
                 return error_while(err, "the guest cannot be defined anew and was left as it is");
-        return disks_load(a->m->disks, &req, ret, a->by, err);
+        if (store_block_devices(a->m->store, a->uuid, &devices, a->by, err) < 0 ||
+            disks_load(a->m->disks, &req, ret, a->by, err) < 0)
+                return error_while(err, "the guest cannot be defined anew and was left as it is");
+        return 0;
 }

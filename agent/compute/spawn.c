@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "images/disk_plan.h"
 
 /*
  * Networks are neutron's, whom this agent does not ask for any. A guest that is to have some only comes up
@@ -48,52 +49,65 @@ static int YIELDS networking(struct action *a, struct error *err)
 }
 
 static int check_block_devices(const struct compute_manager *m, const struct block_devices *devices,
-                               struct block_device **ret_root, struct error *err)
+                               struct error *err)
 {
         int64_t most = m->conf->compute.max_disk_devices_to_attach;
 
-        *ret_root = NULL;
+        if (devices->n == 0)
+                return error_set(err, NOVA_INVALID_BDM, "there is no root disk made from an image");
         if (most > 0 && devices->n > (uint64_t)most)
                 return error_set(err, NOVA_TOO_MANY_DISK_DEVICES,
                                  "%u disks are asked for, max_disk_devices_to_attach is %lld", devices->n,
                                  (long long)most);
-        for (unsigned d = 0; d < devices->n; d++) {
-                struct block_device *b = &devices->items[d];
+        return 0;
+}
 
-                if (b->destination_type && strcmp(b->destination_type, "volume") == 0)
-                        return error_set(err, NOVA_INVALID_BDM,
-                                         "block device %u is a volume, which this agent cannot attach", d);
-                if (b->boot_index == 0 && b->source_type && strcmp(b->source_type, "image") == 0)
-                        *ret_root = b;
-        }
-        if (!*ret_root)
-                return error_set(err, NOVA_INVALID_BDM, "there is no root disk made from an image");
+/* What users called their disks is only heard for the root disk. */
+static void forget_names(struct block_devices *devices)
+{
+        for (unsigned d = 0; d < devices->n; d++)
+                if (devices->items[d].boot_index != 0)
+                        replace_str(&devices->items[d].device_name, NULL);
+}
+
+static int YIELDS name_device(struct action *a, const struct planned_disk *d, struct error *err)
+{
+        CLEANUP(freep) char *name = xasprintf("/dev/%s", d->target);
+        struct instance *i = a->instance;
+
+        if (d->role == DISK_ROOT)
+                replace_str(&i->root_device_name, name);
+        else if (d->role == DISK_EPHEMERAL && !d->row)
+                replace_str(&i->default_ephemeral_device, name);
+        else if (d->role == DISK_SWAP)
+                replace_str(&i->default_swap_device, name);
+        if (!d->row)
+                return 0;
+        replace_str(&d->row->device_name, name);
+        replace_str(&d->row->disk_bus, d->bus);
+        if (!d->row->device_type && d->role != DISK_SWAP)
+                d->row->device_type = xstrdup("disk");
+        if (store_block_device_save(a->m->store, d->row, a->by, err) < 0)
+                return error_while(err, "naming %s", d->file);
         return 0;
 }
 
 /* Step 9. */
-static int YIELDS name_devices(struct action *a, struct error *err)
+static int YIELDS name_devices(struct action *a, struct block_devices *devices, struct error *err)
 {
-        CLEANUP(block_devices_free) struct block_devices devices = {};
-        struct instance *i = a->instance;
-        struct block_device *root;
-        const char *bus, *asked;
-        char name[16];
+        struct disk_plan plan;
 
-        if (store_block_devices(a->m->store, a->uuid, &devices, a->by, err) < 0)
+        if (store_block_devices(a->m->store, a->uuid, devices, a->by, err) < 0)
                 return error_while(err, "reading block devices");
-        if (check_block_devices(a->m, &devices, &root, err) < 0)
+        if (check_block_devices(a->m, devices, err) < 0)
                 return -1;
-        asked = root->device_name && *root->device_name ? root->device_name : i->root_device_name;
-        if (guestspec_root_disk(i, asked, name, &bus, err) < 0)
+        forget_names(devices);
+        if (disk_plan_make(a->instance, devices, guestspec_wants_config_drive(a->m, a->instance), &plan,
+                           err) < 0)
                 return -1;
-        replace_str(&root->device_name, name);
-        replace_str(&root->disk_bus, bus);
-        if (!root->device_type)
-                root->device_type = xstrdup("disk");
-        if (store_block_device_save(a->m->store, root, a->by, err) < 0)
-                return error_while(err, "naming the root disk");
-        replace_str(&i->root_device_name, name);
+        for (unsigned d = 0; d < plan.n; d++)
+                if (name_device(a, &plan.disks[d], err) < 0)
+                        return -1;
         return 0;
 }
 
@@ -101,10 +115,15 @@ static int YIELDS name_devices(struct action *a, struct error *err)
 static int YIELDS block_devices_then_spawning(struct action *a, struct error *err)
 {
         struct instance *i = a->instance;
+        unsigned named = COL_ROOT_DEVICE_NAME;
 
+        if (i->default_ephemeral_device)
+                named |= COL_EPHEMERAL_DEVICE;
+        if (i->default_swap_device)
+                named |= COL_SWAP_DEVICE;
         i->vm_state = VM_BUILDING;
         i->task_state = TASK_BLOCK_DEVICE_MAPPING;
-        if (action_save(a, COL_VM_STATE | COL_TASK_STATE | COL_ROOT_DEVICE_NAME, EXPECT_ANY, err) < 0)
+        if (action_save(a, COL_VM_STATE | COL_TASK_STATE | named, EXPECT_ANY, err) < 0)
                 return -1;
         i->task_state = TASK_SPAWNING;
         return action_save(a, COL_VM_STATE | COL_TASK_STATE, EXPECT(TASK_BLOCK_DEVICE_MAPPING), err);
@@ -140,7 +159,8 @@ static int YIELDS record_spawned(struct action *a, const struct guest_spec *spec
 }
 
 /* Step 12. */
-static int YIELDS spawn(struct action *a, struct compute_build *b, struct error *err)
+static int YIELDS spawn(struct action *a, const struct block_devices *devices, struct compute_build *b,
+                        struct error *err)
 {
         CLEANUP(guest_spec_free) struct guest_spec spec = {};
         CLEANUP(image_info_free) struct image_info image = {};
@@ -148,6 +168,7 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
         struct compute_manager *m = a->m;
         struct disks_request req = {
                 .instance = a->instance,
+                .devices = devices,
                 .image = &image,
                 .caller = &caller,
                 .config_drive = guestspec_wants_config_drive(m, a->instance),
@@ -179,11 +200,13 @@ static int YIELDS spawn(struct action *a, struct compute_build *b, struct error 
 
 int build_guest(struct action *a, struct compute_build *b, struct error *err)
 {
+        CLEANUP(block_devices_free) struct block_devices devices = {};
+
         a->running.doing = "networking";
         if (check_networks(a, b, err) < 0 || networking(a, err) < 0)
                 return -1;
         a->running.doing = "naming block devices";
-        if (name_devices(a, err) < 0 || block_devices_then_spawning(a, err) < 0)
+        if (name_devices(a, &devices, err) < 0 || block_devices_then_spawning(a, err) < 0)
                 return -1;
-        return spawn(a, b, err);
+        return spawn(a, &devices, b, err);
 }

@@ -1,6 +1,5 @@
 /*
- * agent/images/disks.c: the folder of an instance: root disk, config drive, disk.info, console log
- * (nova-contract 7.1.2, 7.3).
+ * agent/images/disks.c: the folder of an instance: its disks, disk.info, console log (nova-contract 7.3).
  *
  * disk.info tells the format of each disk that was made, so that nobody ever has to look into a guest's disk
  * to find out: a guest can write there what it likes.
@@ -28,108 +27,25 @@
 enum { CONSOLE_MAX = 102400, INFO_MAX = 64 << 10 };
 static const double CLEANUP_TIMEOUT_S = 60;
 
-/* ---- names ---- */
+/* ---- the description ---- */
 
-struct bus {
-        const char *name, *prefix;
-        char last; /* letter */
-};
-
-static const struct bus buses[] = {
-        { "virtio", "vd", 'z' }, { "scsi", "sd", 'z' }, { "sata", "sd", 'z' },
-        { "usb", "sd", 'z' },    { "ide", "hd", 'd' },
-};
-
-static const struct bus *find_bus(const char *name, struct error *err)
+static char *path_of(const char *dir, const struct planned_disk *d)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(buses); i++)
-                if (strcmp(buses[i].name, name) == 0)
-                        return &buses[i];
-        error_set(err, NOVA_INVALID_INPUT, "disk bus \"%s\" is not supported", name);
-        return NULL;
+        return xasprintf("%s/%s", dir, d->file);
 }
 
-static const char *cdrom_bus(const struct instance *i)
-{
-        const char *bus = instance_system_meta(i, "image_hw_cdrom_bus");
-        const char *machine = instance_system_meta(i, "image_hw_machine_type");
-
-        if (bus)
-                return bus;
-        if (machine && strstr(machine, "q35"))
-                return "sata";
-        return machine && strncmp(machine, "virt", 4) == 0 ? "scsi" : "ide";
-}
-
-/* The row's name counts when it fits the bus ("/dev/vdb" on virtio); all others are given anew. */
-static char *root_target(const struct instance *i, const struct bus *bus)
-{
-        const char *name = i->root_device_name;
-
-        if (name && strncmp(name, "/dev/", 5) == 0)
-                name += 5;
-        if (name && strlen(name) == 3 && strncmp(name, bus->prefix, 2) == 0 && name[2] >= 'a' &&
-            name[2] <= bus->last)
-                return xstrdup(name);
-        return xasprintf("%sa", bus->prefix);
-}
-
-static char *free_target(const struct guest_spec *spec, const struct bus *bus, struct error *err)
-{
-        for (char letter = 'a'; letter <= bus->last; letter++) {
-                char name[4] = { bus->prefix[0], bus->prefix[1], letter };
-                bool taken = false;
-
-                for (unsigned i = 0; i < spec->n_disks; i++)
-                        taken |= strcmp(spec->disks[i].target, name) == 0;
-                if (!taken)
-                        return xstrdup(name);
-        }
-        error_set(err, NOVA_TOO_MANY_DISK_DEVICES, "no free device name on bus %s", bus->name);
-        return NULL;
-}
-
-/* Takes target over. */
-static void add_disk(const struct disk_store *s, struct guest_spec *into, const char *path,
-                     const char *format, const struct bus *bus, char *target, bool cdrom)
+static void add_disk(const struct disk_store *s, struct guest_spec *into, const char *dir,
+                     const struct planned_disk *d, const char *format)
 {
         into->disks = xrealloc(into->disks, (into->n_disks + 1) * sizeof(*into->disks));
         into->disks[into->n_disks++] = (struct guest_disk){
-                .path = xstrdup(path),
-                .format = xstrdup(format),
+                .path = path_of(dir, d),
+                .format = xstrdup(d->role == DISK_CONFIG_DRIVE ? "raw" : format),
                 .cache = xstrdup(s->direct_io ? "none" : "writeback"),
-                .target = target,
-                .bus = xstrdup(bus->name),
-                .cdrom = cdrom,
+                .target = xstrdup(d->target),
+                .bus = xstrdup(d->bus),
+                .cdrom = d->cdrom,
         };
-}
-
-/* The description of what lies in dir. */
-static int describe(const struct disk_store *s, const struct instance *i, const char *dir, const char *format,
-                    bool config_drive, struct guest_spec *into, struct error *err)
-{
-        const char *root_bus = instance_system_meta(i, "image_hw_disk_bus");
-        const struct bus *bus = find_bus(root_bus ? root_bus : "virtio", err);
-        CLEANUP(freep) char *root = xasprintf("%s/disk", dir);
-        CLEANUP(freep) char *drive = xasprintf("%s/disk.config", dir);
-
-        guest_spec_forget_disks(into);
-        if (!bus)
-                return -1;
-        add_disk(s, into, root, format, bus, root_target(i, bus), false);
-        if (config_drive) {
-                char *target;
-
-                bus = find_bus(cdrom_bus(i), err);
-                target = bus ? free_target(into, bus, err) : NULL;
-                if (!target) {
-                        guest_spec_forget_disks(into);
-                        return -1;
-                }
-                add_disk(s, into, drive, "raw", bus, target, true);
-        }
-        into->console_log = xasprintf("%s/console.log", dir);
-        return 0;
 }
 
 /* ---- what can be refused at once ---- */
@@ -152,9 +68,6 @@ static int check_request(const struct disks_request *req, struct error *err)
                 return error_set(err, NOVA_IMAGE_NOT_ACTIVE, "Image %s is not active.", image->id);
         if (strcmp(image->disk_format, "iso") == 0)
                 return error_set(err, NOVA_NOT_IMPLEMENTED, "booting from an ISO image is not supported");
-        if (i->flavor.ephemeral_gb > 0 || i->flavor.swap_mb > 0)
-                return error_set(err, NOVA_NOT_IMPLEMENTED,
-                                 "flavors with ephemeral or swap disks are not supported");
         if (i->flavor.root_gb > 0 && image->min_disk_gb > i->flavor.root_gb)
                 return error_set(
                         err, NOVA_FLAVOR_DISK_SMALLER_THAN_MIN_DISK,
@@ -166,16 +79,26 @@ static int check_request(const struct disks_request *req, struct error *err)
 
 /* ---- making ---- */
 
-static int YIELDS write_info(struct disk_store *s, const char *dir, const char *format, struct deadline by,
-                             struct error *err)
+static const char *new_format(const struct disk_store *s)
+{
+        return s->use_cow_images ? "qcow2" : "raw";
+}
+
+/* The config drive is not in it: nova makes that after the others, and its format is in its name. */
+static int YIELDS write_info(struct disk_store *s, const char *dir, const struct disk_plan *plan,
+                             struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/disk.info", dir);
-        CLEANUP(freep) char *disk = xasprintf("%s/disk", dir);
         CLEANUP(freep) char *json = NULL;
         CLEANUP(freep) char *line = NULL;
         struct jval *o = jval_new_object();
 
-        jval_set_text(o, disk, format);
+        for (unsigned k = 0; k < plan->n; k++) {
+                CLEANUP(freep) char *disk = path_of(dir, &plan->disks[k]);
+
+                if (plan->disks[k].role != DISK_CONFIG_DRIVE)
+                        jval_set_text(o, disk, new_format(s));
+        }
         json = jval_print(o, NULL);
         jval_unref(o);
         line = xasprintf("%s\n", json);
@@ -228,21 +151,48 @@ static int check_not_in_use(const char *dir, struct error *err)
         return 0;
 }
 
-static int YIELDS fill_folder(struct disk_store *s, const struct disks_request *req,
-                              const struct base_image *base, const char *dir, struct deadline by,
-                              struct error *err)
+static int YIELDS make_disk(struct disk_store *s, const struct disks_request *req,
+                            const struct base_image *base, const char *dir, const struct planned_disk *d,
+                            struct deadline by, struct error *err)
 {
-        const char *format = s->use_cow_images ? "qcow2" : "raw";
-        CLEANUP(freep) char *drive = xasprintf("%s/disk.config", dir);
+        CLEANUP(freep) char *path = path_of(dir, d);
 
+        switch (d->role) {
+        case DISK_ROOT:
+                return make_root_disk(s, req, base, dir, by, err);
+        case DISK_EPHEMERAL:
+        case DISK_SWAP:
+                return blank_disk_create(s, req->instance, d, dir, by, err);
+        case DISK_CONFIG_DRIVE:
+                return config_drive_create(s, req, dir, path, by, err);
+        }
+        return 0;
+}
+
+static int YIELDS fill_folder(struct disk_store *s, const struct disks_request *req,
+                              const struct disk_plan *plan, const struct base_image *base, const char *dir,
+                              struct deadline by, struct error *err)
+{
         if (file_remove_tree(s->tpool, dir, by, err) < 0)
                 return -1;
         if (mkdir(dir, 0755) < 0)
                 return error_system(err, errno, "making the instance's folder %s", dir);
-        if (make_root_disk(s, req, base, dir, by, err) < 0 || write_info(s, dir, format, by, err) < 0 ||
-            make_console_log(dir, err) < 0)
+        for (unsigned k = 0; k < plan->n; k++)
+                if (make_disk(s, req, base, dir, &plan->disks[k], by, err) < 0)
+                        return -1;
+        if (write_info(s, dir, plan, by, err) < 0)
                 return -1;
-        return req->config_drive ? config_drive_create(s, req, dir, drive, by, err) : 0;
+        return make_console_log(dir, err);
+}
+
+static void YIELDS remove_failed(struct disk_store *s, const char *dir)
+{
+        struct error ignored = {};
+
+        green_shield_begin();
+        if (file_remove_tree(s->tpool, dir, deadline_in_s(CLEANUP_TIMEOUT_S), &ignored) < 0)
+                log_warning("%s; leaving it behind", ignored.text);
+        green_shield_end();
 }
 
 int disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
@@ -251,15 +201,14 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
         int64_t root_bytes = req->instance->flavor.root_gb * GIB;
         CLEANUP(freep) char *dir = NULL;
         struct base_image base = {};
+        struct disk_plan plan;
         int r;
 
-        if (check_request(req, err) < 0)
+        if (check_request(req, err) < 0 ||
+            disk_plan_make(req->instance, req->devices, req->config_drive, &plan, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, req->instance->uuid);
         if (check_not_in_use(dir, err) < 0)
-                return -1;
-        if (describe(s, req->instance, dir, s->use_cow_images ? "qcow2" : "raw", req->config_drive, into,
-                     err) < 0)
                 return -1;
         if (cache_get(s, req->image, req->caller, &base, by, err) < 0)
                 return -1;
@@ -270,44 +219,37 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
                               " bytes, image is %" PRId64 " bytes.",
                               root_bytes, base.virtual_size);
         else
-                r = fill_folder(s, req, &base, dir, by, err);
+                r = fill_folder(s, req, &plan, &base, dir, by, err);
         free(base.path);
         if (r < 0) {
-                struct error ignored = {};
-
-                green_shield_begin();
-                if (file_remove_tree(s->tpool, dir, deadline_in_s(CLEANUP_TIMEOUT_S), &ignored) < 0)
-                        log_warning("%s; leaving it behind", ignored.text);
-                green_shield_end();
+                remove_failed(s, dir);
+                return -1;
         }
-        return r;
+        guest_spec_forget_disks(into);
+        for (unsigned k = 0; k < plan.n; k++)
+                add_disk(s, into, dir, &plan.disks[k], new_format(s));
+        into->console_log = xasprintf("%s/console.log", dir);
+        return 0;
 }
 
 /* ---- finding again ---- */
 
-static int YIELDS read_format(struct disk_store *s, const char *dir, char *buf, size_t size,
-                              struct deadline by, struct error *err)
+static int YIELDS read_info(struct disk_store *s, const char *dir, struct jval **ret, struct deadline by,
+                            struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/disk.info", dir);
-        CLEANUP(freep) char *disk = xasprintf("%s/disk", dir);
         CLEANUP(freep) char *text = NULL;
         struct error parse = {};
-        struct jval *o;
         size_t len;
 
         if (file_read(s->tpool, path, INFO_MAX, &text, &len, by, err) < 0) {
                 if (err->code == ERR_NOT_FOUND)
                         error_set(err, NOVA_INVALID_DISK_INFO,
-                                  "%s is missing: the disk's format is not known", path);
+                                  "%s is missing: the formats of the disks are not known", path);
                 return -1;
         }
-        o = jval_parse(text, len, &parse);
-        snprintf(buf, size, "%s", jval_get_text(o, disk, ""));
-        jval_unref(o);
-        if (strcmp(buf, "qcow2") != 0 && strcmp(buf, "raw") != 0)
-                return error_set(err, NOVA_INVALID_DISK_INFO, "%s does not say qcow2 or raw for %s", path,
-                                 disk);
-        return 0;
+        *ret = jval_parse(text, len, &parse);
+        return *ret ? 0 : error_set(err, NOVA_INVALID_DISK_INFO, "%s: %.300s", path, parse.text);
 }
 
 static int YIELDS keep_base(struct disk_store *s, const struct disks_request *req, const char *disk,
@@ -320,28 +262,55 @@ static int YIELDS keep_base(struct disk_store *s, const struct disks_request *re
         return base ? cache_keep(s, base, req->instance->image_ref, req->caller, by, err) : 0;
 }
 
+/* The disk is there with all it needs. *ret_format is borrowed from info. */
+static int YIELDS check_disk(struct disk_store *s, const struct disks_request *req, const char *dir,
+                             const struct planned_disk *d, const struct jval *info, const char **ret_format,
+                             struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *disk = path_of(dir, d);
+
+        *ret_format = "raw";
+        if (d->role == DISK_CONFIG_DRIVE)
+                return 0;
+        if (access(disk, F_OK) < 0)
+                return error_set(err, NOVA_INVALID_DISK_INFO, "%s disk %s is missing",
+                                 d->role == DISK_ROOT ? "the root" : "the", disk);
+        *ret_format = jval_get_text(info, disk, "");
+        if (strcmp(*ret_format, "raw") == 0)
+                return 0;
+        if (strcmp(*ret_format, "qcow2") != 0)
+                return error_set(err, NOVA_INVALID_DISK_INFO, "%s/disk.info does not say qcow2 or raw for %s",
+                                 dir, disk);
+        return d->role == DISK_ROOT ? keep_base(s, req, disk, by, err) : blank_disk_check(s, disk, by, err);
+}
+
 int disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *dir = NULL;
-        CLEANUP(freep) char *disk = NULL;
         CLEANUP(freep) char *drive = NULL;
-        char format[16];
+        CLEANUP(jval_unrefp) struct jval *info = NULL;
+        struct disk_plan plan;
 
         if (check_uuid(req->instance->uuid, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, req->instance->uuid);
-        disk = xasprintf("%s/disk", dir);
         drive = xasprintf("%s/disk.config", dir);
-        if (access(disk, F_OK) < 0)
-                return error_set(err, NOVA_INVALID_DISK_INFO, "the root disk %s is missing", disk);
-        if (read_format(s, dir, format, sizeof(format), by, err) < 0)
+        if (disk_plan_make(req->instance, req->devices, access(drive, F_OK) == 0, &plan, err) < 0 ||
+            read_info(s, dir, &info, by, err) < 0)
                 return -1;
-        if (strcmp(format, "qcow2") == 0 && keep_base(s, req, disk, by, err) < 0)
-                return -1;
-        if (make_console_log(dir, err) < 0)
-                return -1;
-        return describe(s, req->instance, dir, format, access(drive, F_OK) == 0, into, err);
+        guest_spec_forget_disks(into);
+        for (unsigned k = 0; k < plan.n; k++) {
+                const char *format;
+
+                if (check_disk(s, req, dir, &plan.disks[k], info, &format, by, err) < 0) {
+                        guest_spec_forget_disks(into);
+                        return -1;
+                }
+                add_disk(s, into, dir, &plan.disks[k], format);
+        }
+        into->console_log = xasprintf("%s/console.log", dir);
+        return make_console_log(dir, err);
 }
 
 /* ---- removing, reading ---- */
@@ -408,6 +377,8 @@ struct disk_store *disk_store_new(const struct disk_store_options *opt, struct e
         s->cache_path = xasprintf("%s/%s", opt->instances_path, opt->cache_name ? opt->cache_name : "_base");
         s->locks_path = xasprintf("%s/locks", opt->instances_path);
         s->mkisofs_cmd = xstrdup(opt->mkisofs_cmd ? opt->mkisofs_cmd : "genisoimage");
+        s->default_ephemeral_format =
+                xstrdup(opt->default_ephemeral_format ? opt->default_ephemeral_format : "");
         s->force_raw_images = opt->force_raw_images;
         s->use_cow_images = opt->use_cow_images;
         s->max_concurrent_ops = opt->max_concurrent_ops;
@@ -431,5 +402,6 @@ void disk_store_free(struct disk_store *s)
         free(s->cache_path);
         free(s->locks_path);
         free(s->mkisofs_cmd);
+        free(s->default_ephemeral_format);
         free(s);
 }

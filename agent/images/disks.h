@@ -2,7 +2,7 @@
  * agent/images/disks.h: the files of instances: cached base images, root disks, config drives, console logs
  * (nova-contract 7.3, 7.4).
  *
- *      instances_path/<uuid>/disk, disk.info, disk.config, console.log
+ *      instances_path/<uuid>/disk, disk.local, disk.eph<N>, disk.swap, disk.info, disk.config, console.log
  *      instances_path/_base/<sha1 of the image id>     fetched once, shared as backing file
  *      instances_path/locks/nova-<name>                held while a base is fetched; excludes other processes
  * too
@@ -10,7 +10,8 @@
  * All calls yield: file work runs in the tpool, qemu-img and mkisofs as subprocesses. Errors:
  * NOVA_FLAVOR_DISK_SMALLER_THAN_IMAGE, NOVA_FLAVOR_DISK_SMALLER_THAN_MIN_DISK, NOVA_IMAGE_NOT_ACTIVE,
  * NOVA_IMAGE_NOT_FOUND, NOVA_IMAGE_UNACCEPTABLE (the image does not hold what it says, or names other files),
- * NOVA_INVALID_DISK_INFO, NOVA_NOT_IMPLEMENTED (ephemeral and swap disks), ERR_SYSTEM, ERR_TIMEOUT.
+ * NOVA_INVALID_DISK_INFO, ERR_SYSTEM, ERR_EXIT (of mkfs, mkswap, qemu-img), ERR_TIMEOUT, and those of
+ * disk_plan.h.
  */
 #pragma once
 
@@ -22,14 +23,15 @@
 struct disk_store;
 
 struct disk_store_options {
-        const char *instances_path;  /* created with mode 0755 when missing */
-        const char *cache_name;      /* [image_cache] subdirectory_name; NULL: "_base" */
-        const char *mkisofs_cmd;     /* NULL: genisoimage */
-        bool force_raw_images;       /* nova's default: true */
-        bool use_cow_images;         /* false: a full raw copy instead of an overlay */
-        unsigned max_concurrent_ops; /* fetches and conversions at once; 0: no bound */
-        struct image_source *images; /* borrowed */
-        struct tpool *tpool;         /* borrowed */
+        const char *instances_path;           /* created with mode 0755 when missing */
+        const char *cache_name;               /* [image_cache] subdirectory_name; NULL: "_base" */
+        const char *mkisofs_cmd;              /* NULL: genisoimage */
+        const char *default_ephemeral_format; /* NULL or "": by the guest's system */
+        bool force_raw_images;                /* nova's default: true */
+        bool use_cow_images;                  /* false: a full raw copy instead of an overlay */
+        unsigned max_concurrent_ops;          /* fetches and conversions at once; 0: no bound */
+        struct image_source *images;          /* borrowed */
+        struct tpool *tpool;                  /* borrowed */
 };
 struct disk_store *HUB_ONLY disk_store_new(const struct disk_store_options *opt, struct error *err);
 void HUB_ONLY disk_store_free(struct disk_store *s); /* no call may be running; NULL allowed */
@@ -41,9 +43,10 @@ struct injected_file {
 };
 
 struct disks_request {
-        const struct instance *instance; /* uuid, flavor, root_device_name, system_metadata image_hw_*_bus */
-        const struct image_info *image;  /* as image_source_ops.get() gave it; only for disks_create() */
-        const struct image_caller *caller; /* for whom an image is fetched, or NULL */
+        const struct instance *instance;     /* uuid, flavor, device names, os_type, image_hw_*_bus */
+        const struct block_devices *devices; /* its rows; NULL: only a root disk */
+        const struct image_info *image;      /* as image_source_ops.get() gave it; only for disks_create() */
+        const struct image_caller *caller;   /* for whom an image is fetched, or NULL */
         bool config_drive;
         /* For the config drive; without one they are not needed. */
         const char *admin_password; /* or NULL */
@@ -53,7 +56,7 @@ struct disks_request {
 
 /*
  * Makes the instance's folder with all its files, and fills into->disks, into->n_disks and into->console_log
- * (what was there is freed). Disk names follow nova-contract 7.1.2; the caller writes them to the rows. On
+ * (what was there is freed). Disk names are those of disk_plan.h; the caller writes them to the rows. On
  * failure the folder is gone again, a base image that was fetched stays. Files left by an earlier attempt for
  * the same uuid are replaced, unless a process has that disk open: ERR_BUSY, and nothing is touched.
  */
@@ -62,8 +65,8 @@ int YIELDS disks_create(struct disk_store *s, const struct disks_request *req, s
 
 /*
  * The same description from the files that are there, for hard reboot and start. The image of the instance is
- * fetched again when the root disk's backing file is that one and missing: nova-contract 3.4. A missing root
- * disk is NOVA_INVALID_DISK_INFO. The config drive is listed when its file exists, whatever req->config_drive
+ * fetched again when the root disk's backing file is that one and missing: nova-contract 3.4. A missing disk
+ * is NOVA_INVALID_DISK_INFO. The config drive is listed when its file exists, whatever req->config_drive
  * says.
  */
 int YIELDS disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,

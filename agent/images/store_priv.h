@@ -2,12 +2,13 @@
 #pragma once
 
 #include "green/sync.h"
+#include "images/disk_plan.h"
 #include "images/disks.h"
 
 #define GIB INT64_C(1073741824)
 
 struct disk_store {
-        char *instances_path, *cache_path, *locks_path, *mkisofs_cmd;
+        char *instances_path, *cache_path, *locks_path, *mkisofs_cmd, *default_ephemeral_format;
         bool force_raw_images, use_cow_images, direct_io;
         unsigned max_concurrent_ops;
         struct green_sem heavy_ops; /* used when max_concurrent_ops > 0 */
@@ -40,6 +41,14 @@ struct named_lock *YIELDS cache_lock(struct disk_store *s, const char *name, str
 /* What attempts left that ended badly. The caller holds the lock of that name. */
 int YIELDS cache_remove_leftovers(struct disk_store *s, const char *name, struct deadline by,
                                   struct error *err);
+
+/* ---- blank.c ---- */
+
+/* An ephemeral or swap disk in the instance's folder. */
+int YIELDS blank_disk_create(struct disk_store *s, const struct instance *i, const struct planned_disk *d,
+                             const char *dir, struct deadline by, struct error *err);
+/* Is all there that such a disk (a qcow2) needs? */
+int YIELDS blank_disk_check(struct disk_store *s, const char *disk, struct deadline by, struct error *err);
 
 /* ---- config_drive.c ---- */
 

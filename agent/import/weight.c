@@ -46,7 +46,7 @@ static const struct {
           "images_type images_volume_group images_rbd_pool images_rbd_ceph_conf images_rbd_glance_* "
           "disk_prefix disk_cachemodes hw_disk_discard sparse_logical_volumes",
           NO_DISK },
-        { "DEFAULT", "preallocate_images default_ephemeral_format virt_mkfs config_drive_format", NO_DISK },
+        { "DEFAULT", "preallocate_images virt_mkfs config_drive_format", NO_DISK },
         { "ephemeral_storage_encryption", "*", "guests' disks are NOT encrypted by this agent" },
         { "libvirt", "inject_password inject_key inject_partition", NO_INJECT },
         { "libvirt", "swtpm_enabled", "guests have no TPM with this agent" },

@@ -41,7 +41,6 @@ enum instance_columns {
         COL_DELETED_AT = 1 << 14,      /* of a live row: since when it is soft-deleted */
         COL_EPHEMERAL_DEVICE = 1 << 20,
         COL_SWAP_DEVICE = 1 << 21,
-        COL_DEVICE_NAMES = COL_ROOT_DEVICE_NAME | COL_EPHEMERAL_DEVICE | COL_SWAP_DEVICE,
         COL_STATES = COL_VM_STATE | COL_TASK_STATE | COL_POWER_STATE,
 };
 

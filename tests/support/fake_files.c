@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "images/cache_pass.h"
+#include "images/disk_plan.h"
 
 #define FOLDERS_MAX 64
 
@@ -137,16 +138,28 @@ const char *fake_files_admin_password(void)
         return password;
 }
 
-static void fill(const struct disks_request *req, struct guest_spec *into)
+static int fill(const struct disks_request *req, struct guest_spec *into, struct error *err)
 {
-        into->disks = NEW(struct guest_disk);
-        into->n_disks = 1;
-        into->disks[0] = (struct guest_disk){ .path = xasprintf("/fake/%s/disk", req->instance->uuid),
-                                              .format = xstrdup("qcow2"),
-                                              .cache = xstrdup("none"),
-                                              .target = xstrdup("vda"),
-                                              .bus = xstrdup("virtio") };
+        struct disk_plan disks;
+
+        if (disk_plan_make(req->instance, req->devices, req->config_drive, &disks, err) < 0)
+                return -1;
+        guest_spec_forget_disks(into);
+        into->disks = xcalloc(disks.n, sizeof(*into->disks));
+        for (; into->n_disks < disks.n; into->n_disks++) {
+                const struct planned_disk *d = &disks.disks[into->n_disks];
+
+                into->disks[into->n_disks] = (struct guest_disk){
+                        .path = xasprintf("/fake/%s/%s", req->instance->uuid, d->file),
+                        .format = xstrdup(d->cdrom ? "raw" : "qcow2"),
+                        .cache = xstrdup("none"),
+                        .target = xstrdup(d->target),
+                        .bus = xstrdup(d->bus),
+                        .cdrom = d->cdrom,
+                };
+        }
         into->console_log = xasprintf("/fake/%s/console.log", req->instance->uuid);
+        return 0;
 }
 
 int disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
@@ -160,8 +173,7 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
                 fake_files_add(req->instance->uuid);
         config_drives += req->config_drive;
         snprintf(password, sizeof(password), "%s", req->admin_password ? req->admin_password : "");
-        fill(req, into);
-        return 0;
+        return fill(req, into, err);
 }
 
 int disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
@@ -171,8 +183,7 @@ int disks_load(struct disk_store *s, const struct disks_request *req, struct gue
                 return -1;
         if (!fake_files_exist(req->instance->uuid))
                 return error_set(err, NOVA_INVALID_DISK_INFO, "the root disk is missing");
-        fill(req, into);
-        return 0;
+        return fill(req, into, err);
 }
 
 int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)

@@ -14,7 +14,8 @@
 
 struct fake_row {
         struct instance *i; /* NULL: free */
-        struct block_device root;
+        struct block_device root, more[3];
+        unsigned n_more;
         char *actions[8]; /* request ids, oldest first */
         unsigned n_actions;
         char *events[32];
@@ -91,6 +92,17 @@ static struct fake_row *find(const char *uuid)
         return NULL;
 }
 
+static void free_disk(struct block_device *d)
+{
+        free(d->source_type);
+        free(d->destination_type);
+        free(d->guest_format);
+        free(d->device_type);
+        free(d->disk_bus);
+        free(d->device_name);
+        free(d->image_id);
+}
+
 static void clear_row(struct fake_row *r)
 {
         instance_free(r->i);
@@ -98,11 +110,9 @@ static void clear_row(struct fake_row *r)
                 free(r->actions[k]);
         for (unsigned k = 0; k < r->n_events; k++)
                 free(r->events[k]);
-        free(r->root.source_type);
-        free(r->root.destination_type);
-        free(r->root.device_name);
-        free(r->root.device_type);
-        free(r->root.disk_bus);
+        free_disk(&r->root);
+        for (unsigned k = 0; k < r->n_more; k++)
+                free_disk(&r->more[k]);
         free(r->network_info);
         *r = (struct fake_row){};
 }
@@ -373,6 +383,8 @@ int store_instance_save(struct store *s, const struct instance *i, unsigned colu
                 strbuf_addf(&journal, " task_state=%s", or_null(task_state_name(row->task_state)));
         }
         SAVE_TEXT(COL_ROOT_DEVICE_NAME, root_device_name)
+        SAVE_TEXT(COL_EPHEMERAL_DEVICE, default_ephemeral_device)
+        SAVE_TEXT(COL_SWAP_DEVICE, default_swap_device)
         SAVE_TEXT(COL_CONFIG_DRIVE, config_drive)
         SAVE_TIME(COL_LAUNCHED_AT, launched_at)
         SAVE_TIME(COL_TERMINATED_AT, terminated_at)
@@ -463,27 +475,48 @@ int store_instance_soft_delete(struct store *s, const struct instance *i, struct
         return 0;
 }
 
+struct block_device *fake_store_add_disk(const char *uuid, const char *source, const char *destination,
+                                         const char *format, int64_t size)
+{
+        struct fake_row *r = find(uuid);
+        struct block_device *d = &r->more[r->n_more++];
+
+        *d = (struct block_device){ .id = r->root.id + 100 * r->n_more,
+                                    .boot_index = -1,
+                                    .volume_size = size,
+                                    .source_type = xstrdup(source),
+                                    .destination_type = xstrdup(destination),
+                                    .guest_format = xstrdup(format) };
+        return d;
+}
+
+static void copy_disk(struct block_device *to, const struct block_device *from)
+{
+        *to = *from;
+        to->source_type = xstrdup(from->source_type);
+        to->destination_type = xstrdup(from->destination_type);
+        to->guest_format = xstrdup(from->guest_format);
+        to->device_type = xstrdup(from->device_type);
+        to->disk_bus = xstrdup(from->disk_bus);
+        to->device_name = xstrdup(from->device_name);
+        to->image_id = xstrdup(from->image_id);
+}
+
 int store_block_devices(struct store *s, const char *uuid, struct block_devices *ret, struct deadline by,
                         struct error *err)
 {
         struct fake_row *r;
-        struct block_device *d;
 
         if (begin(__func__, by, err) < 0)
                 return -1;
         r = find(uuid);
         if (!r)
                 return not_found(uuid, err);
-        ret->items = d = NEW(struct block_device);
-        ret->n = 1;
-        *d = r->root;
-        d->source_type = xstrdup(r->root.source_type);
-        d->destination_type = xstrdup(r->root.destination_type);
-        d->guest_format = xstrdup(r->root.guest_format);
-        d->device_type = xstrdup(r->root.device_type);
-        d->disk_bus = xstrdup(r->root.disk_bus);
-        d->device_name = xstrdup(r->root.device_name);
-        d->image_id = xstrdup(r->root.image_id);
+        ret->n = 1 + r->n_more;
+        ret->items = xcalloc(ret->n, sizeof(*ret->items));
+        copy_disk(&ret->items[0], &r->root);
+        for (unsigned k = 0; k < r->n_more; k++)
+                copy_disk(&ret->items[1 + k], &r->more[k]);
         return 0;
 }
 
@@ -505,21 +538,34 @@ int store_network_info(struct store *s, const char *uuid, char **ret, unsigned *
         return 0;
 }
 
+static struct block_device *find_disk(int64_t id)
+{
+        for (unsigned r = 0; r < ROWS_MAX; r++) {
+                if (rows[r].i && rows[r].root.id == id)
+                        return &rows[r].root;
+                for (unsigned k = 0; k < rows[r].n_more; k++)
+                        if (rows[r].more[k].id == id)
+                                return &rows[r].more[k];
+        }
+        return NULL;
+}
+
 int store_block_device_save(struct store *s, const struct block_device *b, struct deadline by,
                             struct error *err)
 {
+        struct block_device *d;
+
         if (begin(__func__, by, err) < 0)
                 return -1;
-        for (unsigned r = 0; r < ROWS_MAX; r++) {
-                if (!rows[r].i || rows[r].root.id != b->id)
-                        continue;
-                replace_str(&rows[r].root.device_name, b->device_name);
-                replace_str(&rows[r].root.disk_bus, b->disk_bus);
-                replace_str(&rows[r].root.device_type, b->device_type);
-                strbuf_addf(&journal, "disk %s %s %s\n", b->device_name, b->disk_bus, b->device_type);
-                return 0;
-        }
-        return error_set(err, ERR_NOT_FOUND, "no block device %" PRId64, b->id);
+        d = find_disk(b->id);
+        if (!d)
+                return error_set(err, ERR_NOT_FOUND, "no block device %" PRId64, b->id);
+        replace_str(&d->device_name, b->device_name);
+        replace_str(&d->disk_bus, b->disk_bus);
+        replace_str(&d->device_type, b->device_type);
+        strbuf_addf(&journal, "disk %s %s %s\n", b->device_name, b->disk_bus,
+                    b->device_type ? b->device_type : "NULL");
+        return 0;
 }
 
 int store_instance_extra_save(struct store *s, const char *uuid, const char *vcpu_model, struct deadline by,

@@ -25,6 +25,9 @@ struct instance *fake_store_any_row(const char *uuid);
 void fake_store_drop(const char *uuid);
 void fake_store_add_action(const char *uuid, const char *request_id);
 struct block_device *fake_store_root_disk(const char *uuid);
+/* One more row, at most three: "blank", "local", "swap", 512. Owned by the store. */
+struct block_device *fake_store_add_disk(const char *uuid, const char *source, const char *destination,
+                                         const char *format, int64_t size);
 /* Of the info cache, "[]" at first. NULL: its row is gone although the instance has an interface. */
 void fake_store_set_network_info(const char *uuid, const char *json);
 const struct compute_node_row *fake_store_node(void); /* NULL: none */

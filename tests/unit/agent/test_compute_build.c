@@ -140,9 +140,28 @@ GREEN_TEST(an_unknown_bus_aborts)
         instance_set_system_meta(i, "image_hw_disk_bus", "floppynet");
         build(NULL);
         ck_assert_journal(CLAIMED UNDONE "fault 500 Build of instance " UUID_A
-                                         " aborted: disk bus floppynet of the image is "
-                                         "not supported\n" GIVEN_UP("vm_state=error task_state=NULL")
-                                                 FINISHED);
+                                         " aborted: disk bus \"floppynet\" is not supported\n" GIVEN_UP(
+                                                 "vm_state=error task_state=NULL") FINISHED);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(ephemeral_and_swap_disks_are_named_in_their_rows)
+{
+        struct block_device *ephemeral, *swap;
+        struct instance *i = begin();
+
+        ephemeral = fake_store_add_disk(UUID_A, "blank", "local", NULL, 2);
+        ephemeral->device_name = xstrdup("/dev/vdx"); /* what users want counts only for the root disk */
+        swap = fake_store_add_disk(UUID_A, "blank", "local", "swap", 512);
+        build(NULL);
+        ck_assert_int_eq(i->vm_state, VM_ACTIVE);
+        ck_assert_str_eq(fake_store_root_disk(UUID_A)->device_name, "/dev/vda");
+        ck_assert_str_eq(ephemeral->device_name, "/dev/vdb");
+        ck_assert_str_eq(ephemeral->device_type, "disk");
+        ck_assert_str_eq(swap->device_name, "/dev/vdc");
+        ck_assert_str_eq(swap->disk_bus, "virtio");
+        ck_assert_str_eq(i->default_swap_device, "/dev/vdc");
+        ck_assert_ptr_null(i->default_ephemeral_device); /* only without a row of its own */
         compute_fixture_stop(&f);
 }
 
@@ -459,6 +478,7 @@ GREEN_SUITE("compute-build", a_build_writes_each_step, a_config_drive_is_made_an
             a_config_drive_that_was_asked_for_stays_as_it_was_written,
             hostile_names_reach_the_driver_as_they_are, a_device_name_that_makes_no_sense_is_replaced,
             the_image_chooses_the_bus, an_unknown_bus_aborts,
+            ephemeral_and_swap_disks_are_named_in_their_rows,
             an_unknown_image_without_retry_is_an_error_with_its_reason,
             a_failed_build_with_retry_goes_back_to_conductor, without_a_conductor_the_fault_says_so,
             errors_of_the_list_abort_although_a_retry_is_allowed, too_little_memory_for_the_image_aborts,

@@ -454,6 +454,22 @@ GREEN_TEST(an_interface_that_cannot_be_plugged_leaves_the_guest_running)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(an_attached_volume_leaves_the_guest_running)
+{
+        struct compute_fixture f;
+        struct compute_call c;
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_REBOOTING_HARD, POWER_RUNNING);
+        fake_store_add_disk(UUID_A, "volume", "volume", NULL, 1)->device_name = xstrdup("/dev/vdb");
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_ok(compute_reboot(f.m, &c, true, &err), err);
+        ck_assert_ptr_nonnull(strstr(fake_store_journal(), "block device 1 (/dev/vdb) is a volume"));
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "hard_reboot"), 0);
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(a_start_without_the_cache_is_refused)
 {
         struct compute_fixture f;
@@ -526,6 +542,7 @@ UNIT_SUITE("compute-guestspec", what_cannot_be_given_is_refused_by_name,
            open_vswitch_is_told_the_port, a_macvtap_needs_its_device_and_mode,
            interfaces_that_cannot_be_plugged_are_refused_by_name, a_cache_that_makes_no_sense_is_an_error,
            hard_reboot_and_start_keep_the_interfaces,
-           an_interface_that_cannot_be_plugged_leaves_the_guest_running, a_start_without_the_cache_is_refused,
+           an_interface_that_cannot_be_plugged_leaves_the_guest_running,
+           an_attached_volume_leaves_the_guest_running, a_start_without_the_cache_is_refused,
            a_build_that_wants_networks_is_refused_unless_it_has_them,
            what_a_flavor_asks_for_in_vain_ends_in_the_fault)
