@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
@@ -143,17 +144,29 @@ enum ctl_exit ctl_status(struct ctl *c)
 
 /* ---- instances ---- */
 
+/* Is there something to say in the column of what is done? */
+static bool is_any_busy(const struct jval *list)
+{
+        for (size_t i = 0; i < jval_len(list); i++)
+                if (!jval_is_null(jval_get(jval_at(list, i), "doing")))
+                        return true;
+        return false;
+}
+
 enum ctl_exit ctl_instances(struct ctl *c)
 {
-        static const char *const headers[] = { "UUID",   "NAME",    "DOMAIN", "!STATE",  "TASK",
-                                               "!POWER", "!ACTUAL", "#VCPUS", "#MEMORY", NULL };
+        const char *headers[] = { "UUID",    "NAME",   "DOMAIN",  "!STATE", "TASK", "!POWER",
+                                  "!ACTUAL", "#VCPUS", "#MEMORY", "DOING",  NULL };
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
         enum ctl_exit status = ask(c, "instances", &answer);
         const struct jval *list = jval_get(answer, "instances");
+        bool busy = is_any_busy(list);
         struct table t;
 
         if (!for_people(c, status, answer))
                 return status;
+        if (!busy)
+                headers[ARRAY_SIZE(headers) - 2] = NULL;
         table_begin(&t, headers);
         for (size_t i = 0; i < jval_len(list); i++) {
                 const struct jval *one = jval_at(list, i);
@@ -167,6 +180,8 @@ enum ctl_exit ctl_instances(struct ctl *c)
                 text_cell(&t, one, "hypervisor_state");
                 int_cell(&t, one, "vcpus");
                 table_cellf(&t, "%lld MB", (long long)jval_get_int(one, "memory_mb", 0));
+                if (busy)
+                        text_cell(&t, one, "doing");
         }
         table_print(&t, "no instances on this host (\"compute-agentctl boot\" makes one)");
         return CTL_OK;

@@ -179,6 +179,31 @@ static const char *state_of(const struct guest_list *guests, bool known, const c
         return known ? "absent" : NULL;
 }
 
+struct doing {
+        const char *uuid;
+        struct jval *text; /* NULL: nothing */
+};
+
+/* A build is there twice while it begins, the one that works comes later. */
+static void take_doing(const struct compute_running *r, void *arg)
+{
+        struct doing *d = arg;
+
+        if (strcmp(r->uuid, d->uuid) != 0)
+                return;
+        jval_unref(d->text);
+        d->text = jval_new_text(r->doing);
+}
+
+static struct jval *HUB_ONLY what_is_done(const struct admin_sources *s, const char *uuid)
+{
+        struct doing d = { .uuid = uuid };
+
+        if (s->manager)
+                compute_manager_foreach_running(s->manager, take_doing, &d);
+        return d.text ? d.text : jval_new_null();
+}
+
 static struct jval *instance_row(const struct instance *i, const char *domain_name, const char *state)
 {
         struct jval *row = jval_new_object();
@@ -212,9 +237,12 @@ int admin_instances(const struct admin_sources *s, struct jval **ret, struct err
         list = jval_new_array();
         for (unsigned i = 0; i < rows.n; i++) {
                 const struct instance *row = rows.items[i];
+                struct jval *one;
                 char CLEANUP(freep) *name = instance_domain_name(row, s->conf->instance_name_template);
 
-                jval_push(list, instance_row(row, name, state_of(&guests, known, row->uuid)));
+                one = instance_row(row, name, state_of(&guests, known, row->uuid));
+                jval_set(one, "doing", what_is_done(s, row->uuid));
+                jval_push(list, one);
         }
         guest_list_free(&guests);
         instance_list_free(&rows);

@@ -208,6 +208,13 @@ GREEN_TEST_REAL(instances_are_shown_beside_what_the_hypervisor_says)
         ck_assert(jval_is_null(jval_get(jval_at(list, 0), "task_state")));
         ck_assert_str_eq(text_at(list, 1, "hypervisor_state"), "absent");
         ck_assert_str_eq(text_at(list, 1, "task_state"), "deleting");
+        ck_assert(jval_is_null(jval_get(jval_at(list, 0), "doing"))); /* there is no manager yet */
+        jval_unref(answer);
+        w.sources.manager = (struct compute_manager *)&w; /* only passed on */
+        answer = ask("instances");
+        list = jval_get(answer, "instances");
+        ck_assert_str_eq(text_at(list, 0, "doing"), "spawning");
+        ck_assert(jval_is_null(jval_get(jval_at(list, 1), "doing")));
         finish();
 }
 
