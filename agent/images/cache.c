@@ -67,9 +67,10 @@ static int YIELDS use_base(struct disk_store *s, const char *path, struct base_i
         if (utimensat(AT_FDCWD, path, NULL, 0) < 0 && errno != ENOENT)
                 log_warning("renewing the time of base image %s: %s", path, strerror(errno));
         if (file_inspect(s->tpool, path, &header, by, err) < 0) {
-                if (err->code == NOVA_IMAGE_UNACCEPTABLE)
-                        err->code = NOVA_INVALID_DISK_INFO;
-                return -1;
+                if (err->code != NOVA_IMAGE_UNACCEPTABLE)
+                        return -1;
+                err->code = NOVA_INVALID_DISK_INFO;
+                return error_while(err, "base image %s cannot be used", path);
         }
         if (s->force_raw_images && !is_raw(&header))
                 return error_set(err, NOVA_INVALID_DISK_INFO,
@@ -96,7 +97,9 @@ static int YIELDS put_in_place(struct disk_store *s, const struct attempt *a, co
         struct image_header header, raw;
 
         if (file_inspect(s->tpool, part, &header, by, err) < 0)
-                return error_while(err, "image %s", image->id);
+                return error_while(
+                        err, err->code == NOVA_IMAGE_UNACCEPTABLE ? "Image %s is unacceptable" : "image %s",
+                        image->id);
         if (!format_fits(image->disk_format, header.format))
                 return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
                                  "Image %s is unacceptable: it is said to be %s, but its data is %s",

@@ -55,6 +55,17 @@ static int check_uuid(const char *uuid, struct error *err)
         return uuid_is(uuid) ? 0 : error_set(err, NOVA_INVALID_INPUT, "\"%.64s\" is no uuid", uuid);
 }
 
+/* What nova boots, too, but by other ways than a disk (iso), is not here. */
+static bool is_bootable(const char *disk_format)
+{
+        static const char *const formats[] = { "raw", "qcow2", "vmdk", "vdi", "vhd", "vpc", "ami" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+                if (strcmp(disk_format, formats[i]) == 0)
+                        return true;
+        return false;
+}
+
 static int check_request(const struct disks_request *req, struct error *err)
 {
         const struct instance *i = req->instance;
@@ -66,8 +77,12 @@ static int check_request(const struct disks_request *req, struct error *err)
                 return error_set(err, NOVA_IMAGE_NOT_FOUND, "the instance has no image to boot from");
         if (image->status && strcmp(image->status, "active") != 0)
                 return error_set(err, NOVA_IMAGE_NOT_ACTIVE, "Image %s is not active.", image->id);
-        if (strcmp(image->disk_format, "iso") == 0)
-                return error_set(err, NOVA_NOT_IMPLEMENTED, "booting from an ISO image is not supported");
+        if (!is_bootable(image->disk_format))
+                return error_set(
+                        err, NOVA_NOT_IMPLEMENTED,
+                        "Image %s cannot be booted by this agent: its disk format is %.32s, and only "
+                        "raw, qcow2, vmdk, vdi, vhd and ami are supported",
+                        image->id, *image->disk_format ? image->disk_format : "not known");
         if (i->flavor.root_gb > 0 && image->min_disk_gb > i->flavor.root_gb)
                 return error_set(
                         err, NOVA_FLAVOR_DISK_SMALLER_THAN_MIN_DISK,

@@ -57,18 +57,16 @@ static bool begins(const struct head *h, size_t at, const char *magic, size_t le
 }
 #define BEGINS(h, at, literal) begins(h, at, literal, sizeof(literal) - 1)
 
-static int refuse(struct error *err, const char *path, const char *why)
+/* Whoever asked says which image it is: the file's name means nothing to a user. */
+static int refuse(struct error *err, const char *why)
 {
-        const char *name = strrchr(path, '/');
-
-        return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "image file %s is not acceptable: %s",
-                         name ? name + 1 : path, why);
+        return error_set(err, NOVA_IMAGE_UNACCEPTABLE, "%s", why);
 }
 
-static int set_size(struct image_header_facts *f, const struct head *h, uint64_t size, struct error *err)
+static int set_size(struct image_header_facts *f, uint64_t size, struct error *err)
 {
         if (size > (uint64_t)VIRTUAL_MAX)
-                return refuse(err, h->path, "its disk would be larger than 64 TiB");
+                return refuse(err, "its disk would be larger than 64 TiB");
         f->virtual_size = (int64_t)size;
         return 0;
 }
@@ -89,8 +87,7 @@ static int qcow2_extensions(struct image_header_facts *f, const struct head *h, 
                 if (type == 0)
                         return 0;
                 if (len > end - at - 8)
-                        return refuse(err, h->path,
-                                      "a header extension of the qcow2 is longer than its cluster");
+                        return refuse(err, "a header extension of the qcow2 is longer than its cluster");
                 if (type == 0x44415441) /* name of the data file */
                         f->data_file = true;
                 else if (type == 0x0537be77) /* LUKS header */
@@ -107,30 +104,30 @@ static int read_qcow2(struct image_header_facts *f, const struct head *h, struct
         size_t header_len = 72, end;
 
         if (h->len < 104)
-                return refuse(err, h->path, "the qcow2 header is cut off");
+                return refuse(err, "the qcow2 header is cut off");
         version = be32(h->data + 4);
         cluster_bits = be32(h->data + 20);
         if (version != 2 && version != 3)
-                return refuse(err, h->path, "only versions 2 and 3 of qcow2 are supported");
+                return refuse(err, "only versions 2 and 3 of qcow2 are supported");
         if (cluster_bits < 9 || cluster_bits > 21)
-                return refuse(err, h->path, "the qcow2 has an impossible cluster size");
+                return refuse(err, "the qcow2 has an impossible cluster size");
         if (version == 3) {
                 incompatible = be64(h->data + 72);
                 header_len = be32(h->data + 100);
         }
         if (incompatible & ~(uint64_t)QCOW2_KNOWN)
-                return refuse(err, h->path, "the qcow2 needs features that are not known here");
+                return refuse(err, "the qcow2 needs features that are not known here");
         if (header_len < (version == 3 ? 104 : 72) || header_len > (1u << cluster_bits))
-                return refuse(err, h->path, "the qcow2 header has an impossible length");
+                return refuse(err, "the qcow2 header has an impossible length");
         if (be32(h->data + 36) > (32u << 20) / 8 || be32(h->data + 60) > 65536)
-                return refuse(err, h->path, "the qcow2 has tables of an absurd size");
+                return refuse(err, "the qcow2 has tables of an absurd size");
         f->backing_file = be64(h->data + 8) != 0 || be32(h->data + 16) != 0;
         f->data_file = incompatible & QCOW2_DATA_FILE;
         f->encrypted = be32(h->data + 32) != 0;
         end = h->len < (1u << cluster_bits) ? h->len : 1u << cluster_bits;
         if (qcow2_extensions(f, h, header_len, end, err) < 0)
                 return -1;
-        return set_size(f, h, be64(h->data + 24), err);
+        return set_size(f, be64(h->data + 24), err);
 }
 
 /* ---- vmdk ---- */
@@ -145,7 +142,7 @@ static int vmdk_descriptor(const struct head *h, uint64_t offset, uint64_t len, 
         ssize_t n;
 
         if (len == 0 || len > DESCRIPTOR_MAX || offset > (uint64_t)h->file_size)
-                return refuse(err, h->path, "the vmdk has no descriptor, or one of an absurd size");
+                return refuse(err, "the vmdk has no descriptor, or one of an absurd size");
         text = xcalloc(1, len + 1);
         n = pread(h->fd, text, len, (off_t)offset);
         if (n < 0)
@@ -155,11 +152,11 @@ static int vmdk_descriptor(const struct head *h, uint64_t offset, uint64_t len, 
         for (const char *p = text; (p = strstr(p, "\nRDONLY ")) || (p = NULL); p++)
                 extents++;
         if (extents > 1 || strstr(text, "parentFileNameHint"))
-                return refuse(err, h->path, "the vmdk refers to other files");
+                return refuse(err, "the vmdk refers to other files");
         for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
                 if (strstr(text, alone[i]))
                         return 0;
-        return refuse(err, h->path, "only monolithicSparse and streamOptimized vmdk are supported");
+        return refuse(err, "only monolithicSparse and streamOptimized vmdk are supported");
 }
 
 static int read_vmdk(struct image_header_facts *f, const struct head *h, struct error *err)
@@ -167,16 +164,16 @@ static int read_vmdk(struct image_header_facts *f, const struct head *h, struct 
         uint64_t sectors, offset, len;
 
         if (h->len < 512)
-                return refuse(err, h->path, "the vmdk header is cut off");
+                return refuse(err, "the vmdk header is cut off");
         sectors = le64(h->data + 12);
         offset = le64(h->data + 28);
         len = le64(h->data + 36);
         if (sectors > (uint64_t)VIRTUAL_MAX / 512 || offset > (uint64_t)VIRTUAL_MAX / 512 ||
             len > DESCRIPTOR_MAX)
-                return refuse(err, h->path, "the vmdk has absurd sizes");
+                return refuse(err, "the vmdk has absurd sizes");
         if (vmdk_descriptor(h, offset * 512, len * 512, err) < 0)
                 return -1;
-        return set_size(f, h, sectors * 512, err);
+        return set_size(f, sectors * 512, err);
 }
 
 /* ---- vhd, vdi ---- */
@@ -187,8 +184,8 @@ static int read_vhd(struct image_header_facts *f, const struct head *h, const un
         uint32_t type = be32(footer + 60);
 
         if (type != 2 && type != 3) /* fixed, dynamic; 4 has a parent */
-                return refuse(err, h->path, "only fixed and dynamic vhd are supported");
-        return set_size(f, h, be64(footer + 48), err);
+                return refuse(err, "only fixed and dynamic vhd are supported");
+        return set_size(f, be64(footer + 48), err);
 }
 
 static int read_vdi(struct image_header_facts *f, const struct head *h, struct error *err)
@@ -196,11 +193,11 @@ static int read_vdi(struct image_header_facts *f, const struct head *h, struct e
         uint32_t type;
 
         if (h->len < 512)
-                return refuse(err, h->path, "the vdi header is cut off");
+                return refuse(err, "the vdi header is cut off");
         type = le32(h->data + 76);
         if (type != 1 && type != 2) /* dynamic, static; others have a parent */
-                return refuse(err, h->path, "only dynamic and static vdi are supported");
-        return set_size(f, h, le64(h->data + 368), err);
+                return refuse(err, "only dynamic and static vdi are supported");
+        return set_size(f, le64(h->data + 368), err);
 }
 
 /* ---- which one ---- */
@@ -242,7 +239,7 @@ static int identify(struct image_header_facts *f, const struct head *h, struct e
 
         if (other) {
                 snprintf(why, sizeof(why), "format %s is not supported", other);
-                return refuse(err, h->path, why);
+                return refuse(err, why);
         }
         if (BEGINS(h, 0, "QFI\xfb"))
                 return name_it(f, "qcow2") < 0 ? -1 : read_qcow2(f, h, err);
@@ -256,7 +253,7 @@ static int identify(struct image_header_facts *f, const struct head *h, struct e
             memcmp(footer, "conectix", 8) == 0)
                 return name_it(f, "vhd") < 0 ? -1 : read_vhd(f, h, footer, err);
         name_it(f, BEGINS(h, 32769, "CD001") ? "iso" : "raw");
-        return set_size(f, h, (uint64_t)h->file_size, err);
+        return set_size(f, (uint64_t)h->file_size, err);
 }
 
 int image_header_facts(const char *path, struct image_header_facts *ret, struct error *err)
@@ -273,7 +270,7 @@ int image_header_facts(const char *path, struct image_header_facts *ret, struct 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_system(err, errno, "opening %s", path);
         if (!S_ISREG(st.st_mode))
-                return refuse(err, path, "it is not a regular file");
+                return refuse(err, "it is not a regular file");
         data = xmalloc(HEAD_MAX);
         n = pread(fd, data, HEAD_MAX, 0);
         if (n < 0)
@@ -296,11 +293,11 @@ int image_header_inspect(const char *path, struct image_header *ret, struct erro
         if (image_header_facts(path, &f, err) < 0)
                 return -1;
         if (f.backing_file)
-                return refuse(err, path, "it has a backing file");
+                return refuse(err, "it has a backing file");
         if (f.data_file)
-                return refuse(err, path, "it has a data file of its own");
+                return refuse(err, "it has a data file of its own");
         if (f.encrypted)
-                return refuse(err, path, "it is encrypted");
+                return refuse(err, "it is encrypted");
         memcpy(ret->format, f.format, sizeof(ret->format));
         ret->virtual_size = f.virtual_size;
         return 0;

@@ -73,7 +73,8 @@ int YIELDS image_local_list(const char *dir, struct image_info **ret, unsigned *
 
 /*
  * Looks at the first bytes of a file: "raw", "qcow2", "vmdk", ... and for qcow2 refuses backing files, data
- * files and absurd sizes (CVE-2024-32498) with NOVA_IMAGE_UNACCEPTABLE. Blocks shortly: worker threads.
+ * files and absurd sizes (CVE-2024-32498) with NOVA_IMAGE_UNACCEPTABLE, whose text is only the reason: "it
+ * has a backing file". Blocks shortly: worker threads.
  */
 struct image_header {
         char format[16];
