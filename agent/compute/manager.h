@@ -188,6 +188,14 @@ int YIELDS compute_external_event(struct compute_manager *m, const struct comput
 enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
 int YIELDS compute_not_implemented(struct compute_manager *m, const struct compute_call *c,
                                    const char *method, unsigned wraps, struct error *err);
+/* The same for prep_resize: the migration has failed, and what it holds in placement is the instance's again.
+ */
+struct compute_migration {
+        int64_t id;
+        char uuid[UUID_LEN + 1];
+};
+int YIELDS compute_refuse_resize(struct compute_manager *m, const struct compute_call *c,
+                                 const struct compute_migration *migration, struct error *err);
 
 /* ---- for status ---- */
 

@@ -1,4 +1,4 @@
-/* agent/peers/allocations.c: what instances hold in placement: read, and removed. */
+/* agent/peers/allocations.c: what instances hold in placement: read, moved and removed. */
 #include "peers/placement_priv.h"
 
 #include <stdlib.h>
@@ -160,4 +160,40 @@ int placement_allocation_clear(struct placement *p, const char *consumer, struct
                 return 0;
         body = emptied(there.json);
         return write_allocation(p, path, body, by, err);
+}
+
+/* The consumer whom b describes with the allocations of a: what it shows of itself is what was read. */
+static struct jval *holder(const struct jval *a, const struct jval *b, struct jval *allocations)
+{
+        struct jval *body = jval_new_object();
+        const struct jval *generation = jval_get(b, "consumer_generation");
+
+        jval_set(body, "allocations", allocations);
+        jval_set_text(body, "project_id", jval_get_text(a, "project_id", ""));
+        jval_set_text(body, "user_id", jval_get_text(a, "user_id", ""));
+        /* null: one that placement does not know */
+        jval_set(body, "consumer_generation", generation ? jval_copy(generation) : jval_new_null());
+        return body;
+}
+
+int placement_allocation_move(struct placement *p, const char *from, const char *to, struct deadline by,
+                              struct error *err)
+{
+        CLEANUP(service_answer_free) struct service_answer source = {};
+        CLEANUP(service_answer_free) struct service_answer target = {};
+        CLEANUP(service_answer_free) struct service_answer a = {};
+        CLEANUP(freep) char *source_path = path_of(from), *target_path = path_of(to);
+        CLEANUP(jval_unrefp) struct jval *body = jval_new_object();
+
+        if (read_allocation(p, source_path, &source, by, err) < 0)
+                return -1;
+        if (jval_len(jval_get(source.json, "allocations")) == 0)
+                return 0;
+        if (read_allocation(p, target_path, &target, by, err) < 0)
+                return -1;
+        jval_set(body, from, holder(source.json, source.json, jval_new_object()));
+        jval_set(body, to, holder(source.json, target.json, jval_copy(jval_get(source.json, "allocations"))));
+        if (placement_call(p, "POST", "1.28", body, &a, "/allocations", by, err) < 0)
+                return -1;
+        return a.status == 204 ? 0 : unexpected(&a, "POST", "/allocations", err);
 }

@@ -2,8 +2,8 @@
  * agent/peers/placement.h: what this host tells placement, and the allocations of its instances
  * (nova-contract 6.1; microversions are those of its table).
  *
- * Allocations are read and removed here, never made: that is the scheduler's. Providers of shared storage and
- * nested providers are not looked at.
+ * Allocations are read, moved and removed here, never made: that is the scheduler's. Providers of shared
+ * storage and nested providers are not looked at.
  *
  * ERR_BUSY: a conflict that did not go away, or placement is out of order: the next audit tries again.
  */
@@ -89,3 +89,10 @@ int YIELDS placement_allocation_clear(struct placement *p, const char *consumer,
 /* It goes on elsewhere: what it holds of this provider is removed. ERR_BUSY as above. */
 int YIELDS placement_allocation_leave(struct placement *p, const char *consumer, const char *provider,
                                       struct deadline by, struct error *err);
+
+/*
+ * What one consumer holds becomes the other's, instead of what that one held. Nothing to move is success.
+ * ERR_BUSY: somebody changed one of them at this moment.
+ */
+int YIELDS placement_allocation_move(struct placement *p, const char *from, const char *to,
+                                     struct deadline by, struct error *err);

@@ -91,6 +91,19 @@ static unsigned wraps_of(const char *method)
         return 0;
 }
 
+/* The Migration that came along; false: there is none that can be used. */
+static bool decode_migration(const struct jval *args, struct compute_migration *ret)
+{
+        const struct jval *data = jval_get(jval_get(args, "migration"), "nova_object.data");
+        const char *uuid = jval_get_text(data, "uuid", NULL);
+
+        if (!uuid_is(uuid))
+                return false;
+        memcpy(ret->uuid, uuid, sizeof(ret->uuid));
+        ret->id = jval_get_int(data, "id", 0);
+        return ret->id > 0;
+}
+
 /* Event Error, fault, task_state NULL as the wraps say; then NotImplementedError for who waits. */
 static int rpc_unsupported(struct rpc_call *call, struct error *err)
 {
@@ -99,6 +112,7 @@ static int rpc_unsupported(struct rpc_call *call, struct error *err)
         CLEANUP(request_context_free) struct request_context ctx = {};
         CLEANUP(object_instance_free) struct object_instance instance = {};
         struct compute_call c = { .ctx = &ctx, .caller_logs = true };
+        struct compute_migration migration;
 
         assert_green();
         if (!jval_get(request->args, "instance") || !wraps_of(request->method))
@@ -109,5 +123,7 @@ static int rpc_unsupported(struct rpc_call *call, struct error *err)
                 return error_while(err, "%.64s()", request->method);
         c.by = deadline_in_s(methods->timeout_s);
         memcpy(c.uuid, instance.uuid, sizeof(c.uuid));
+        if (strcmp(request->method, "prep_resize") == 0 && decode_migration(request->args, &migration))
+                return compute_refuse_resize(methods->manager, &c, &migration, err);
         return compute_not_implemented(methods->manager, &c, request->method, wraps_of(request->method), err);
 }

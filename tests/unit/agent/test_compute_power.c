@@ -424,6 +424,24 @@ GREEN_TEST(method_that_is_not_here_leaves_no_task)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(resize_that_is_not_here_ends_its_migration)
+{
+        const struct compute_migration migration = { 3, UUID_B };
+        struct error err = {};
+        struct compute_call c;
+
+        begin(VM_ACTIVE, TASK_RESIZE_PREP, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_fails(compute_refuse_resize(f.m, &c, &migration, &err), err, NOVA_NOT_IMPLEMENTED);
+        ck_assert_journal("event+ compute_prep_resize\n"
+                          "migration 3 failed\n"
+                          "fault 500 NotImplementedError\n"
+                          "event- compute_prep_resize Error: NotImplementedError\n"
+                          "instance task_state=NULL\n"
+                          "node update vms=1 mb=576\n");
+        compute_fixture_stop(&f);
+}
+
 GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_then_pulls_the_plug,
             stop_honours_the_time_that_the_image_asks_for, stop_without_clean_shutdown_does_not_ask,
             stop_of_a_guest_that_is_off_accepts_a_task_that_is_over, failure_leaves_fault_event_and_no_task,
@@ -436,4 +454,4 @@ GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_t
             failed_suspend_is_an_error_of_the_instance, suspend_that_the_driver_lacks_changes_nothing,
             hypervisor_that_hangs_fails_the_method_at_its_deadline_and_still_cleans_up,
             cancelled_work_leaves_the_rows_for_the_next_start, drain_waits_for_running_work_and_names_it,
-            method_that_is_not_here_leaves_no_task)
+            method_that_is_not_here_leaves_no_task, resize_that_is_not_here_ends_its_migration)

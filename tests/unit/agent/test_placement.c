@@ -379,6 +379,18 @@ GREEN_TEST_REAL(an_allocation_is_cleared_with_its_generation)
         tear_down();
 }
 
+GREEN_TEST_REAL(an_allocation_is_moved_with_both_generations)
+{
+        static const char migration[] = "0d32488c-52fe-40d9-ae11-c82d2f84fbce";
+        static const char instance[] = "8cc20bd3-60aa-4ad9-85cc-9d43981d6a83";
+
+        set_up(play);
+        load("move_allocation");
+        ck_assert_ok(placement_allocation_move(p, migration, instance, deadline_in_s(20), &e), e);
+        expect_whole_conversation();
+        tear_down();
+}
+
 /* ---- single answers ---- */
 
 static struct http_answer next;
@@ -403,6 +415,7 @@ GREEN_TEST_REAL(what_is_gone_already_is_fine)
         ck_assert_ok(placement_allocation_count(p, HOST, &n, deadline_in_s(20), &e), e);
         ck_assert_uint_eq(n, 0);
         ck_assert_ok(placement_allocation_clear(p, HOST, deadline_in_s(20), &e), e);
+        ck_assert_ok(placement_allocation_move(p, HOST, FRESH, deadline_in_s(20), &e), e);
         next = (struct http_answer){ .status = 409,
                                      .body = "{\"errors\": [{\"detail\": \"has allocations\"}]}" };
         ck_assert_fails(placement_provider_delete(p, HOST, deadline_in_s(20), &e), e, ERR_BUSY);
@@ -421,6 +434,7 @@ GREEN_TEST_REAL(answers_of_another_shape_are_protocol_errors)
         ck_assert_int_eq(e.code, ERR_PROTOCOL);
         ck_assert_fails(placement_consumers(p, HOST, &all, &n, deadline_in_s(20), &e), e, ERR_PROTOCOL);
         ck_assert_fails(placement_allocation_count(p, HOST, &n, deadline_in_s(20), &e), e, ERR_PROTOCOL);
+        ck_assert_fails(placement_allocation_move(p, HOST, FRESH, deadline_in_s(20), &e), e, ERR_PROTOCOL);
         ck_assert_fails(placement_set_disabled(p, HOST, true, deadline_in_s(20), &e), e, ERR_PROTOCOL);
         next = (struct http_answer){
                 .body = "{\"traits\": 1, \"inventories\": [], \"resource_providers\": [{\"uuid\": "
@@ -580,8 +594,8 @@ GREEN_SUITE("placement", a_first_start_says_what_nova_says, a_changed_amount_of_
             an_old_generation_makes_it_begin_anew, after_four_conflicts_the_next_audit_goes_on,
             what_is_in_use_or_out_of_order_is_not_tried_again, disabling_and_enabling_changes_one_trait,
             a_deleted_instance_gives_back_what_it_held, an_allocation_is_cleared_with_its_generation,
-            what_is_gone_already_is_fine, answers_of_another_shape_are_protocol_errors,
-            a_name_that_another_provider_has_is_told, traits_of_others_stay_and_missing_ones_are_made,
-            a_silent_placement_costs_the_deadline_only,
+            an_allocation_is_moved_with_both_generations, what_is_gone_already_is_fine,
+            answers_of_another_shape_are_protocol_errors, a_name_that_another_provider_has_is_told,
+            traits_of_others_stay_and_missing_ones_are_made, a_silent_placement_costs_the_deadline_only,
             a_ratio_is_configured_or_placements_or_the_initial_one,
             an_evacuated_instance_keeps_what_it_holds_elsewhere)
