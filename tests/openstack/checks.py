@@ -59,7 +59,7 @@ class Server:
         def look():
             s = self.cloud.server(self.uuid)
             if s['status'] == 'ERROR' and status != 'ERROR':
-                raise Untrue('the server is in ERROR: %s' % s.get('fault'))
+                raise Untrue('the server is in ERROR: %s' % s.get('fault', {}).get('message'))
             return s['status'] == status and s['OS-EXT-STS:task_state'] is None and s
         return poll('status %s' % status, seconds, look, 0.05)
 
@@ -145,7 +145,7 @@ class Server:
             except Refused as e:
                 return e.status == 404
             if s['status'] == 'ERROR' and s['OS-EXT-STS:task_state'] is None:
-                raise Untrue('the server is in ERROR: %s' % s.get('fault'))
+                raise Untrue('the server is in ERROR: %s' % s.get('fault', {}).get('message'))
             return False
         poll('the server is gone', seconds, look, 0.05)
         row = cloud.instance(self.uuid)

@@ -162,7 +162,9 @@ class Cloud:
     # ---- the hypervisor, and what is on its disk
 
     def libvirt(self):
-        if not self._libvirt or not self._libvirt.isAlive():
+        try:
+            self._libvirt.getLibVersion()
+        except (AttributeError, libvirt.libvirtError):  # the first time, or a libvirtd that has ended since
             self._libvirt = libvirt.open('qemu+unix:///system?socket=%s/libvirt/run/libvirt-sock' % STATE)
         return self._libvirt
 

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 
-FILES = 'life', 'more', 'refused'
+FILES = 'life', 'more', 'refused', 'unsupported', 'switch', 'faults'
 BEGAN = float(os.environ.get('STORY_BEGAN', time.time()))
 HERE = os.path.dirname(os.path.realpath(__file__))
 
