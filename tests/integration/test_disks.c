@@ -715,7 +715,7 @@ GREEN_TEST_REAL(a_file_system_that_cannot_be_made_leaves_nothing)
         end(&r);
 }
 
-/* What a resize left is somebody else's to remove. */
+/* What a resize left is only removed with the instance. */
 GREEN_TEST_REAL(the_folder_of_a_resize_is_left_alone)
 {
         CLEANUP(freep) char *resize = NULL;
@@ -727,7 +727,7 @@ GREEN_TEST_REAL(the_folder_of_a_resize_is_left_alone)
         resize = xasprintf("%s/" UUID "_resize", r.instances_dir);
         ck_assert_int_eq(mkdir(resize, 0755), 0);
         ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
-        ck_assert_ok(disks_remove(r.store, UUID, soon(), &err), err);
+        ck_assert_ok(disks_load(r.store, &r.req, &r.spec, soon(), &err), err);
         ck_assert_int_eq(access(resize, F_OK), 0);
         end(&r);
 }
