@@ -9,14 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/strbuf.h"
 #include "virt/driver.h"
-#include "virt/libvirt/domxml.h"
 #include "virt_env.h"
 #include "virt_rig.h"
 
@@ -233,113 +228,6 @@ GREEN_TEST_REAL(the_driver_stops_beside_a_frozen_libvirtd)
         libvirtd_kill(&l, SIGKILL);
 }
 
-/* ---- the domain is nova's ---- */
-
-static char *read_golden(const char *name)
-{
-        CLEANUP(freep) char *path = xasprintf(TESTS "/data/domxml/%s", name);
-        struct strbuf b = {};
-        FILE *f = fopen(path, "r");
-        char buf[4096];
-        size_t n;
-
-        ck_assert_msg(f != NULL, "%s", path);
-        while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-                strbuf_add(&b, buf, n);
-        fclose(f);
-        return strbuf_take(&b, NULL);
-}
-
-/* Cuts out everything from the first mark to the second one. */
-static void cut(char *text, const char *from, const char *to)
-{
-        char *begin = strstr(text, from), *end = begin ? strstr(begin, to) : NULL;
-
-        ck_assert_ptr_nonnull(end);
-        memmove(begin, end, strlen(end) + 1);
-}
-
-static void replace(char **text, const char *what, const char *with)
-{
-        char *at = strstr(*text, what), *all;
-
-        ck_assert_ptr_nonnull(at);
-        all = xasprintf("%.*s%s%s", (int)(at - *text), *text, with, at + strlen(what));
-        free(*text);
-        *text = all;
-}
-
-/*
- * nova-none.xml is how libvirt 9 showed a guest that nova-compute (Zed) had defined with KVM. Ours for the
- * same request must look the same to the letter. Without KVM here both are made to say qemu, which has no
- * timers.
- */
-START_TEST(libvirt_sees_the_same_domain_as_from_nova)
-{
-        static const char dir[] = "/var/lib/nova/instances/a14cc8ca-2568-44fe-8878-257bd1a1988d";
-        CLEANUP(freep) char *want = read_golden("nova-none.xml");
-        CLEANUP(freep) char *disk_path = xasprintf("%s/disk", dir);
-        CLEANUP(freep) char *console = xasprintf("%s/console.log", dir);
-        CLEANUP(freep) char *xml = NULL, *got = NULL;
-        struct guest_disk disk = { disk_path, (char *)"qcow2", (char *)"none", (char *)"vda",
-                                   (char *)"virtio" };
-        struct guest_spec spec = {
-                .uuid = "a14cc8ca-2568-44fe-8878-257bd1a1988d",
-                .name = (char *)"instance-00000004",
-                .memory_mb = 64,
-                .vcpus = 1,
-                .disks = &disk,
-                .n_disks = 1,
-                .console_log = console,
-                .display_name = (char *)"smoke",
-                .flavor_name = (char *)"lab.tiny",
-                .user_id = (char *)"7d42ae24c92b4a75bc9ef1d7abbc58ed",
-                .user_name = (char *)"admin",
-                .project_id = (char *)"b2a4ffa43a194a0fa91c27ba51eb950c",
-                .project_name = (char *)"admin",
-                .image_ref = (char *)"51e2c424-9aa0-4be3-9ba5-ddff81208f60",
-                .flavor_disk_gb = 1,
-                .created = 1795423469,
-        };
-        struct domxml_host host = {
-                .arch = "x86_64",
-                .domain_type = "kvm",
-                .cpu_mode = "none",
-                .vnc_listen = "127.0.0.1",
-                .version = "26.2.2",
-                .mem_stats_period_s = 10,
-        };
-        struct error err = {};
-        struct libvirtd l;
-        virConnectPtr conn;
-        virDomainPtr dom;
-        char *caps;
-
-        libvirtd_init(&l);
-        libvirtd_start(&l);
-        conn = virConnectOpen(l.uri);
-        ck_assert_ptr_nonnull(conn);
-        caps = virConnectGetCapabilities(conn);
-        ck_assert_ptr_nonnull(caps);
-        if (!strstr(caps, "<domain type='kvm'")) {
-                host.domain_type = "qemu";
-                replace(&want, "type='kvm'", "type='qemu'");
-                replace(&want, "<clock offset='utc'>", "<clock offset='utc'/>");
-                cut(want, "    <timer name='pit'", "  <on_poweroff>");
-        }
-        free(caps);
-        ck_assert_ok(domxml_build(&host, &spec, &xml, &err), err);
-        dom = virDomainDefineXML(conn, xml);
-        ck_assert_msg(dom != NULL, "%s", virGetLastErrorMessage());
-        got = virDomainGetXMLDesc(dom, 0);
-        ck_assert_str_eq(got, want);
-        ck_assert_int_eq(virDomainUndefine(dom), 0);
-        virDomainFree(dom);
-        virConnectClose(conn);
-        libvirtd_kill(&l, SIGKILL);
-}
-END_TEST
-
 static int run_suite(void)
 {
         const TTest *const tests[] = {
@@ -349,7 +237,6 @@ static int run_suite(void)
                 a_frozen_libvirtd_costs_its_callers_their_deadline_and_nothing_more,
                 a_caller_with_much_time_does_not_spend_it_on_one_call_that_hangs,
                 the_driver_stops_beside_a_frozen_libvirtd,
-                libvirt_sees_the_same_domain_as_from_nova,
         };
 
         return virt_env_suite("virt-remote", tests, ARRAY_SIZE(tests));
