@@ -215,6 +215,30 @@ enum power_state guests_power(const struct guest_list *guests, const char *uuid)
 void HUB_ONLY events_init(struct compute_manager *m);
 void HUB_ONLY events_start(struct compute_manager *m); /* from now on they are acted on */
 
+/* ---- strays.c ---- */
+
+struct uuid_set {
+        char (*items)[UUID_LEN + 1];
+        unsigned n;
+};
+void uuid_set_add(struct uuid_set *s, const char *uuid);
+bool uuid_set_has(const struct uuid_set *s, const char *uuid);
+void uuid_set_free(struct uuid_set *s);
+
+/* Guests of instances that were evacuated from here are removed; *ret gets all such instances. */
+int YIELDS strays_remove_evacuated(struct compute_manager *m, const struct guest_list *guests,
+                                   struct uuid_set *ret, struct deadline by, struct error *err);
+/* What such instances hold here is given back, their migrations are completed. */
+int YIELDS strays_end_evacuations(struct compute_manager *m, struct deadline by, struct error *err);
+/*
+ * Builds that nobody builds any more, among those that hold something of this host. *seen are the suspects of
+ * the last look; those that are suspect again become errors, and *seen gets the new ones.
+ */
+int YIELDS strays_look_for_lost_builds(struct compute_manager *m, struct uuid_set *seen, struct deadline by,
+                                       struct error *err);
+/* The last two, in a green thread, when requests are served. */
+int HUB_ONLY strays_start(struct compute_manager *m, struct error *err);
+
 /* start.c: ERR_INVALID: this host must not take part in the cloud as it is. */
 int YIELDS start_check(struct compute_manager *m, struct deadline by, struct error *err);
 

@@ -25,7 +25,8 @@ struct recovery {
         compute_progress_fn *progress;
         void *progress_arg;
         unsigned done, total;
-        struct error stopped; /* ERR_CANCELLED of a worker ends the whole */
+        struct uuid_set evacuated; /* not ours any more, whatever the row says */
+        struct error stopped;      /* ERR_CANCELLED of a worker ends the whole */
 };
 
 struct recovery_job {
@@ -119,6 +120,69 @@ static int YIELDS boot_again(struct recovery_job *job, const struct compute_call
         return action_run(job->r->m, &kind, c, NULL, err);
 }
 
+/* As nova's finish_revert_migration: the files back in place, the guest as it was before. */
+static int take_back_body(struct action *a, struct error *err)
+{
+        CLEANUP(guest_spec_free) struct guest_spec spec = {};
+        const char *before;
+
+        assert_green();
+        if (action_load(a, err) < 0 || disks_take_back(a->m->disks, a->uuid, a->by, err) < 0)
+                return -1;
+        before = instance_system_meta(a->instance, "old_vm_state");
+        if (before && vm_state_parse(before) == VM_STOPPED)
+                return 0;
+        if (guestspec_load(a, &spec, err) < 0)
+                return -1;
+        return a->m->driver->ops->hard_reboot(a->m->driver, &spec, a->by, err);
+}
+
+/* Whatever comes of it, the task is over: the user can start the instance, or delete it. */
+static int YIELDS revert_resize(struct recovery_job *job, const struct compute_call *c, struct error *err)
+{
+        static const struct action_kind kind = {
+                .method = "finish_revert_migration",
+                .locked = true,
+                .body = take_back_body,
+        };
+        struct error failed = {};
+
+        if (action_run(job->r->m, &kind, c, NULL, &failed) < 0 && failed.code == ERR_CANCELLED) {
+                *err = failed;
+                return -1;
+        }
+        return set_states(job, job->instance->vm_state, 0, c->by, err);
+}
+
+static int YIELDS end_running_migrations(struct compute_manager *m, const char *uuid, struct deadline by,
+                                         struct error *err)
+{
+        CLEANUP(migration_list_free) struct migration_list list = {};
+
+        if (store_migrations_of(m->store, uuid, "running", &list, by, err) < 0)
+                return -1;
+        if (list.n > 0 && m->driver->ops->abort_job(m->driver, uuid, by, err) < 0)
+                return -1;
+        for (unsigned n = 0; n < list.n; n++)
+                if (store_migration_set_status(m->store, list.items[n].id, "error", by, err) < 0)
+                        return -1;
+        return 0;
+}
+
+static int YIELDS abort_migration(struct recovery_job *job, const struct compute_call *c, struct error *err)
+{
+        struct error failed = {};
+
+        if (end_running_migrations(job->r->m, job->instance->uuid, c->by, &failed) < 0) {
+                if (failed.code == ERR_CANCELLED) {
+                        *err = failed;
+                        return -1;
+                }
+                log_error("the migration could not be ended: %s", failed.text);
+        }
+        return set_states(job, job->instance->vm_state, 0, c->by, err);
+}
+
 static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, const struct compute_call *c,
                            struct error *err)
 {
@@ -166,6 +230,10 @@ static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, co
                 return compute_soft_delete(m, c, err);
         case RECOVER_RESTORE:
                 return compute_restore(m, c, err);
+        case RECOVER_REVERT_RESIZE:
+                return revert_resize(job, c, err);
+        case RECOVER_ABORT_MIGRATION:
+                return abort_migration(job, c, err);
         case RECOVER_BOOT_AGAIN:
                 return boot_again(job, c, err);
         }
@@ -246,8 +314,12 @@ static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, st
         job->r = r;
         job->instance = i;
         job->power = power;
-        job->n_steps = recovery_decide(&r->opt, i, power, job->steps);
-        job->record_defaults = lacks_defaults(i);
+        if (uuid_set_has(&r->evacuated, i->uuid)) {
+                job->steps[job->n_steps++] = RECOVER_LEAVE;
+        } else {
+                job->n_steps = recovery_decide(&r->opt, i, power, job->steps);
+                job->record_defaults = lacks_defaults(i);
+        }
         if (!job->record_defaults && (job->n_steps == 0 || job->steps[0] == RECOVER_LEAVE)) {
                 free(job);
                 one_done(r);
@@ -293,6 +365,7 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
                 .progress = progress,
                 .progress_arg = arg,
         };
+        int failed;
 
         if (start_check(m, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
@@ -301,7 +374,11 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
                 return error_while(err, "reading the instances of this host");
         if (compute_list_guests(m, &guests, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
-        if (recover_all(&r, &instances, &guests, by, err) < 0)
+        failed = strays_remove_evacuated(m, &guests, &r.evacuated, by, err);
+        if (failed == 0)
+                failed = recover_all(&r, &instances, &guests, by, err);
+        uuid_set_free(&r.evacuated);
+        if (failed < 0)
                 return error_while(err, "recovering instances");
         if (instances.n > 0)
                 log_info("%u instances of this host looked at after the start", instances.n);

@@ -23,7 +23,9 @@ enum recovery_step {
         RECOVER_RESUMED, /* vm_state as before the suspend, task NULL */
         RECOVER_SOFT_DELETE,
         RECOVER_RESTORE,
-        RECOVER_BOOT_AGAIN, /* resume_guests_state_on_host_boot */
+        RECOVER_REVERT_RESIZE,   /* files back, started if it ran, task NULL */
+        RECOVER_ABORT_MIGRATION, /* migration error, task NULL */
+        RECOVER_BOOT_AGAIN,      /* resume_guests_state_on_host_boot */
 };
 
 struct recovery_options {

@@ -3,7 +3,8 @@
  *
  * Rows are tried from top to bottom; one that ends it hides those below. The rows marked "ours" are not in
  * nova: a kill in the middle of a pause, a suspend or a resume would leave the task set for ever, as no later
- * request is accepted while it is. States of resize and migration come with those methods.
+ * request is accepted while it is. This agent moves no instances, but it may follow a nova-compute that died
+ * while it did.
  */
 #include "compute/recovery.h"
 
@@ -66,6 +67,9 @@ static const struct recovery_row rows[] = {
         { ANY_VM, T(RESUMING), P(RUNNING), RECOVER_RESUMED, true },
         { ANY_VM, T(RESUMING), OFF, RECOVER_RESUME, true },
         { ANY_VM, T(PAUSING) | T(UNPAUSING), OFF, RECOVER_CLEAR_TASK, true },
+        /* nova's again */
+        { ANY_VM, T(RESIZE_MIGRATING), ANY_P, RECOVER_REVERT_RESIZE, true },
+        { ANY_VM, T(MIGRATING), ANY_P, RECOVER_ABORT_MIGRATION, false },
 };
 
 static bool row_applies(const struct recovery_row *r, const struct instance *i, enum power_state power)
@@ -122,6 +126,9 @@ const char *recovery_step_name(enum recovery_step s)
                 [RECOVER_RESUMED] = "runs, resume finished",
                 [RECOVER_SOFT_DELETE] = "soft-deleting it",
                 [RECOVER_RESTORE] = "restoring it",
+                [RECOVER_REVERT_RESIZE] =
+                        "was interrupted on its way to another size or host, taking it back",
+                [RECOVER_ABORT_MIGRATION] = "was interrupted while it moved, ending that",
                 [RECOVER_BOOT_AGAIN] = "ran before, starting it again",
         };
 

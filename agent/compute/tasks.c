@@ -159,7 +159,7 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
 
 int compute_start_periodic(struct compute_manager *m, struct error *err)
 {
-        if (service_start_reporting(m, err) < 0)
+        if (service_start_reporting(m, err) < 0 || strays_start(m, err) < 0)
                 return -1;
         if (!m->conf->periodic_enable) {
                 log_info("periodic tasks are off: periodic_enable is false");

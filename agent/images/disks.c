@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -354,6 +355,46 @@ int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, str
         return 0;
 }
 
+int disks_take_back(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *aside = NULL, *dir = NULL, *doomed = NULL;
+
+        if (check_uuid(uuid, err) < 0)
+                return -1;
+        dir = xasprintf("%s/%s", s->instances_path, uuid);
+        aside = xasprintf("%s_resize", dir);
+        doomed = xasprintf("%s_del", dir);
+        if (access(aside, F_OK) < 0)
+                return errno == ENOENT ? 0 : error_system(err, errno, "looking for %s", aside);
+        if (file_remove_tree(s->tpool, doomed, by, err) < 0)
+                return -1;
+        if (rename(dir, doomed) < 0 && errno != ENOENT)
+                return error_system(err, errno, "putting %s aside", dir);
+        if (rename(aside, dir) < 0)
+                return error_system(err, errno, "taking %s back", aside);
+        return file_remove_tree(s->tpool, doomed, by, err);
+}
+
+/* Numbers of statfs(2): NFS, CIFS, SMB2, Ceph, FUSE (GlusterFS and others), GFS2, OCFS2, Lustre, 9p, AFS. */
+static bool is_shared(const char *path)
+{
+        static const uint32_t types[] = { 0x6969,     0xff534d42, 0xfe534d42, 0x00c36400, 0x65735546,
+                                          0x01161970, 0x7461636f, 0x0bd00bd0, 0x01021997, 0x5346414f };
+        struct statfs fs;
+
+        if (statfs(path, &fs) < 0)
+                return true; /* the safe answer */
+        for (size_t n = 0; n < ARRAY_SIZE(types); n++)
+                if ((uint32_t)fs.f_type == types[n])
+                        return true;
+        return false;
+}
+
+bool disks_are_shared(const struct disk_store *s)
+{
+        return s->shared;
+}
+
 int disks_console_read(struct disk_store *s, const char *path, size_t max, char **ret, size_t *ret_len,
                        struct deadline by, struct error *err)
 {
@@ -406,6 +447,7 @@ struct disk_store *disk_store_new(const struct disk_store_options *opt, struct e
                 return NULL;
         }
         s->direct_io = has_direct_io(s->instances_path);
+        s->shared = is_shared(s->instances_path);
         return s;
 }
 

@@ -82,6 +82,15 @@ int YIELDS disks_remove_leftovers(struct disk_store *s, struct deadline by, stru
 int YIELDS disks_remove(struct disk_store *s, const char *uuid, struct deadline by, struct error *err);
 
 /*
+ * A move away that did not come to its end: <uuid>_resize, if it is there, becomes the instance's folder
+ * again, and what another host may have written to <uuid> meanwhile is removed.
+ */
+int YIELDS disks_take_back(struct disk_store *s, const char *uuid, struct deadline by, struct error *err);
+
+/* Others may use the same folders: instances_path is on a file system that several hosts can share. */
+bool HUB_ONLY disks_are_shared(const struct disk_store *s);
+
+/*
  * The last max bytes (0: nova's 102400) of a console log with its rotated predecessors <path>.0, <path>.1 ...
  * in front. A missing file is "". Not text: any byte may be inside; *ret is NUL-terminated, caller frees.
  */

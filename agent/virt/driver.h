@@ -216,6 +216,8 @@ struct virt_driver_ops {
                          struct error *err);
         /* NOVA_INSTANCE_NOT_RUNNING, NOVA_TRIGGER_CRASH_DUMP_NOT_SUPPORTED. */
         int (*inject_nmi)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        /* Ends what is done with the domain in the background (a migration); nothing under way is success. */
+        int (*abort_job)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         void (*get_status)(struct virt_driver *d, struct virt_status *ret);
         /* hung calls: for inventories */
         void (*foreach_worker)(struct virt_driver *d,

@@ -15,7 +15,7 @@
 static const char *const op_names[FAKE_OPS] = {
         "wait_connected", "get_host_info", "list",         "get_info",  "spawn",      "hard_reboot",
         "power_off",      "shutdown",      "start_domain", "pause",     "unpause",    "suspend",
-        "undefine",       "console_path",  "vnc_port",     "get_usage", "inject_nmi",
+        "undefine",       "console_path",  "vnc_port",     "get_usage", "inject_nmi", "abort_job",
 };
 
 struct fake *fake_of(const struct virt_driver *d)
@@ -519,6 +519,12 @@ static int fake_get_usage(struct virt_driver *d, const char *uuid, struct guest_
         return 0;
 }
 
+static int fake_abort_job(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return begin(fake_of(d), "abort_job", by, err);
+}
+
 static int fake_inject_nmi(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
 {
         assert_green();
@@ -569,6 +575,7 @@ static const struct virt_driver_ops fake_ops = {
         .vnc_port = fake_vnc_port,
         .get_usage = fake_get_usage,
         .inject_nmi = fake_inject_nmi,
+        .abort_job = fake_abort_job,
         .get_status = fake_get_status,
         .foreach_worker = fake_foreach_worker,
 };

@@ -21,6 +21,9 @@ static const char *console;
 static size_t console_len;
 static struct image_info image;
 
+static bool shared;
+static unsigned taken_back;
+
 void fake_files_reset(void)
 {
         memset(folders, 0, sizeof(folders));
@@ -29,6 +32,8 @@ void fake_files_reset(void)
         password[0] = passed[0] = '\0';
         console = NULL;
         console_len = 0;
+        shared = false;
+        taken_back = 0;
         image = (struct image_info){ .id = "image-1",
                                      .name = "an image",
                                      .disk_format = "raw",
@@ -194,6 +199,29 @@ int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, str
                 if (strcmp(folders[f], uuid) == 0)
                         folders[f][0] = '\0';
         return 0;
+}
+
+int disks_take_back(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)
+{
+        if (begin("take_back", by, err) < 0)
+                return -1;
+        taken_back++;
+        return 0;
+}
+
+unsigned fake_files_taken_back(void)
+{
+        return taken_back;
+}
+
+bool disks_are_shared(const struct disk_store *s)
+{
+        return shared;
+}
+
+void fake_files_set_shared(bool yes)
+{
+        shared = yes;
 }
 
 void fake_files_set_console(const char *bytes, size_t len)

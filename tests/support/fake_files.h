@@ -17,7 +17,10 @@ unsigned fake_files_config_drives(void);     /* how many were made */
 const char *fake_files_admin_password(void); /* of the last one made */
 /* The images that the last pass through the cache called used, each with a blank after it. */
 const char *fake_files_cache_pass(void);
-/* The next call of "create", "load", "remove", "console_read", "usage", "cache_pass" fails so. */
+/* The next call of "create", "load", "remove", "take_back", "console_read", "usage", "cache_pass" fails so.
+ */
 void fake_files_fail_next(const char *what, int code, const char *text);
+void fake_files_set_shared(bool yes);
+unsigned fake_files_taken_back(void);
 /* What the console log holds. */
 void fake_files_set_console(const char *bytes, size_t len);

@@ -402,6 +402,12 @@ static int lv_get_usage(struct virt_driver *base, const char *uuid, struct guest
         return job_usage(&driver_of(base)->jobs, uuid, ret, by, err);
 }
 
+static int lv_abort_job(struct virt_driver *base, const char *uuid, struct deadline by, struct error *err)
+{
+        assert_green();
+        return job_abort(&driver_of(base)->jobs, uuid, by, err);
+}
+
 static int lv_inject_nmi(struct virt_driver *base, const char *uuid, struct deadline by, struct error *err)
 {
         assert_green();
@@ -551,6 +557,7 @@ static const struct virt_driver_ops libvirt_ops = {
         .vnc_port = lv_vnc_port,
         .get_usage = lv_get_usage,
         .inject_nmi = lv_inject_nmi,
+        .abort_job = lv_abort_job,
         .get_status = lv_get_status,
         .foreach_worker = lv_foreach_worker,
 };

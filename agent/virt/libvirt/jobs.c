@@ -298,6 +298,14 @@ static int BLOCKS do_save(struct job *job, struct error *err)
         return on_domain(job, managed_save, "saving", err);
 }
 
+static int BLOCKS do_abort(struct job *job, struct error *err)
+{
+        if (on_domain(job, virDomainAbortJob, "ending the job of", err) == 0)
+                return 0;
+        /* "no job is active" */
+        return err->code == NOVA_INSTANCE_NOT_FOUND || err->sys == VIR_ERR_OPERATION_INVALID ? 0 : -1;
+}
+
 static int inject_nmi(virDomainPtr dom)
 {
         return virDomainInjectNMI(dom, 0);
@@ -440,6 +448,7 @@ JOB(unpause, "virDomainResume", do_unpause);
 JOB(save, "virDomainManagedSave", do_save);
 JOB(xml, "virDomainGetXMLDesc", do_xml);
 JOB(usage, "virDomainBlockStats and others", do_usage);
+JOB(abort, "virDomainAbortJob", do_abort);
 JOB(inject_nmi, "virDomainInjectNMI", do_inject_nmi);
 JOB(info, "virDomainGetState", do_info);
 JOB(list, "virConnectListAllDomains", do_list);
@@ -575,6 +584,11 @@ int job_usage(struct virt_jobs *j, const char *uuid, struct guest_usage *ret, st
         job->usage = (struct guest_usage){};
         tpool_job_done(&job->base);
         return 0;
+}
+
+int job_abort(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)
+{
+        return call_simple(j, &abort_ops, uuid, soon(j, by), err);
 }
 
 int job_inject_nmi(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err)

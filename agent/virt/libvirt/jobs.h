@@ -42,6 +42,8 @@ int YIELDS job_list(struct virt_jobs *j, struct guest_list *ret, struct deadline
 int YIELDS job_xml(struct virt_jobs *j, const char *uuid, char **ret, struct deadline by, struct error *err);
 int YIELDS job_usage(struct virt_jobs *j, const char *uuid, struct guest_usage *ret, struct deadline by,
                      struct error *err);
+/* A missing domain, and one with nothing under way: 0. */
+int YIELDS job_abort(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err);
 int YIELDS job_inject_nmi(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err);
 int YIELDS job_host_info(struct virt_jobs *j, struct host_info *ret, struct deadline by, struct error *err);
 

@@ -51,6 +51,12 @@ static const struct {
         { "pausing, runs", VM_ACTIVE, TASK_PAUSING, POWER_RUNNING, OF(RECOVER_TO_ACTIVE) },
         { "unpausing, runs", VM_PAUSED, TASK_UNPAUSING, POWER_RUNNING, OF(RECOVER_TO_ACTIVE) },
         { "unpausing, paused", VM_PAUSED, TASK_UNPAUSING, POWER_PAUSED, OF(RECOVER_UNPAUSE) },
+        { "error while resizing", VM_ERROR, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN,
+          OF(RECOVER_REVERT_RESIZE) },
+        { "resizing", VM_ACTIVE, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN, OF(RECOVER_REVERT_RESIZE) },
+        { "migrating", VM_ACTIVE, TASK_MIGRATING, POWER_RUNNING, OF(RECOVER_ABORT_MIGRATION) },
+        { "error while migrating", VM_ERROR, TASK_MIGRATING, POWER_RUNNING, OF(RECOVER_LEAVE) },
+        { "resized on its way", VM_ACTIVE, TASK_RESIZE_MIGRATED, POWER_SHUTDOWN, {} },
         { "powering off", VM_ACTIVE, TASK_POWERING_OFF, POWER_RUNNING, OF(RECOVER_STOP) },
         { "powering off, off", VM_ACTIVE, TASK_POWERING_OFF, POWER_SHUTDOWN, OF(RECOVER_STOP) },
         { "powering on", VM_STOPPED, TASK_POWERING_ON, POWER_SHUTDOWN, OF(RECOVER_START) },
@@ -183,6 +189,9 @@ GREEN_TEST(each_row_leads_to_a_state_that_users_can_act_on)
                 { VM_ACTIVE, TASK_POWERING_OFF, POWER_RUNNING, VM_STOPPED, POWER_SHUTDOWN },
                 { VM_ACTIVE, TASK_POWERING_OFF, POWER_SHUTDOWN, VM_STOPPED, POWER_SHUTDOWN },
                 { VM_STOPPED, TASK_POWERING_ON, POWER_SHUTDOWN, VM_ACTIVE, POWER_RUNNING },
+                { VM_ACTIVE, TASK_RESIZE_PREP, POWER_RUNNING, VM_ACTIVE, POWER_RUNNING },
+                { VM_ACTIVE, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN, VM_ACTIVE, POWER_RUNNING },
+                { VM_ACTIVE, TASK_MIGRATING, POWER_RUNNING, VM_ACTIVE, POWER_RUNNING },
                 { VM_ERROR, TASK_NONE, POWER_RUNNING, VM_ERROR, POWER_RUNNING },
                 { VM_ACTIVE, TASK_NONE, POWER_RUNNING, VM_ACTIVE, POWER_RUNNING },
         };
@@ -231,6 +240,133 @@ GREEN_TEST(a_row_that_says_deleted_is_hidden)
         recover();
         ck_assert(i->deleted);
         ck_assert_journal("soft delete\n");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_half_done_resize_is_taken_back)
+{
+        struct instance *i;
+
+        prepare();
+        i = compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN);
+        instance_set_system_meta(i, "old_vm_state", "active");
+        i = compute_fixture_instance(&f, UUID_B, VM_STOPPED, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN);
+        instance_set_system_meta(i, "old_vm_state", "stopped");
+        recover();
+        ck_assert_uint_eq(fake_files_taken_back(), 2);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "hard_reboot"), 1); /* of the one that ran */
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_NONE);
+        ck_assert_int_eq(fake_store_row(UUID_B)->task_state, TASK_NONE);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_resize_that_cannot_be_taken_back_leaves_no_task)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_RESIZE_MIGRATING, POWER_SHUTDOWN);
+        fake_files_fail_next("take_back", ERR_SYSTEM, "I/O error");
+        recover();
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "hard_reboot"), 0);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_NONE);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_live_migration_under_way_is_ended)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_MIGRATING, POWER_RUNNING);
+        compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_MIGRATING, POWER_RUNNING);
+        fake_store_add_move(UUID_A, false, "running");
+        fake_store_add_move(UUID_B, false, "queued"); /* libvirt was not asked yet */
+        recover();
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "abort_job"), 1);
+        ck_assert_str_eq(fake_store_move_status(UUID_A), "error");
+        ck_assert_str_eq(fake_store_move_status(UUID_B), "queued");
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_NONE);
+        ck_assert_int_eq(fake_store_row(UUID_B)->task_state, TASK_NONE);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_migration_that_cannot_be_ended_leaves_no_task)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_MIGRATING, POWER_RUNNING);
+        fake_store_add_move(UUID_A, false, "running");
+        virt_fake_fail_next(f.driver, "abort_job", NOVA_LIBVIRT_ERROR, "busy");
+        recover();
+        ck_assert_str_eq(fake_store_move_status(UUID_A), "running");
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_NONE);
+        compute_fixture_stop(&f);
+}
+
+/* ---- evacuated ---- */
+
+GREEN_TEST(the_guest_of_an_evacuated_instance_is_removed_before_anything_else)
+{
+        struct error err = {};
+        struct guest_info info;
+
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        replace_str(&fake_store_row(UUID_A)->host, "host-2");
+        compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        fake_store_add_move(UUID_A, true, "done");
+        recover();
+        ck_assert_ok(f.driver->ops->get_info(f.driver, UUID_A, &info, deadline_in_s(1), &err), err);
+        ck_assert_int_eq(info.power_state, POWER_NOSTATE);
+        ck_assert(!fake_files_exist(UUID_A));
+        ck_assert_journal(""); /* the row is its new host's */
+        ck_assert_ok(f.driver->ops->get_info(f.driver, UUID_B, &info, deadline_in_s(1), &err), err);
+        ck_assert_int_eq(info.power_state, POWER_RUNNING);
+        ck_assert(fake_files_exist(UUID_B));
+
+        ck_assert_ok(compute_start_periodic(f.m, &err), err); /* then, in the background */
+        compute_fixture_settle(&f);
+        ck_assert_str_eq(fake_store_move_status(UUID_A), "completed");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(an_evacuation_that_has_just_begun_hides_the_instance_from_the_table)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+        fake_store_add_move(UUID_A, true, "accepted");
+        recover();
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_REBUILDING);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "undefine"), 1);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(files_that_the_new_host_may_use_stay)
+{
+        prepare();
+        fake_files_set_shared(true);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        replace_str(&fake_store_row(UUID_A)->host, "host-2");
+        compute_fixture_instance(&f, UUID_B, VM_DELETED, TASK_NONE, POWER_RUNNING);
+        fake_store_any_row(UUID_B)->deleted = true;
+        fake_store_add_move(UUID_A, true, "done");
+        fake_store_add_move(UUID_B, true, "done");
+        recover();
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "undefine"), 2);
+        ck_assert(fake_files_exist(UUID_A));
+        ck_assert(!fake_files_exist(UUID_B)); /* nobody uses those of a deleted one */
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_guest_that_does_not_go_holds_up_nothing)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        replace_str(&fake_store_row(UUID_A)->host, "host-2");
+        compute_fixture_instance(&f, UUID_B, VM_ACTIVE, TASK_POWERING_OFF, POWER_RUNNING);
+        fake_store_add_move(UUID_A, true, "done");
+        virt_fake_fail_next(f.driver, "power_off", ERR_BUSY, "it will not die");
+        recover();
+        ck_assert(fake_files_exist(UUID_A));
+        ck_assert_int_eq(fake_store_row(UUID_B)->vm_state, VM_STOPPED);
         compute_fixture_stop(&f);
 }
 
@@ -331,4 +467,9 @@ GREEN_SUITE("compute-recovery", each_row_of_the_table, instances_of_other_hosts_
             defaults_of_old_instances_are_recorded, guests_boot_again_after_the_host_did,
             a_guest_that_does_not_boot_again_is_an_error,
             one_that_cannot_be_recovered_does_not_hold_up_the_others,
-            recovery_that_cannot_read_the_rows_says_so_and_can_be_repeated, recovery_can_be_cancelled)
+            recovery_that_cannot_read_the_rows_says_so_and_can_be_repeated, recovery_can_be_cancelled,
+            a_half_done_resize_is_taken_back, a_resize_that_cannot_be_taken_back_leaves_no_task,
+            a_live_migration_under_way_is_ended, a_migration_that_cannot_be_ended_leaves_no_task,
+            the_guest_of_an_evacuated_instance_is_removed_before_anything_else,
+            an_evacuation_that_has_just_begun_hides_the_instance_from_the_table,
+            files_that_the_new_host_may_use_stay, a_guest_that_does_not_go_holds_up_nothing)

@@ -1,5 +1,6 @@
 /* tests/unit/agent/test_provider.c: what placement is told when instances come and go. */
 #include "compute_fixture.h"
+#include "compute/compute_priv.h"
 #include "compute/tracker.h"
 #include "fake_keystone.h"
 #include "peers/placement.h"
@@ -17,6 +18,7 @@ struct cloud {
         char inventories[1024], traits[2048], deleted[128], emptied[128];
         unsigned writes, deletes;
         int delete_status;     /* 0: 204 */
+        const char *holds;     /* each consumer; NULL: something */
         const char *consumers; /* of the provider */
         char cleared[512];     /* the last allocation that was written */
         char text[8192];
@@ -52,15 +54,17 @@ static void serve(const struct http_seen *seen, struct http_answer *ret, void *a
                 return;
         }
         if (strncmp(path, "/allocations/", 13) == 0) { /* read, then written back without what it holds */
-                ck_assert_ptr_nonnull(
-                        strcmp(seen->method, "GET") == 0 ? path : strstr(seen->body, "\"allocations\":{}"));
+                ck_assert_ptr_nonnull(strcmp(seen->method, "GET") == 0 || cloud.holds
+                                              ? path
+                                              : strstr(seen->body, "\"allocations\":{}"));
                 if (strcmp(seen->method, "PUT") == 0) {
                         snprintf(cloud.emptied, sizeof(cloud.emptied), "%s", path);
                         snprintf(cloud.cleared, sizeof(cloud.cleared), "%s %s", path, seen->body);
                 }
                 *ret = (struct http_answer){
                         .status = strcmp(seen->method, "PUT") == 0 ? cloud.put_status : 200,
-                        .body = "{\"allocations\": {\"p\": {}}, \"consumer_generation\": 1}"
+                        .body = cloud.holds ? cloud.holds
+                                            : "{\"allocations\": {\"p\": {}}, \"consumer_generation\": 1}"
                 };
                 return;
         }
@@ -416,6 +420,90 @@ GREEN_TEST_REAL(what_placement_said_last_is_kept_for_health)
         end();
 }
 
+/* strays.c */
+static int YIELDS look(struct uuid_set *seen)
+{
+        e = (struct error){};
+        return strays_look_for_lost_builds(f.m, seen, deadline_in_s(10), &e);
+}
+
+GREEN_TEST_REAL(a_build_that_nobody_builds_is_called_an_error_the_second_time)
+{
+        struct uuid_set seen = {};
+
+        begin();
+        cloud.consumers = "{\"allocations\": {\"" UUID_A "\": {}, \"" UUID_B "\": {}, \"" UUID_C "\": {}}}";
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add(UUID_B, VM_BUILDING, TASK_SPAWNING);
+        replace_str(&fake_store_row(UUID_B)->host, "host-1"); /* claimed: the table's */
+        fake_store_add(UUID_C, VM_BUILDING, TASK_SCHEDULING);
+        ck_assert_ok(look(&seen), e);
+        ck_assert_journal("");
+        replace_str(&fake_store_row(UUID_C)->host, "host-2"); /* its request came in time, elsewhere */
+        ck_assert_ok(look(&seen), e);
+        ck_assert_journal("instance vm_state=error task_state=NULL if scheduling\n"
+                          "fault 500 The build was interrupted: the compute service of host host-1 was "
+                          "restarted before it had claimed the instance\n");
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ERROR);
+        ck_assert_uint_eq(seen.n, 0);
+        uuid_set_free(&seen);
+        end();
+}
+
+GREEN_TEST_REAL(a_build_that_waits_for_its_turn_is_no_lost_one)
+{
+        struct uuid_set seen = {};
+
+        begin();
+        cloud.consumers = "{\"allocations\": {\"" UUID_A "\": {}}}";
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add_action(UUID_A, REQ);
+        ck_assert_ok(look(&seen), e);
+        ck_assert_uint_eq(seen.n, 1);
+        ck_assert_ok(compute_build_and_run(f.m, compute_fixture_build(UUID_A, NULL), &e), e);
+        green_yield(); /* it has begun, and has claimed nothing yet */
+        ck_assert_ok(look(&seen), e);
+        compute_fixture_settle(&f);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        uuid_set_free(&seen);
+        end();
+}
+
+GREEN_TEST_REAL(a_lost_build_that_somebody_takes_up_is_left_to_him)
+{
+        struct uuid_set seen = {};
+
+        begin();
+        cloud.consumers = "{\"allocations\": {\"" UUID_A "\": {}}}";
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        ck_assert_ok(look(&seen), e);
+        fake_store_fail("store_instance_save", 1, NOVA_UNEXPECTED_DELETING_TASK_STATE, "deleting");
+        ck_assert_ok(look(&seen), e);
+        ck_assert_journal("");
+        cloud.status = 503;
+        ck_assert_fails(look(&seen), e, ERR_BUSY);
+        uuid_set_free(&seen);
+        end();
+}
+
+GREEN_TEST_REAL(an_evacuated_instance_gives_back_what_it_holds_here)
+{
+        begin();
+        fake_store_add(UUID_A, VM_ACTIVE, TASK_NONE);
+        fake_store_add_move(UUID_A, true, "done");
+        cloud.status = 503;
+        ck_assert_ok(strays_end_evacuations(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(fake_store_move_status(UUID_A), "done"); /* the next start tries again */
+        cloud.status = 0;
+        cloud.holds = "{\"allocations\": {\"p\": {}, \"0e8ff1d0-0000-4000-8000-000000000001\": {}}, "
+                      "\"consumer_generation\": 1}";
+        ck_assert_ok(strays_end_evacuations(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.cleared,
+                         "/allocations/" UUID_A " {\"allocations\":{\"p\":{}},\"consumer_generation\":1}");
+        ck_assert_str_eq(fake_store_move_status(UUID_A), "completed");
+        end();
+}
+
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
             a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
@@ -425,4 +513,8 @@ GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_failed_build_gives_its_allocations_back, an_audit_gives_back_what_deleted_instances_hold,
             a_conflict_in_the_sweep_is_left_to_the_next_audit, a_renamed_host_gives_up_its_former_node,
             a_former_node_that_is_in_use_is_forgotten_all_the_same, placement_follows_the_hypervisor_at_once,
-            what_placement_said_last_is_kept_for_health)
+            what_placement_said_last_is_kept_for_health,
+            a_build_that_nobody_builds_is_called_an_error_the_second_time,
+            a_build_that_waits_for_its_turn_is_no_lost_one,
+            a_lost_build_that_somebody_takes_up_is_left_to_him,
+            an_evacuated_instance_gives_back_what_it_holds_here)
