@@ -105,6 +105,15 @@ static enum build_result YIELDS outcome(struct action *a, struct compute_build *
 
 /* ---- the build ---- */
 
+/* The scheduler made them for this host; whoever tries next gets new ones (3.5). */
+static void YIELDS give_back_allocations(struct compute_manager *m, const char *uuid)
+{
+        struct error err = {};
+
+        if (provider_release(m, uuid, deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
+                log_error("%s", err.text);
+}
+
 /*
  * Step 2. A request may come twice, or late: only an instance that is being built here or nowhere is built.
  * 0: go on; 1: there is nothing to build.
@@ -117,6 +126,8 @@ static int YIELDS begin_build(struct action *a, struct error *err)
                 if (err->code != NOVA_INSTANCE_NOT_FOUND && err->code != NOVA_INSTANCE_INVALID_STATE)
                         return -1;
                 log_info("not building: %s", err->text);
+                if (err->code == NOVA_INSTANCE_NOT_FOUND)
+                        give_back_allocations(a->m, a->uuid);
                 *err = (struct error){};
                 return 1;
         }
@@ -148,15 +159,6 @@ static void YIELDS unwind(struct action *a)
                 log_error("the failed build could not be cleaned up: %s", err.text);
         err = (struct error){};
         if (tracker_abort_claim(a->m->tracker, a->instance, by, &err) < 0)
-                log_error("%s", err.text);
-}
-
-/* Before another host is asked for: the scheduler then makes new ones for that one (3.5). */
-static void YIELDS give_back_allocations(struct action *a)
-{
-        struct error err = {};
-
-        if (provider_release(a->m, a->uuid, deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
                 log_error("%s", err.text);
 }
 
@@ -214,6 +216,7 @@ static int build_body(struct action *a, struct error *err)
         if (w->b->files_error) {
                 /* nova leaves vm_state building here for ever; error lets the user see the fault. */
                 action_error_state(a, 0);
+                give_back_allocations(a->m, a->uuid);
                 return error_set(err, NOVA_INVALID_INPUT, "injected_files: %s", w->b->files_error);
         }
         set_roles(a->instance, a->ctx);
@@ -225,7 +228,7 @@ static int build_body(struct action *a, struct error *err)
         if (err->code == ERR_CANCELLED)
                 return -1;
         a->running.doing = "writing the outcome";
-        give_back_allocations(a);
+        give_back_allocations(a->m, a->uuid);
         w->result = outcome(a, w->b, err);
         *err = (struct error){};
         return 0;
@@ -280,6 +283,7 @@ static void YIELDS queue_failed(struct build_job *job, const struct error *err)
                 return;
         log_error("the build never got its turn: %s", err->text);
         compute_add_fault(job->m, job->b->uuid, err, NULL);
+        give_back_allocations(job->m, job->b->uuid);
         if (store_instance_get(job->m->store, job->b->uuid, 0, &i, deadline_in_s(CLEANUP_DEADLINE_S),
                                &row_err) < 0)
                 return;

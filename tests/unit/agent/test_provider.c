@@ -322,6 +322,27 @@ GREEN_TEST_REAL(a_failed_build_gives_its_allocations_back)
         end();
 }
 
+GREEN_TEST_REAL(a_build_that_cannot_begin_gives_its_allocations_back_too)
+{
+        struct compute_build *b;
+
+        begin();
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add_action(UUID_A, REQ);
+        b = compute_fixture_build(UUID_A, NULL);
+        b->files_error = xstrdup("file 0 has no path");
+        ck_assert_ok(compute_build_and_run(f.m, b, &e), e);
+        compute_fixture_settle(&f);
+        ck_assert_str_eq(cloud.deleted, "/allocations/" UUID_A);
+
+        fake_store_add(UUID_B, VM_ACTIVE, TASK_NONE); /* a request that came twice must not take away */
+        fake_store_add_action(UUID_B, REQ);
+        ck_assert_ok(compute_build_and_run(f.m, compute_fixture_build(UUID_B, NULL), &e), e);
+        compute_fixture_settle(&f);
+        ck_assert_uint_eq(cloud.deletes, 1);
+        end();
+}
+
 #define UUID_C "cccccccc-cccc-4ccc-8ccc-cccccccccccc"
 #define UUID_D "dddddddd-dddd-4ddd-8ddd-dddddddddddd"
 #define UUID_E "eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee"
@@ -517,4 +538,5 @@ GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_build_that_nobody_builds_is_called_an_error_the_second_time,
             a_build_that_waits_for_its_turn_is_no_lost_one,
             a_lost_build_that_somebody_takes_up_is_left_to_him,
-            an_evacuated_instance_gives_back_what_it_holds_here)
+            an_evacuated_instance_gives_back_what_it_holds_here,
+            a_build_that_cannot_begin_gives_its_allocations_back_too)
