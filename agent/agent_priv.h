@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent.h"
+#include "complaints.h"
 #include "green/green.h"
 #include "messaging/rpc_server.h"
 #include "rpc/admin.h"
@@ -39,7 +40,8 @@ struct agent {
         struct green *memory; /* gives back what is not needed; NULL with --debug */
         struct agent_methods methods;
         struct admin_sources admin;
-        struct rpc_endpoint endpoints[8];
+        struct rpc_endpoint endpoints[12];
+        struct complaints *complaints;
 };
 
 enum { STOP_S = 5 }; /* what a part gets for stopping beyond the graceful timeout */

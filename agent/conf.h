@@ -24,6 +24,7 @@ struct conf {
         bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */
         char *log_level;
         int64_t rpc_response_timeout, long_rpc_timeout, executor_thread_pool_size;
+        bool rpc_ping_enabled;
         int64_t report_interval, service_down_time;
         bool periodic_enable;
         int64_t periodic_fuzzy_delay, graceful_shutdown_timeout;

@@ -143,6 +143,9 @@ void conf_derive(struct conf *c, const int *line_of, struct findings *errors, st
                             (int)raised);
                 c->service_down_time = raised;
         }
+        if (c->oslo_messaging_rabbit.rabbit_quorum_queue && c->oslo_messaging_rabbit.rabbit_ha_queues)
+                finding_add(errors, line_of_setting(line_of, "oslo_messaging_rabbit", "rabbit_quorum_queue"),
+                            "rabbit_quorum_queue and rabbit_ha_queues exclude one another");
         if (c->compute.max_disk_devices_to_attach == 0)
                 finding_add(errors, line_of_setting(line_of, "compute", "max_disk_devices_to_attach"),
                             "max_disk_devices_to_attach must not be 0: a guest needs its root disk");

@@ -204,6 +204,8 @@ const struct setting settings[] = {
         TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call."),
         TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long."),
         TOP_INT(executor_thread_pool_size, "64", 1, 10000, "Requests that are worked on at the same time."),
+        TOP_BOOL(rpc_ping_enabled, "false", 0,
+                 "Answer oslo_rpc_server_ping, for tools that watch over the message bus."),
 
         /* ---- what we tell ---- */
         TOP_BOOL(
@@ -501,7 +503,6 @@ const size_t n_settings = ARRAY_SIZE(settings) - 1;
 #define NO_NOTIFY  "no notifications are sent"
 
 const struct unused_setting unused_settings[] = {
-        { "", "rpc_ping_enabled", "ping is always answered" },
         { "", "vcpu_pin_set", NO_PINNING },
         { "", "max_concurrent_snapshots", "there are no snapshots in this version" },
         { "", "max_concurrent_live_migrations resize_confirm_window", NO_MOVES },

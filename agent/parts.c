@@ -218,17 +218,30 @@ static void HUB_ONLY collect_endpoints(struct agent *a)
                 a->endpoints[n] = *e;
                 a->endpoints[n++].app = &a->methods;
         }
+        if (a->conf->rpc_ping_enabled)
+                a->endpoints[n++] = agent_ping_endpoint;
         a->endpoints[n] = admin_endpoint;
         a->endpoints[n].app = &a->admin;
 }
 
 static void log_failed_request(const struct rpc_request *r, const struct error *err, void *app)
 {
+        struct agent *a = app;
         bool answered = r && r->msg_id;
 
-        log_write(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
-                  "%s %.64s failed: %s", answered ? "call" : "request", r ? r->method : "(unreadable)",
-                  err->text);
+        if (r)
+                log_write(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
+                          "%s %.64s failed: %s", answered ? "call" : "request", r->method, err->text);
+        else
+                complain(a->complaints, err->text);
+}
+
+static void log_refused(const struct error *why, void *arg)
+{
+        struct agent *a = arg;
+
+        assert_on_hub();
+        complain(a->complaints, why->text);
 }
 
 static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport *t, struct error *err)
@@ -242,6 +255,7 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
                 .workers = (unsigned)a->conf->executor_thread_pool_size,
                 .describe_failure = rpc_describe_failure,
                 .on_failure = log_failed_request,
+                .app = a,
         };
 
         return rpc_server_new(&opt, err);
@@ -251,7 +265,9 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
 static int YIELDS control_start(struct agent *a, struct error *err)
 {
         CLEANUP(freep) char *url = xasprintf("unix:%s", a->conf->control_socket);
+        const struct transport_options opt = { .refused = log_refused, .arg = a };
 
+        a->complaints = complaints_new();
         a->methods = (struct agent_methods){
                 .manager = a->manager,
                 .control_exchange = a->conf->control_exchange,
@@ -261,7 +277,7 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         collect_endpoints(a);
         if (strncmp(a->conf->transport_url, "unix:", 5) == 0)
                 return 0;
-        a->control_transport = transport_new(url, err);
+        a->control_transport = transport_new_with(url, &opt, err);
         if (!a->control_transport)
                 return error_while(err, "control_socket");
         a->control = new_server(a, a->control_transport, err);
@@ -272,6 +288,7 @@ static void YIELDS control_stop(struct agent *a)
 {
         rpc_server_free(take_ptr(&a->control));
         transport_free(take_ptr(&a->control_transport));
+        complaints_free(take_ptr(&a->complaints));
 }
 
 static struct amqp_options HUB_ONLY broker_options(const struct conf *c)
@@ -321,7 +338,9 @@ static void broker_changed(bool ok, const char *text, void *arg)
 static int YIELDS rpc_start(struct agent *a, struct error *err)
 {
         struct amqp_options amqp = broker_options(a->conf);
-        const struct transport_options opt = { .amqp = &amqp, .changed = broker_changed, .arg = a };
+        const struct transport_options opt = {
+                .amqp = &amqp, .changed = broker_changed, .refused = log_refused, .arg = a
+        };
 
         a->transport = transport_new_with(a->conf->transport_url, &opt, err);
         if (!a->transport)

@@ -36,7 +36,7 @@ static void check(struct health *h, const char *name, enum verdict verdict, stru
 
 static void HUB_ONLY check_bus(struct health *h, const struct admin_sources *s)
 {
-        char text[256] = "not started";
+        char text[1024] = "not started"; /* two connections with what is wrong with each */
         bool ok = false;
 
         if (s->transport)

@@ -39,6 +39,8 @@ struct amqp_conn_ops {
         void (*lost)(void *arg);
         /* false: read no more until amqp_conn_wake(). NULL: always. On the hub, does not yield. */
         bool (*has_room)(void *arg);
+        /* A message above body_max was rejected. On the hub, does not yield. May be NULL. */
+        void (*too_large)(uint64_t len, void *arg);
         /* Came up, was lost, could not be made; blocked, unblocked. On the hub, does not yield. May be NULL.
          */
         void (*changed)(bool ok, const char *text, void *arg);

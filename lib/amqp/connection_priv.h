@@ -32,8 +32,8 @@ struct incoming {
         enum { IN_NOTHING, IN_HEADER, IN_BODY } expect;
         bool returned; /* basic.return: one of ours that found no queue */
         uint64_t tag;
-        uint64_t left; /* bytes of body still to come */
-        bool skip;     /* too large: pass over */
+        uint64_t left, whole; /* bytes of body: still to come, in all */
+        bool skip;            /* too large: pass over */
         char *body;
         size_t len;
         char reason[128]; /* of a return */

@@ -143,6 +143,8 @@ static void YIELDS message_complete(struct amqp_conn *c)
                 c->too_large++;
                 if (!in.returned)
                         amqp_basic_reject(c->state, CHANNEL, in.tag, 0);
+                if (!in.returned && c->o.ops->too_large)
+                        c->o.ops->too_large(in.whole, c->o.arg);
         } else if (in.returned) {
                 came_back(c, &in);
                 free(in.body);
@@ -166,7 +168,7 @@ static int YIELDS take_header(struct amqp_conn *c, uint64_t size, struct error *
         if (in->expect != IN_HEADER)
                 return error_set(err, ERR_PROTOCOL, "the broker sent a header out of order");
         in->expect = IN_BODY;
-        in->left = size;
+        in->left = in->whole = size;
         in->skip = size > c->o.body_max;
         if (!in->skip) {
                 in->body = malloc(size + 1);

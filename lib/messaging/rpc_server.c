@@ -75,6 +75,7 @@ static void HUB_ONLY enqueue(struct rpc_server *s, struct rpc_work *w)
 static void YIELDS take_in(struct rpc_server *s, struct transport_message *m)
 {
         struct rpc_work *w = NEW(struct rpc_work);
+        struct error err = {};
 
         list_init(&w->node);
         w->message = m;
@@ -90,7 +91,13 @@ static void YIELDS take_in(struct rpc_server *s, struct transport_message *m)
                 }
                 w->request.method = xstrdup("(unreadable)");
         }
-        transport_ack(m); /* before any work: at most once */
+        /* Before any work: at most once. What the broker will deliver again is run then, and not now. */
+        if (transport_ack(m, &err) < 0) {
+                if (s->opt.on_failure)
+                        s->opt.on_failure(NULL, &err, s->opt.app);
+                rpc_work_free(w);
+                return;
+        }
         if (seen_before(s, w->request.unique_id)) {
                 s->stats.duplicates++;
                 rpc_work_free(w);

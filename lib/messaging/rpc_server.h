@@ -49,7 +49,8 @@ struct rpc_server_options {
                                  struct rpc_failure *ret, struct jval **ret_kwargs);
         /*
          * For the application's log, since this library has none: a request that failed (of a cast nobody
-         * else learns it), or a message that could not be read (then r is NULL). Must not yield. May be NULL.
+         * else learns it); with r NULL a message that could not be read or acknowledged, a reply that could
+         * not be delivered. Must not yield. May be NULL.
          */
         void (*on_failure)(const struct rpc_request *r, const struct error *err, void *app);
 };

@@ -218,7 +218,10 @@ static void YIELDS answer(struct rpc_work *w, struct jval *result, const struct 
         }
         if (last)
                 green_shield_begin();
-        send_text(w, text, len, last ? LAST_REPLY_S : REPLY_S, &err);
+        if (send_text(w, text, len, last ? LAST_REPLY_S : REPLY_S, &err) < 0 && w->server->opt.on_failure) {
+                error_while(&err, "the reply to %.*s was not delivered", METHOD_SHOWN, w->request.method);
+                w->server->opt.on_failure(NULL, &err, w->server->opt.app);
+        }
         if (last)
                 green_shield_end();
 }

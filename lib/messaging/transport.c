@@ -56,9 +56,9 @@ int transport_receive(struct transport *t, struct deadline by, struct transport_
         return t->ops->receive(t, by, ret, err);
 }
 
-void transport_ack(struct transport_message *m)
+int transport_ack(struct transport_message *m, struct error *err)
 {
-        m->transport->ops->ack(m);
+        return m->transport->ops->ack(m, err);
 }
 
 void transport_reject(struct transport_message *m)

@@ -32,7 +32,7 @@ struct transport_ops {
         int (*listen)(struct transport *t, const struct transport_target *target, struct error *err);
         int (*receive)(struct transport *t, struct deadline by, struct transport_message **ret,
                        struct error *err);
-        void (*ack)(struct transport_message *m);
+        int (*ack)(struct transport_message *m, struct error *err);
         void (*reject)(struct transport_message *m);
         int (*reply)(struct transport_message *m, const char *reply_q, const char *body, size_t len,
                      struct deadline by, struct error *err);
@@ -49,14 +49,16 @@ struct transport {
         const struct transport_ops *ops;
 };
 
-/* For a transport with a broker; the local socket needs none of it. All borrowed, outliving the transport. */
+/* All borrowed, outliving the transport. */
 struct amqp_options;
 struct transport_options {
         const struct amqp_options *amqp; /* NULL: oslo's defaults; the URL's query goes before them */
         const char *program;             /* what the broker shows us as; NULL: "compute-agent" */
-        /* A connection came up, was lost, could not be made, is blocked. On the hub, does not yield. */
+        /* Only with a broker: a connection came up, was lost, could not be made, is blocked. */
         void (*changed)(bool ok, const char *text, void *arg);
-        void *arg;
+        /* What a peer sent was not taken, or it did not take what it had asked for: nobody else says so. */
+        void (*refused)(const struct error *why, void *arg);
+        void *arg; /* both are called on the hub, must not yield, and may be NULL */
 };
 
 /*
@@ -72,7 +74,8 @@ int YIELDS transport_listen(struct transport *t, const struct transport_target *
 /* The next message; ERR_CLOSED after transport_stop_consuming() once nothing is left. */
 int YIELDS transport_receive(struct transport *t, struct deadline by, struct transport_message **ret,
                              struct error *err);
-void YIELDS transport_ack(struct transport_message *m);
+/* -1: the broker does not know of it, and will deliver the message again: it must not be run now. */
+int YIELDS transport_ack(struct transport_message *m, struct error *err);
 /* Cannot be read: put away for good. The local socket closes the connection it came from. */
 void YIELDS transport_reject(struct transport_message *m);
 /* To the queue (or connection) the request named. ERR_CLOSED: the caller is gone. */
@@ -97,6 +100,7 @@ void HUB_ONLY transport_describe(struct transport *t, char *buf, size_t size, bo
  * With a broker (nova-contract 1): two connections, for consuming and for publishing. A message is published
  * when the broker has confirmed it, so publishing may wait for its whole deadline. A reply whose queue is
  * missing is tried again for kombu_missing_consumer_retry_timeout; then the queue counts as dead for 60 s. A
- * message whose acknowledgement was lost with the connection comes again, and is for the receiver to know by
- * its _unique_id. After transport_stop_consuming() the topic's queues stay, and keep what is sent meanwhile.
+ * message whose acknowledgement was written but lost with the connection comes again, and is for the receiver
+ * to know by its _unique_id. After transport_stop_consuming() the topic's queues stay, and keep what is sent
+ * meanwhile.
  */

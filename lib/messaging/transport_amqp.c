@@ -185,6 +185,18 @@ static void publisher_changed(bool ok, const char *text, void *arg)
         changed(arg, "publishing", ok, text);
 }
 
+static void too_large(uint64_t len, void *arg)
+{
+        const struct amqp_transport *t = arg;
+        struct error err;
+
+        assert_on_hub();
+        error_set(&err, ERR_LIMIT, "broker: a message of %llu bytes was rejected; %u are allowed",
+                  (unsigned long long)len, TRANSPORT_BODY_MAX);
+        if (t->given.refused)
+                t->given.refused(&err, t->given.arg);
+}
+
 static const struct amqp_conn_ops consumer_ops = {
         .setup = declare_and_consume,
         .teardown = cancel_and_delete,
@@ -192,6 +204,7 @@ static const struct amqp_conn_ops consumer_ops = {
         .delivered = delivered,
         .lost = lost,
         .has_room = has_room,
+        .too_large = too_large,
         .changed = consumer_changed,
 };
 static const struct amqp_conn_ops publisher_ops = { .changed = publisher_changed };
@@ -281,13 +294,13 @@ static int amqp_receive(struct transport *base, struct deadline by, struct trans
 }
 
 /* When it fails the connection is gone, and the broker sends the message again. */
-static void amqp_ack(struct transport_message *base)
+static int amqp_ack(struct transport_message *base, struct error *err)
 {
         struct amqp_message *m = CONTAINER_OF(base, struct amqp_message, base);
-        struct error err;
 
         assert_green();
-        amqp_conn_ack(of(base->transport)->consumer, m->tag, m->generation, deadline_in_s(SETTLE_S), &err);
+        return amqp_conn_ack(of(base->transport)->consumer, m->tag, m->generation, deadline_in_s(SETTLE_S),
+                             err);
 }
 
 static void amqp_reject(struct transport_message *base)

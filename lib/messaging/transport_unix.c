@@ -32,6 +32,7 @@
 
 struct unix_transport {
         struct transport base;
+        struct transport_options given;
         char *path;
         struct socket_file file;
         int listen_fd;
@@ -64,6 +65,15 @@ struct unix_message {
 static struct unix_transport *of(struct transport *t)
 {
         return CONTAINER_OF(t, struct unix_transport, base);
+}
+
+static void HUB_ONLY refused(const struct unix_transport *t, const char *what, const struct error *why)
+{
+        struct error err = *why;
+
+        error_while(&err, "%s", what);
+        if (t->given.refused)
+                t->given.refused(&err, t->given.arg);
 }
 
 /* ---- connections ---- */
@@ -155,10 +165,13 @@ static int connection_reader(void *arg, struct error *err)
 
         assert_green();
         if (read_frames(c, err) < 0) {
-                if (err->code == ERR_CANCELLED)
+                if (err->code == ERR_CANCELLED) {
                         read_what_is_there(c);
-                else
+                } else {
+                        if (err->code != ERR_TIMEOUT && err->code != ERR_CLOSED) /* idle; hung up by us */
+                                refused(t, "local socket: connection closed", err);
                         hang_up(c);
+                }
         }
         t->n_readers--;
         green_cond_broadcast(&t->arrived);
@@ -174,7 +187,12 @@ static void HUB_ONLY admit(struct unix_transport *t, int fd)
         socklen_t len = sizeof(peer);
         struct error err = {};
 
-        if (t->n_connections >= CONNECTIONS_MAX || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+        if (t->n_connections >= CONNECTIONS_MAX)
+                error_set(&err, ERR_LIMIT, "there are %d already", CONNECTIONS_MAX);
+        else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+                error_system(&err, errno, "who it is");
+        if (err.code) {
+                refused(t, "local socket: connection not taken", &err);
                 green_close(fd);
                 return;
         }
@@ -268,10 +286,11 @@ static int unix_receive(struct transport *base, struct deadline by, struct trans
 }
 
 /* A socket has no queue to take a message off. */
-static void unix_ack(struct transport_message *m)
+static int unix_ack(struct transport_message *m, struct error *err)
 {
-        (void)m;
+        (void)m, (void)err;
         assert_green();
+        return 0;
 }
 
 /* Nobody can be told, but a sender of what cannot be read should not go on. */
@@ -409,7 +428,6 @@ struct transport *transport_unix_new(const char *url, const struct transport_opt
         const char *rest = url + strlen("unix:");
         struct unix_transport *t;
 
-        (void)opt;
         if (strncmp(rest, "///", 3) == 0)
                 rest += 2;
         if (rest[0] != '/' || rest[1] == '/' || rest[1] == '\0') {
@@ -418,6 +436,7 @@ struct transport *transport_unix_new(const char *url, const struct transport_opt
         }
         t = NEW(struct unix_transport);
         t->base.ops = &unix_ops;
+        t->given = *opt;
         t->path = xstrdup(rest);
         t->listen_fd = -1;
         t->group = green_group_new("rpc socket");

@@ -79,6 +79,8 @@ struct agent_side {
         struct transport *transport;
         struct rpc_server *server;
         unsigned ups, downs; /* connections */
+        unsigned n_refused;
+        char last_refused[ERROR_TEXT_MAX];
         char last_down[1024];
         unsigned ran; /* "count" was called */
         struct green_event go;
@@ -131,9 +133,17 @@ static inline void on_changed(bool ok, const char *text, void *arg)
         }
 }
 
+static inline void on_refused(const struct error *why, void *arg)
+{
+        struct agent_side *a = arg;
+
+        a->n_refused++;
+        snprintf(a->last_refused, sizeof(a->last_refused), "%s", why->text);
+}
+
 static inline void YIELDS agent_prepare(const char *url)
 {
-        struct transport_options opt = { .changed = on_changed, .arg = &agent };
+        struct transport_options opt = { .changed = on_changed, .refused = on_refused, .arg = &agent };
         struct error err = {};
 
         agent = (struct agent_side){ .workers = tpool_new("test", 2, &err) };
@@ -235,6 +245,9 @@ struct sending {
         const char *key;       /* NULL: compute.lab-compute */
         const char *reply_q;   /* NULL: the client's */
         const char *unique_id; /* NULL: a new one */
+        const char *version;   /* NULL: 6.0 */
+        const char *ns;        /* NULL: none */
+        int64_t timeout_s;     /* of the call monitor; 0: none */
         bool cast, fanout;
 };
 
@@ -246,7 +259,9 @@ static inline void YIELDS client_send(struct client *k, const struct sending *s,
         struct error err = {};
         struct jval CLEANUP(jval_unrefp) *args = jval_parse(text, strlen(text), &err);
         struct rpc_request r = { .method = (char *)s->method,
-                                 .version = (char *)"6.0",
+                                 .version = (char *)(s->version ? s->version : "6.0"),
+                                 .ns = (char *)s->ns,
+                                 .timeout_s = s->timeout_s,
                                  .unique_id = (char *)s->unique_id,
                                  .args = args };
         size_t len;
@@ -265,12 +280,11 @@ static inline void YIELDS client_send(struct client *k, const struct sending *s,
         ck_assert_ok(amqp_conn_publish(k->conn, &p, soon(), &err), err);
 }
 
-/* The next reply, which must be the one to msg_id, and no failure. */
-static inline struct jval *YIELDS client_reply(struct client *k, const char *msg_id)
+/* The next reply, which must be the one to msg_id; the caller frees it. */
+static inline struct rpc_reply YIELDS client_receive(struct client *k, const char *msg_id)
 {
         struct amqp_delivery d;
         struct rpc_reply r;
-        struct jval *result;
         struct error err = {};
 
         ck_assert_ok(green_chan_recv(k->replies, &d, soon(), &err), err);
@@ -278,6 +292,15 @@ static inline struct jval *YIELDS client_reply(struct client *k, const char *msg
         ck_assert_ok(envelope_decode_reply(d.body, d.len, &r, &err), err);
         free(d.body);
         ck_assert_str_eq(r.msg_id, msg_id);
+        return r;
+}
+
+/* The same, and it is no failure. */
+static inline struct jval *YIELDS client_reply(struct client *k, const char *msg_id)
+{
+        struct rpc_reply r = client_receive(k, msg_id);
+        struct jval *result;
+
         ck_assert_msg(!r.failed, "%s: %s", r.class_name, r.message);
         result = take_ptr(&r.result);
         rpc_reply_free(&r);

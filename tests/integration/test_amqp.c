@@ -110,6 +110,94 @@ GREEN_TEST_REAL(garbage_is_rejected_and_the_next_message_read)
         agent_stop();
 }
 
+/* More than we take: the broker is told, its next messages come over the same connection. */
+GREEN_TEST_REAL(a_message_that_is_too_large_is_rejected_and_told)
+{
+        size_t len = TRANSPORT_BODY_MAX + 1;
+        CLEANUP(freep) char *body = xcalloc(1, len);
+        struct amqp_exchange e;
+        struct amqp_publish p = { .exchange = &e, .routing_key = "compute", .body = body, .len = len };
+        CLEANUP(freep) char *queues = NULL;
+        struct client k;
+        struct error err = {};
+
+        agent_start(env("RABBITMQ_URL"));
+        client_start(&k, env("RABBITMQ_URL"));
+        e = amqp_topic_exchange(&k.options, "nova");
+        ck_assert_ok(amqp_conn_publish(k.conn, &p, soon(), &err), err);
+        jval_unref(client_call(&k, "echo", NULL));
+        ck_assert_uint_eq(agent.n_refused, 1);
+        ck_assert_str_eq(agent.last_refused,
+                         "broker: a message of 16777217 bytes was rejected; 16777216 are allowed");
+        ck_assert_uint_eq(agent.ups, 2);
+        queues = broker_ctl("list_queues", "name", "messages");
+        ck_assert_msg(strstr(queues, "compute\t0\n") != NULL, "%s", queues); /* not put back */
+        client_stop(&k);
+        agent_stop();
+}
+
+/* nova-contract 1.4: while a call with _timeout runs, its caller hears each half of it that we live. */
+GREEN_TEST_REAL(a_monitored_call_is_told_to_wait_until_its_reply)
+{
+        const struct sending slow = { .method = "sleep", .timeout_s = 2 };
+        char id[RPC_ID_LEN + 1];
+        struct client k;
+        struct rpc_reply r;
+        unsigned beats = 0;
+
+        agent_start(env("RABBITMQ_URL"));
+        client_start(&k, env("RABBITMQ_URL"));
+        client_send(&k, &slow, id);
+        while (r = client_receive(&k, id), !r.ending) {
+                ck_assert(!r.failed && jval_is_null(r.result));
+                rpc_reply_free(&r);
+                beats++;
+        }
+        ck_assert(!r.failed);
+        rpc_reply_free(&r);
+        ck_assert_uint_ge(beats, 2); /* of four: the method takes 4.5 seconds */
+        client_stop(&k);
+        agent_stop();
+}
+
+GREEN_TEST_REAL(a_call_that_nobody_can_serve_fails_as_oslos_dispatcher_says)
+{
+        static const struct {
+                struct sending call;
+                const char *class_name, *message;
+        } calls[] = {
+                { { .method = "nothing" }, "NoSuchMethod", "Endpoint does not support RPC method nothing" },
+                { { .method = "_echo" }, "NoSuchMethod", "Endpoint does not support RPC method _echo" },
+                { { .method = "echo", .version = "6.2" },
+                  "UnsupportedVersion",
+                  "Endpoint does not support RPC version 6.2. Attempted method: echo" },
+                { { .method = "echo", .version = "1.0" },
+                  "UnsupportedVersion",
+                  "Endpoint does not support RPC version 1.0. Attempted method: echo" },
+                { { .method = "ping", .ns = "controller" },
+                  "UnsupportedVersion",
+                  "Endpoint does not support RPC version 6.0. Attempted method: ping" },
+        };
+        char id[RPC_ID_LEN + 1];
+        struct client k;
+
+        agent_start(env("RABBITMQ_URL"));
+        client_start(&k, env("RABBITMQ_URL"));
+        for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+                struct rpc_reply r;
+
+                client_send(&k, &calls[i].call, id);
+                r = client_receive(&k, id);
+                ck_assert(r.failed && r.ending);
+                ck_assert_str_eq(r.module, "oslo_messaging.rpc.dispatcher");
+                ck_assert_str_eq(r.class_name, calls[i].class_name);
+                ck_assert_str_eq(r.message, calls[i].message);
+                rpc_reply_free(&r);
+        }
+        client_stop(&k);
+        agent_stop();
+}
+
 /* Nothing is left in the queue: neither ready nor without an acknowledgement. */
 GREEN_TEST_REAL(what_was_run_was_acknowledged)
 {
@@ -206,7 +294,7 @@ static struct transport_message *YIELDS received(void)
         struct error err = {};
 
         ck_assert_ok(transport_receive(agent.transport, soon(), &m, &err), err);
-        transport_ack(m);
+        ck_assert_ok(transport_ack(m, &err), err);
         return m;
 }
 
@@ -328,7 +416,10 @@ GREEN_TEST_REAL(waits_can_time_out_and_be_cancelled)
 
 UNIT_SUITE_FIXTURE("amqp", patch, NULL, a_call_goes_there_and_back, large_messages_are_put_together,
                    casts_come_by_server_by_topic_and_to_all, the_same_message_twice_runs_once,
-                   garbage_is_rejected_and_the_next_message_read, what_was_run_was_acknowledged,
+                   garbage_is_rejected_and_the_next_message_read,
+                   a_message_that_is_too_large_is_rejected_and_told,
+                   a_monitored_call_is_told_to_wait_until_its_reply,
+                   a_call_that_nobody_can_serve_fails_as_oslos_dispatcher_says, what_was_run_was_acknowledged,
                    what_is_declared_is_what_nova_compute_declares, the_connection_says_who_it_is,
                    quorum_queues_are_declared_when_asked_for, after_the_stop_messages_wait_for_the_next_start,
                    a_reply_without_its_queue_is_retried_then_remembered,

@@ -132,7 +132,7 @@ END_TEST
 
 START_TEST(nova_options_without_effect_are_noted)
 {
-        struct conf *c = conf_of("rpc_ping_enabled = True\n"
+        struct conf *c = conf_of("volume_usage_poll_interval = 5\n"
                                  "host = 'a'\n"
                                  "neutron {\n"
                                  "    auth_url = 'http://x'\n"
@@ -143,12 +143,13 @@ START_TEST(nova_options_without_effect_are_noted)
                                  "    virt_type = 'qemu'\n"
                                  "}\n");
         CLEANUP(freep)
-        char *want = xasprintf("%s:1: rpc_ping_enabled has no effect: ping is always answered\n"
-                               "%s:3: section \"neutron\" has no effect: guests have no network "
-                               "interfaces in this version\n"
-                               "%s:8: images_type has no effect: use_cow_images decides: qcow2 or "
-                               "raw\n",
-                               c->path, c->path, c->path);
+        char *want = xasprintf(
+                "%s:1: volume_usage_poll_interval has no effect: there are no volumes in this version\n"
+                "%s:3: section \"neutron\" has no effect: guests have no network "
+                "interfaces in this version\n"
+                "%s:8: images_type has no effect: use_cow_images decides: qcow2 or "
+                "raw\n",
+                c->path, c->path, c->path);
 
         ck_assert_str_eq(c->notes, want);
         ck_assert_str_eq(c->host, "a");

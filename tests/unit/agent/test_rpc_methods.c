@@ -177,6 +177,57 @@ GREEN_TEST(a_build_with_the_least_arguments)
         compute_fixture_stop(&f);
 }
 
+/* Services that are pinned to 5.x: the same methods, without the arguments that came later. */
+GREEN_TEST(older_services_reach_the_same_methods)
+{
+        struct rpc_request r = request(
+                "build_and_run_instance",
+                "{\"instance\": {\"nova_object.name\": \"Instance\", \"nova_object.version\": \"2.7\", "
+                "\"nova_object.data\": {\"uuid\": \"" UUID_A "\"}}, \"image\": {}, \"request_spec\": "
+                "null, \"filter_properties\": {}, \"requested_networks\": " NO_NETWORKS "}");
+        static const char *const versions[] = { "5.0", "5.10", "5.13", "6.0", "6.1" };
+        static const char *const too_new[] = { "5.14", "6.2", "4.0", "7.0", "1.0" };
+        struct error err = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(versions) + ARRAY_SIZE(too_new); i++) {
+                bool good = i < ARRAY_SIZE(versions);
+
+                free(r.version);
+                r.version = xstrdup(good ? versions[i] : too_new[i - ARRAY_SIZE(versions)]);
+                ck_assert_msg(good == (find_method(&r) != NULL), "%s", r.version);
+        }
+        free(r.version);
+        r.version = xstrdup("5.10");
+        begin();
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add_action(UUID_A, REQ);
+        ck_assert_ok(dispatch(&r, NULL, &err), err);
+        rpc_request_free(&r);
+        compute_fixture_settle(&f);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+
+        /* In 5.x it came with an instance. */
+        r = request("check_instance_shared_storage", "{\"instance\": {}, \"data\": {}}");
+        free(r.version);
+        r.version = xstrdup("5.13");
+        ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_NOT_IMPLEMENTED);
+        rpc_request_free(&r);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(oslos_own_ping_answers_pong)
+{
+        struct rpc_call call = {};
+        struct error err = {};
+
+        ck_assert_ptr_null(agent_ping_endpoint.ns);
+        ck_assert_str_eq(agent_ping_endpoint.version, "1.0");
+        ck_assert_str_eq(agent_ping_endpoint.methods[0].name, "oslo_rpc_server_ping");
+        ck_assert_ok(agent_ping_endpoint.methods[0].fn(&call, &err), err);
+        ck_assert_str_eq(jval_text(call.result, ""), "pong");
+        jval_unref(call.result);
+}
+
 GREEN_TEST(injected_files_that_are_no_base64_end_in_the_rows)
 {
         struct rpc_request r;
@@ -569,7 +620,8 @@ END_TEST
 
 GREEN_SUITE("rpc-methods", a_captured_build_builds, a_captured_build_that_fails_is_cast_back_as_nova_does,
             without_a_conductor_the_instance_is_an_error, without_retry_there_is_no_cast,
-            a_build_with_the_least_arguments, injected_files_that_are_no_base64_end_in_the_rows,
+            a_build_with_the_least_arguments, older_services_reach_the_same_methods,
+            oslos_own_ping_answers_pong, injected_files_that_are_no_base64_end_in_the_rows,
             captured_requests_do_what_they_say, calls_answer, a_captured_console_request_answers_text,
             the_tail_may_be_many_things, captured_requests_for_what_is_not_here_leave_no_task,
             captured_requests_without_rows_are_refused_too, no_captured_method_is_unknown,

@@ -25,7 +25,7 @@ struct fake_transport {
         int64_t reply_ms[32];
         unsigned n_replies;
         int reply_fails; /* code of the error that replies end with */
-        int listen_fails;
+        int listen_fails, ack_fails;
 };
 
 struct fake_message {
@@ -64,9 +64,12 @@ static int fake_receive(struct transport *t, struct deadline by, struct transpor
         return 0;
 }
 
-static void fake_ack(struct transport_message *m)
+static int fake_ack(struct transport_message *m, struct error *err)
 {
-        strbuf_adds(&fake_of(m->transport)->log, "ack;");
+        struct fake_transport *f = fake_of(m->transport);
+
+        strbuf_adds(&f->log, f->ack_fails ? "ack fails;" : "ack;");
+        return f->ack_fails ? error_set(err, f->ack_fails, "acknowledging") : 0;
 }
 
 static void fake_reject(struct transport_message *m)

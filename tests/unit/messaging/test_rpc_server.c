@@ -262,6 +262,23 @@ GREEN_TEST(a_duplicate_is_acknowledged_and_dropped)
         finish();
 }
 
+/* It would run a second time when the broker delivers it again; then it is no duplicate. */
+GREEN_TEST(what_cannot_be_acknowledged_is_not_run_until_it_comes_again)
+{
+        start();
+        w.fake.ack_fails = ERR_CLOSED;
+        call("echo", "{}", "m1", ",\"_unique_id\":\"u\"");
+        settle();
+        ck_assert_str_eq(w.fake.log.data, "listen compute;ack fails;");
+        ck_assert_str_eq(w.last_told, "-: acknowledging");
+        w.fake.ack_fails = 0;
+        call("echo", "{}", "m1", ",\"_unique_id\":\"u\"");
+        settle();
+        ck_assert_str_eq(w.fake.log.data, "listen compute;ack fails;ack;run;reply q-m1;");
+        ck_assert_uint_eq(stats().duplicates, 0);
+        finish();
+}
+
 GREEN_TEST(what_cannot_be_read_is_rejected_and_told)
 {
         start();
@@ -528,6 +545,8 @@ GREEN_TEST(a_method_outlives_its_caller)
         settle();
         ck_assert_str_eq(w.fake.log.data, "listen compute;ack;reply q-m1;reply q-m1;");
         ck_assert_uint_eq(stats().running, 0);
+        ck_assert_uint_eq(w.told, 1);
+        ck_assert_str_eq(w.last_told, "-: the reply to wait was not delivered: replying");
         finish();
 }
 
@@ -613,13 +632,14 @@ GREEN_TEST(a_server_that_cannot_listen_does_not_start)
 
 GREEN_SUITE("rpc-server", a_call_is_acknowledged_then_run_then_answered, a_cast_is_run_and_not_answered,
             a_method_without_a_result_answers_null, the_last_sixteen_ids_are_remembered,
-            a_duplicate_is_acknowledged_and_dropped, what_cannot_be_read_is_rejected_and_told,
-            an_unreadable_call_is_answered, namespaces_and_versions_choose_the_endpoint,
-            an_endpoint_may_have_an_app_of_its_own, failures_reach_the_caller_and_the_log,
-            the_application_describes_its_failures, a_result_that_is_too_large_is_a_failure,
-            more_requests_than_workers_wait, sixty_four_is_the_default, what_runs_is_shown,
-            log_lines_begin_with_the_request_and_its_instance, hostile_text_stays_in_its_place,
-            a_long_call_sends_heartbeats_until_it_ends,
+            a_duplicate_is_acknowledged_and_dropped,
+            what_cannot_be_acknowledged_is_not_run_until_it_comes_again,
+            what_cannot_be_read_is_rejected_and_told, an_unreadable_call_is_answered,
+            namespaces_and_versions_choose_the_endpoint, an_endpoint_may_have_an_app_of_its_own,
+            failures_reach_the_caller_and_the_log, the_application_describes_its_failures,
+            a_result_that_is_too_large_is_a_failure, more_requests_than_workers_wait,
+            sixty_four_is_the_default, what_runs_is_shown, log_lines_begin_with_the_request_and_its_instance,
+            hostile_text_stays_in_its_place, a_long_call_sends_heartbeats_until_it_ends,
             no_heartbeats_without_timeout_for_casts_and_below_a_second, a_method_outlives_its_caller,
             after_the_stop_what_was_delivered_is_done, waiting_for_the_end_times_out_and_can_be_cancelled,
             freeing_cancels_what_runs_and_tells_the_callers, a_server_that_cannot_listen_does_not_start)

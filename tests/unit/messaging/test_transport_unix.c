@@ -5,10 +5,22 @@
 
 static const struct transport_target target = { .exchange = "nova", .topic = "compute", .server = "host" };
 
+static unsigned n_refused;
+static char last_refused[ERROR_TEXT_MAX];
+
+static void refused(const struct error *why, void *arg)
+{
+        (void)arg;
+        assert_on_hub();
+        n_refused++;
+        snprintf(last_refused, sizeof(last_refused), "%s", why->text);
+}
+
 static struct transport *YIELDS listening(const char *name)
 {
+        const struct transport_options opt = { .refused = refused };
         struct error err = {};
-        struct transport *t = transport_new(test_url(name), &err);
+        struct transport *t = transport_new_with(test_url(name), &opt, &err);
 
         ck_assert_msg(t != NULL, "%s", err.text);
         ck_assert_ok(transport_listen(t, &target, &err), err);
@@ -187,13 +199,14 @@ GREEN_TEST(messages_arrive_in_order_with_the_peers_uid)
         struct transport *t = listening("order");
         struct transport_message *m;
         int fd = raw_connect(test_path("order"));
+        struct error err = {};
 
         raw_send(fd, "one");
         raw_send(fd, "two");
         m = receive(t);
         ck_assert_str_eq(m->body, "one");
         ck_assert_uint_eq(m->peer_uid, geteuid());
-        transport_ack(m);
+        ck_assert_ok(transport_ack(m, &err), err);
         transport_message_free(m);
         expect_message(t, "two");
         green_close(fd);
@@ -245,8 +258,8 @@ GREEN_TEST_REAL(the_largest_frame_arrives)
         transport_free(t);
 }
 
-/* Each bad peer loses its connection; a good one beside it does not notice. */
-static void YIELDS bad_peer(const char *name, const void *bytes, size_t len, bool ends)
+/* Each bad peer loses its connection, which is told; a good one beside it does not notice. */
+static void YIELDS bad_peer(const char *name, const void *bytes, size_t len, bool ends, const char *why)
 {
         struct transport *t = listening(name);
         int good = raw_connect(test_path(name)), bad = raw_connect(test_path(name));
@@ -260,38 +273,43 @@ static void YIELDS bad_peer(const char *name, const void *bytes, size_t len, boo
         raw_send(good, "still here");
         expect_message(t, "still here");
         green_close(good);
+        ck_assert_uint_eq(n_refused, 1);
+        ck_assert_msg(strncmp(last_refused, "local socket: connection closed: ", 33) == 0 &&
+                              strstr(last_refused, why),
+                      "%s", last_refused);
         transport_free(t);
+        ck_assert_uint_eq(n_refused, 1);
 }
 
 GREEN_TEST(an_oversized_frame_costs_the_connection)
 {
-        bad_peer("oversized", "\1\0\0\1", 4, false);
+        bad_peer("oversized", "\1\0\0\1", 4, false, "a frame of 16777217 bytes; 16777216 are allowed");
 }
 
 GREEN_TEST(a_frame_that_announces_four_gigabytes_costs_the_connection)
 {
-        bad_peer("huge", "\xff\xff\xff\xff", 4, false);
+        bad_peer("huge", "\xff\xff\xff\xff", 4, false, "a frame of 4294967295 bytes");
 }
 
 GREEN_TEST(an_empty_frame_costs_the_connection)
 {
-        bad_peer("empty", "\0\0\0\0", 4, false);
+        bad_peer("empty", "\0\0\0\0", 4, false, "an empty frame");
 }
 
 GREEN_TEST(a_frame_cut_off_in_its_body_is_dropped)
 {
-        bad_peer("cut", "\0\0\0\x0ahello", 9, true);
+        bad_peer("cut", "\0\0\0\x0ahello", 9, true, "the stream ended inside a frame");
 }
 
 GREEN_TEST(a_frame_cut_off_in_its_head_is_dropped)
 {
-        bad_peer("cut-head", "\0\0", 2, true);
+        bad_peer("cut-head", "\0\0", 2, true, "the stream ended inside a frame");
 }
 
 /* Fake clock: the 30 seconds that a frame may take pass at once. */
 GREEN_TEST(a_frame_that_never_ends_costs_the_connection)
 {
-        bad_peer("slow", "\0\0\0\x0ahello", 9, false);
+        bad_peer("slow", "\0\0\0\x0ahello", 9, false, "the rest of a frame did not come in time");
         ck_assert_int_ge(clock_fake_elapsed_ms(), 30000);
 }
 
