@@ -229,6 +229,7 @@ static void log_failed_request(const struct rpc_request *r, const struct error *
         struct agent *a = app;
         bool answered = r && r->msg_id;
 
+        assert_on_hub();
         if (r)
                 log_write(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
                           "%s %.64s failed: %s", answered ? "call" : "request", r->method, err->text);

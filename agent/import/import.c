@@ -126,6 +126,7 @@ static bool is_accepted(const struct strbuf *text, struct strbuf *said)
         for (const char *at = conf ? "" : errors.data; *at; at += strcspn(at, "\n") + 1) {
                 const char *what = strstr(at, ": "); /* the line is of a file that nobody gets to see */
 
+                what = what ? what : at;
                 strbuf_addf(said, "what these files come to is not accepted%.*s\n", (int)strcspn(what, "\n"),
                             what);
         }

@@ -22,7 +22,7 @@ struct agent_methods { /* all borrowed */
         double timeout_s;             /* of calls: rpc_response_timeout */
 };
 
-extern const struct rpc_endpoint agent_endpoints[];    /* for rpc_server_options.endpoints */
+extern const struct rpc_endpoint agent_endpoints[];   /* for rpc_server_options.endpoints */
 extern const struct rpc_endpoint agent_ping_endpoint; /* one more, with [DEFAULT] rpc_ping_enabled */
 
 /* For rpc_server_options.describe_failure: error code -> class, module, kwargs (nova-contract 1.5). */
