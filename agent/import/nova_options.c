@@ -85,8 +85,11 @@ bool nova_option_by_alias(const char *group, const char *alias, struct nova_opti
         struct row r = {};
 
         for (const char *at = table; (at = next_row(at, &r));) {
-                CLEANUP(freep) char *aliases = xstrndup(r.field[3], (size_t)r.len[3]);
+                CLEANUP(freep) char *aliases = NULL;
 
+                if (!r.len[3])
+                        continue;
+                aliases = xstrndup(r.field[3], (size_t)r.len[3]);
                 for (const char *p = aliases; (p = nova_alias_next(p, of_group, name));) {
                         if (strcmp(of_group, group) == 0 && strcmp(name, alias) == 0) {
                                 take(&r, ret);

@@ -478,7 +478,7 @@ START_TEST(damaged_files_get_an_answer)
 {
         static const char good[] =
                 BASE "[vnc]\nserver_listen = $my_ip\nenabled = 1\n  2\n# x\n[pci]\nalias = {}\n";
-        static const char damage[] = { '\0', '\n', ' ', '[', ']', '=', '$', '{', '\'', '#', '\xff' };
+        static const char damage[] = { '\0', '\n', ' ', '[', '=', '$' };
 
         for (size_t i = 0; i < sizeof(good) - 1; i++) {
                 for (size_t k = 0; k < sizeof(damage); k++) {
