@@ -42,6 +42,7 @@ struct conf {
         char *running_deleted_instance_action; /* reap, shutdown, log, noop */
         int64_t instance_build_timeout, reclaim_instance_interval;
         int64_t instance_delete_interval, maximum_instance_delete_attempts;
+        int64_t scheduler_instance_sync_interval;
         char *heartbeat_file_path, *heartbeat_file_name; /* path "": no heartbeat file */
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */
@@ -107,6 +108,9 @@ struct conf {
                 char *source; /* "glance" or "local"; never "auto" once it is loaded */
                 char *local_path;
         } images;
+        struct { /* [filter_scheduler] */
+                bool track_instance_changes;
+        } filter_scheduler;
         struct { /* [workarounds] */
                 bool handle_virt_lifecycle_events;
                 bool disable_compute_service_check_for_ffu;

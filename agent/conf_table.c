@@ -250,6 +250,9 @@ const struct setting settings[] = {
                 "Seconds after which a soft-deleted instance is deleted for good. 0: never. The control "
                 "plane "
                 "has the same option, by which it soft-deletes at all."),
+        TOP_INT(scheduler_instance_sync_interval, "120", -1, YEAR,
+                "Seconds between two messages that tell the scheduler which instances are here. 0 is 60; "
+                "negative: never."),
         TOP_INT(instance_delete_interval, "300", -1, YEAR,
                 "Seconds between two attempts to remove what deleted instances left behind: files, "
                 "migrations, "
@@ -439,6 +442,10 @@ const struct setting settings[] = {
         SEC_PATH(images, local_path, "$state_path/images", 0,
                  "(ours) The local folder of images, filled by `compute-agentctl image-import`."),
 
+        SEC_BOOL(
+                filter_scheduler, track_instance_changes, "true",
+                "Tell the scheduler of each instance that comes or goes. The scheduler has the same option."),
+
         SEC_BOOL(workarounds, handle_virt_lifecycle_events, "true",
                  "Act at once when the hypervisor says that a guest started or stopped."),
         SEC_BOOL(workarounds, disable_compute_service_check_for_ffu, "false",
@@ -516,7 +523,6 @@ const struct unused_setting unused_settings[] = {
         { "", "reboot_timeout", "it has no effect with libvirt, in nova neither" },
         { "", "rescue_timeout", "there is no rescue in this version" },
         { "", "shelved_offload_time shelved_poll_interval", "there is no shelving in this version" },
-        { "", "scheduler_instance_sync_interval", "the scheduler is not told in this version" },
         { "", "instance_usage_audit", NO_NOTIFY },
         { "", "pointer_model", "guests always have a USB tablet" },
         { "", "log_dir", "log_file names the file" },
@@ -567,7 +573,6 @@ const struct unused_setting unused_settings[] = {
         { "service_user", "certfile keyfile", "there are no client certificates in this version" },
         { "service_user", "auth_section collect_timing split_loggers default_domain_id default_domain_name",
           "it has no effect in this version" },
-        { "filter_scheduler", "track_instance_changes", "the scheduler is not told in this version" },
         { "workarounds",
           "disable_group_policy_check_upcall libvirt_disable_apic "
           "disable_libvirt_livesnapshot reserve_disk_resource_for_image_cache "

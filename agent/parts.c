@@ -24,6 +24,7 @@
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
+#include "rpc/scheduler.h"
 #include "trim.h"
 
 /* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
@@ -142,6 +143,11 @@ static int YIELDS reach_hypervisor(struct agent *a, struct deadline by, struct e
         return a->driver->ops->wait_connected(a->driver, by, err);
 }
 
+static bool requests_are_local(const struct conf *c)
+{
+        return strncmp(c->transport_url, "unix:", 5) == 0;
+}
+
 /* The manager is made before events flow, so that none is missed. */
 static int YIELDS virt_start(struct agent *a, struct error *err)
 {
@@ -161,6 +167,11 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
                                            .images = a->images,
                                            .disks = a->disks,
                                            .placement = a->placement };
+
+        if (!requests_are_local(c)) { /* else there is no scheduler */
+                manager.scheduler = &rpc_scheduler_ops;
+                manager.scheduler_arg = &a->methods;
+        }
 
         manager.driver = a->driver = virt_libvirt_new(&opt, err);
         if (!a->driver)
@@ -272,11 +283,12 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         a->methods = (struct agent_methods){
                 .manager = a->manager,
                 .control_exchange = a->conf->control_exchange,
+                .host = a->conf->host,
                 .timeout_s = (double)a->conf->rpc_response_timeout,
                 .long_timeout_s = (double)a->conf->long_rpc_timeout,
         };
         collect_endpoints(a);
-        if (strncmp(a->conf->transport_url, "unix:", 5) == 0)
+        if (requests_are_local(a->conf))
                 return 0;
         a->control_transport = transport_new_with(url, &opt, err);
         if (!a->control_transport)

@@ -222,6 +222,7 @@ static int build_body(struct action *a, struct error *err)
         set_roles(a->instance, a->ctx);
         if (build_on_this_host(a, w->b, err) == 0) {
                 w->result = BUILD_ACTIVE;
+                scheduler_updated(a->m, a->ctx, a->uuid);
                 log_info("built");
                 return 0;
         }

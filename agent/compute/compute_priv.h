@@ -39,6 +39,11 @@ struct compute_manager {
         bool resync_underway; /* one at a time; resync_wanted asks for another */
         struct list held;     /* of struct held_event: STOPPED events that wait */
 
+        const struct scheduler_ops *scheduler_ops; /* or NULL */
+        void *scheduler_arg;
+        struct scheduler
+                *scheduler; /* from start_periodic to stop_periodic, if it is to be told; else NULL */
+
         struct periodic *report_loop, *loop;
         struct service_row service;
         int64_t reported_ns; /* 0: never */
@@ -76,6 +81,18 @@ int YIELDS provider_release(struct compute_manager *m, const char *uuid, struct 
  */
 int YIELDS provider_release_deleted(struct compute_manager *m, const char *uuid, struct deadline by,
                                     struct error *err);
+
+/* ---- scheduler.c: while it does not run, all do nothing ---- */
+
+/* Starts the green thread that tells the scheduler, first of all instances that are there. */
+int HUB_ONLY scheduler_start(struct compute_manager *m, struct error *err);
+void YIELDS scheduler_stop(struct compute_manager *m);
+/* These only note it, and return at once. */
+void HUB_ONLY scheduler_updated(struct compute_manager *m, const struct request_context *ctx,
+                                const char *uuid);
+void HUB_ONLY scheduler_deleted(struct compute_manager *m, const struct request_context *ctx,
+                                const char *uuid);
+int HUB_ONLY scheduler_sync(struct compute_manager *m, struct deadline by, struct error *err);
 
 /* ---- what runs now ---- */
 

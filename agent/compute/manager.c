@@ -33,6 +33,8 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         m->images = opt->images;
         m->disks = opt->disks;
         m->placement = opt->placement;
+        m->scheduler_ops = opt->scheduler;
+        m->scheduler_arg = opt->scheduler_arg;
         green_mutex_init(&m->telling, "telling placement of this host");
         m->tracker = tracker_new(conf, opt->store, opt->driver, opt->disks);
         m->build_pool = green_pool_new("builds", BUILDS_IN_BACKGROUND);

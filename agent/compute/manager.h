@@ -19,13 +19,31 @@
 
 struct compute_manager;
 
+struct jval;
+struct uuid_text;
+/*
+ * Telling the scheduler which instances this host has (3.6). Each is one message to all schedulers; an error
+ * means that it may not have been sent. All yield.
+ */
+struct scheduler_ops {
+        /* instances: an array of Instance objects, borrowed */
+        int (*update_instance_info)(void *arg, const struct request_context *ctx, struct jval *instances,
+                                    struct deadline by, struct error *err);
+        int (*delete_instance_info)(void *arg, const struct request_context *ctx, const char *uuid,
+                                    struct deadline by, struct error *err);
+        int (*sync_instance_info)(void *arg, const struct request_context *ctx, const struct uuid_text *uuids,
+                                  unsigned n, struct deadline by, struct error *err);
+};
+
 struct compute_options {
         const struct conf *conf;
         struct store *store;
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;
-        struct placement *placement; /* NULL: there is none to tell */
+        struct placement *placement;           /* NULL: there is none to tell */
+        const struct scheduler_ops *scheduler; /* NULL: there is none to tell */
+        void *scheduler_arg;
 };
 
 struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);

@@ -78,6 +78,7 @@ static int YIELDS cleanup_expired_console_auth_tokens(struct compute_manager *m,
                 return task(arg, by, err);                                       \
         }
 RUN(check_instance_build_time, tasks_check_build_time)
+RUN(sync_scheduler_instance_info, scheduler_sync)
 RUN(sync_power_states, compute_sync_all)
 RUN(reclaim_queued_deletes, tasks_reclaim_queued_deletes)
 RUN(update_available_resource, compute_audit)
@@ -129,6 +130,9 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
         const struct task_row rows[] = {
                 TASK(check_instance_build_time, DEFAULT_S, LATER,
                      ON(c->instance_build_timeout > 0, "instance_build_timeout is 0")),
+                TASK(sync_scheduler_instance_info, c->scheduler_instance_sync_interval, LATER,
+                     !m->scheduler_ops ? "requests do not come from a cloud"
+                                       : ON(m->scheduler, "track_instance_changes is false")),
                 IDLE(heal_instance_info_cache, "this agent does not drive neutron"),
                 IDLE(poll_rebooting_instances, "libvirt has nothing to do for it, in nova neither"),
                 IDLE(poll_rescued_instances, "there is no rescue in this version: nothing to poll"),
@@ -159,7 +163,7 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
 
 int compute_start_periodic(struct compute_manager *m, struct error *err)
 {
-        if (service_start_reporting(m, err) < 0 || strays_start(m, err) < 0)
+        if (service_start_reporting(m, err) < 0 || scheduler_start(m, err) < 0 || strays_start(m, err) < 0)
                 return -1;
         if (!m->conf->periodic_enable) {
                 log_info("periodic tasks are off: periodic_enable is false");
@@ -171,6 +175,7 @@ int compute_start_periodic(struct compute_manager *m, struct error *err)
 void compute_stop_periodic(struct compute_manager *m)
 {
         periodic_stop(take_ptr(&m->loop));
+        scheduler_stop(m);
         periodic_stop(take_ptr(&m->report_loop));
 }
 

@@ -80,6 +80,7 @@ static int YIELDS finish_rows(struct action *a, struct error *err)
                 return -1;
         if (provider_release_deleted(m, i->uuid, a->by, err) < 0)
                 return NOT_RELEASED;
+        scheduler_deleted(m, a->ctx, i->uuid);
         return store_instance_soft_delete(m->store, i, a->by, err);
 }
 

@@ -115,53 +115,6 @@ struct jval *primitive_block_devices(const struct block_devices *b, const char *
         return list_object("BlockDeviceMappingList", "1.18", list);
 }
 
-/* Commas separate. */
-static struct jval *roles(const char *text)
-{
-        struct jval *list = jval_new_array();
-
-        while (text && *text) {
-                size_t len = strcspn(text, ",");
-
-                if (len)
-                        jval_push(list, jval_new_textn(text, len));
-                text += len + (text[len] == ',');
-        }
-        return list;
-}
-
-struct jval *primitive_context(const struct request_context *ctx)
-{
-        struct jval *c = jval_new_object();
-        int64_t now = clock_wall_us();
-        time_t seconds = (time_t)(now / 1000000);
-        char date[32] = "", stamp[48];
-        struct tm tm;
-
-        if (gmtime_r(&seconds, &tm))
-                strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-        snprintf(stamp, sizeof(stamp), "%s.%06d", date, (int)(now % 1000000));
-        jval_set_text(c, "request_id", ctx->request_id);
-        jval_set_text(c, "global_request_id", NULL);
-        jval_set_text(c, "user", ctx->user_id);
-        jval_set_text(c, "user_id", ctx->user_id);
-        jval_set_text(c, "user_name", ctx->user_name);
-        jval_set_text(c, "project", ctx->project_id);
-        jval_set_text(c, "project_id", ctx->project_id);
-        jval_set_text(c, "project_name", ctx->project_name);
-        jval_set(c, "roles", roles(ctx->roles));
-        jval_set_bool(c, "is_admin", ctx->is_admin);
-        jval_set_bool(c, "is_admin_project", true);
-        jval_set_text(c, "auth_token", NULL);
-        jval_set_text(c, "read_deleted", "no");
-        jval_set_bool(c, "read_only", false);
-        jval_set_bool(c, "show_deleted", false);
-        jval_set_text(c, "remote_address", NULL);
-        jval_set_text(c, "timestamp", stamp);
-        jval_set(c, "service_catalog", jval_new_array());
-        return c;
-}
-
 /* ---- a build ---- */
 
 /* A cloud without networks: one request for "none" (nova-contract 2.3). */

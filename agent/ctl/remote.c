@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 #include "ctl/primitive.h"
 #include "images/image_source.h"
+#include "model/primitive.h"
 #include "native/tpool.h"
 #include "rpc/admin.h"
 
@@ -127,7 +128,7 @@ enum ctl_exit ctl_ask(struct ctl *c, const char *ns, const char *version, const 
         if (status != CTL_OK)
                 return status;
         request_context_admin(&ctx);
-        context = primitive_context(&ctx);
+        context = nova_context(&ctx);
         request_context_free(&ctx);
         r = rpc_client_call(c->client, ns, version, method, owned, context, c->by, ret, &err);
         return r == 0 ? CTL_OK : request_error(c, method, &err);
@@ -141,7 +142,7 @@ enum ctl_exit ctl_ask_admin(struct ctl *c, const char *method, struct jval *args
 enum ctl_exit ctl_cast(struct ctl *c, const char *method, struct jval *args,
                        const struct request_context *ctx)
 {
-        struct jval CLEANUP(jval_unrefp) *owned = args, *context = primitive_context(ctx);
+        struct jval CLEANUP(jval_unrefp) *owned = args, *context = nova_context(ctx);
         struct error err = {};
         enum ctl_exit status = ctl_need_agent(c);
 

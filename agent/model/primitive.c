@@ -2,6 +2,12 @@
  * hold. */
 #include "model/primitive.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
 struct jval *nova_object(const char *name, const char *version, struct jval *data)
 {
         struct jval *o = jval_new_object();
@@ -67,4 +73,67 @@ struct jval *nova_flavor(const struct flavor *f, time_t created_at)
         jval_set_text(data, "description", NULL);
         nova_object_set_times(data, created_at, 0);
         return nova_object("Flavor", "1.2", data);
+}
+
+/* Commas separate. */
+static struct jval *roles_of(const struct request_context *ctx)
+{
+        struct jval *list = jval_new_array();
+        bool admin = false;
+
+        for (const char *text = ctx->roles; text && *text;) {
+                size_t len = strcspn(text, ",");
+
+                admin |= len == 5 && strncmp(text, "admin", len) == 0;
+                if (len)
+                        jval_push(list, jval_new_textn(text, len));
+                text += len + (text[len] == ',');
+        }
+        if (ctx->is_admin && !admin)
+                jval_push(list, jval_new_text("admin"));
+        return list;
+}
+
+static void set_timestamp(struct jval *c)
+{
+        int64_t now = clock_wall_us();
+        time_t seconds = (time_t)(now / 1000000);
+        char date[32] = "", stamp[48];
+        struct tm tm;
+
+        if (gmtime_r(&seconds, &tm))
+                strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(stamp, sizeof(stamp), "%s.%06d", date, (int)(now % 1000000));
+        jval_set_text(c, "timestamp", stamp);
+}
+
+struct jval *nova_context(const struct request_context *ctx)
+{
+        static const char *const nulls[] = { "system_scope",   "domain",         "user_domain",
+                                             "project_domain", "auth_token",     "global_request_id",
+                                             "resource_uuid",  "remote_address", "quota_class" };
+        CLEANUP(freep)
+        char *identity = xasprintf("%s %s - - -", ctx->user_id ? ctx->user_id : "-",
+                                   ctx->project_id ? ctx->project_id : "-");
+        struct jval *c = jval_new_object();
+
+        jval_set_text(c, "request_id", ctx->request_id);
+        jval_set_text(c, "user", ctx->user_id);
+        jval_set_text(c, "user_id", ctx->user_id);
+        jval_set_text(c, "user_name", ctx->user_name);
+        jval_set_text(c, "project", ctx->project_id);
+        jval_set_text(c, "project_id", ctx->project_id);
+        jval_set_text(c, "project_name", ctx->project_name);
+        jval_set_text(c, "user_identity", identity);
+        jval_set(c, "roles", roles_of(ctx));
+        jval_set_bool(c, "is_admin", ctx->is_admin);
+        jval_set_bool(c, "is_admin_project", true);
+        jval_set_text(c, "read_deleted", "no");
+        jval_set_bool(c, "read_only", false);
+        jval_set_bool(c, "show_deleted", false);
+        jval_set(c, "service_catalog", jval_new_array());
+        set_timestamp(c);
+        for (size_t n = 0; n < sizeof(nulls) / sizeof(nulls[0]); n++)
+                jval_set(c, nulls[n], jval_new_null());
+        return c;
 }

@@ -15,6 +15,11 @@ struct jval *nova_object(const char *name, const char *version, struct jval *dat
 void nova_object_set_time(struct jval *data, const char *key, time_t t);
 /* The four fields that every row's object has, of a row that is not deleted. */
 void nova_object_set_times(struct jval *data, time_t created_at, time_t updated_at);
+/*
+ * The request context as messages carry it, each key without "_context_" (2.4). Without token and catalog:
+ * who is told that way does not act for the user.
+ */
+struct jval *nova_context(const struct request_context *ctx);
 struct jval *nova_flavor(const struct flavor *f, time_t created_at);
 /* Adds what the Flavor's data has under extra_specs to a flavor that has none yet. */
 void nova_flavor_read_extra_specs(struct flavor *f, const struct jval *data);

@@ -18,6 +18,7 @@ struct agent_methods { /* all borrowed */
         struct compute_manager *manager;
         struct transport *transport;  /* for the cast back to conductor; NULL once it is being freed */
         const char *control_exchange; /* "nova" */
+        const char *host;             /* ours */
         double long_timeout_s;        /* deadline of casts: [DEFAULT] long_rpc_timeout */
         double timeout_s;             /* of calls: rpc_response_timeout */
 };

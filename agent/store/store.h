@@ -75,6 +75,23 @@ int YIELDS store_instances_building_among(struct store *s, const char *const *uu
 int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                       struct error *err);
 
+/* ---- instances as others want to see them ---- */
+
+struct jval;
+/*
+ * nova's Instance objects (2.3) of live instances of this host, straight from their rows, as an array: that
+ * of uuid, or with NULL the next `most` with ids above *at, which becomes the last one's. Missing rows are
+ * none. What no row of the cell has is not loaded: ec2_ids.
+ */
+int YIELDS store_instance_objects(struct store *s, const char *uuid, unsigned most, int64_t *at,
+                                  struct jval **ret, struct deadline by, struct error *err);
+/* Of all live instances of this host. Caller frees the array. */
+struct uuid_text {
+        char text[UUID_LEN + 1];
+};
+int YIELDS store_instance_uuids(struct store *s, struct uuid_text **ret, unsigned *ret_n, struct deadline by,
+                                struct error *err);
+
 /* ---- what deleted instances left behind (4.7) ---- */
 
 struct pending_delete {

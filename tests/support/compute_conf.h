@@ -28,6 +28,7 @@ static inline struct conf compute_conf(void)
                 .running_deleted_instance_poll_interval = 1800,
                 .running_deleted_instance_action = (char *)"reap",
                 .instance_delete_interval = 300,
+                .scheduler_instance_sync_interval = 120,
                 .maximum_instance_delete_attempts = 5,
                 .compute = { .shutdown_retry_interval = 10,
                              .max_disk_devices_to_attach = -1,
@@ -47,6 +48,7 @@ static inline struct conf compute_conf(void)
                                  .manager_interval = 2400,
                                  .remove_unused_original_minimum_age_seconds = 86400,
                                  .remove_unused_resized_minimum_age_seconds = 3600 },
+                .filter_scheduler = { .track_instance_changes = true },
                 .workarounds = { .handle_virt_lifecycle_events = true },
         };
 }

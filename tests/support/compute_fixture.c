@@ -28,6 +28,8 @@ void compute_fixture_make(struct compute_fixture *f)
         opt.images = fake_images();
         opt.disks = fake_disks();
         opt.placement = f->placement;
+        opt.scheduler = f->scheduler;
+        opt.scheduler_arg = f->scheduler_arg;
         f->m = compute_manager_new(&opt, &err);
         ck_assert_msg(f->m != NULL, "%s", err.text);
         f->driver->on_event = compute_on_virt_event;

@@ -22,7 +22,9 @@ struct compute_fixture {
         struct store store;
         struct virt_driver *driver;
         struct compute_manager *m;
-        struct placement *placement; /* for compute_fixture_make(); NULL: none */
+        struct placement *placement;           /* for compute_fixture_make(); NULL: none */
+        const struct scheduler_ops *scheduler; /* the same */
+        void *scheduler_arg;
         struct request_context ctx;
 };
 

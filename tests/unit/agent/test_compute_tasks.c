@@ -264,6 +264,7 @@ GREEN_TEST(the_table_has_the_tasks_of_nova_in_their_order)
 {
         static const char *const names[] = {
                 "check_instance_build_time",
+                "sync_scheduler_instance_info",
                 "heal_instance_info_cache",
                 "poll_rebooting_instances",
                 "poll_rescued_instances",

@@ -12,6 +12,7 @@
 #include "ctl/primitive.h"
 #include "green_test.h"
 #include "messaging/envelope.h"
+#include "model/primitive.h"
 #include "rpc/objects.h"
 
 /* ---- the command line ---- */
@@ -373,8 +374,9 @@ START_TEST(a_context_is_one_that_nova_sends)
         ctx.user_id = xstrdup("u");
         ctx.project_id = xstrdup("p");
         ctx.roles = xstrdup("admin,,member");
-        c = primitive_context(&ctx);
+        c = nova_context(&ctx);
         jval_foreach(c, check_member, r.context);
+        ck_assert_uint_eq(jval_len(c), jval_len(r.context)); /* none misses */
         ck_assert_uint_eq(jval_len(jval_get(c, "roles")), 2);
         ck_assert_str_eq(jval_text(jval_at(jval_get(c, "roles"), 1), ""), "member");
         ck_assert_uint_eq(strlen(jval_get_text(c, "timestamp", "")), strlen("2026-11-23T08:46:00.403552"));
