@@ -13,7 +13,6 @@ struct agent_options {
 
 /*
  * The body of green thread "main" (for hub_run(); arg is a struct agent_options): starts everything, serves
- * until a signal says to stop, drains. 0: stopped as asked; -1 with err: a part could not start. Sets
- * *exit_status where a plain 0 or 1 does not say enough.
+ * until a signal says to stop, drains. 0: stopped as asked; -1 with err: a part could not start.
  */
 int agent_main(void *arg, struct error *err);

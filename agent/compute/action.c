@@ -135,6 +135,7 @@ static void hear(void *arg, const char *text)
 struct image_caller action_image_caller(struct action *a)
 {
         return (struct image_caller){ .token = a->ctx->auth_token,
+                                      .request_id = a->ctx->request_id,
                                       .catalog = a->ctx->service_catalog,
                                       .doing = hear,
                                       .arg = &a->running };

@@ -214,10 +214,12 @@ static int YIELDS ask_server(struct glance *g, const struct wish *w, const struc
         char range[48];
         struct http_header headers[] = { { "X-Auth-Token", t->auth, true },
                                          { "X-Service-Token", t->service, true },
+                                         { "X-OpenStack-Request-ID",
+                                           w->caller ? w->caller->request_id : NULL },
                                          { "Range", d && d->from > 0 ? range : NULL } };
         struct http_request req = { .method = "GET",
                                     .headers = headers,
-                                    .n_headers = 3,
+                                    .n_headers = ARRAY_SIZE(headers),
                                     .max_body = METADATA_MAX,
                                     .sink = d ? take_data : NULL,
                                     .head = d ? take_head : NULL,

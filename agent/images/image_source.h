@@ -21,6 +21,7 @@ void image_info_free(struct image_info *i);
 struct jval;
 struct image_caller {
         const char *token;          /* secret: the user's; NULL: he has none */
+        const char *request_id;     /* of the user's request, which goes along; or NULL */
         const struct jval *catalog; /* of the user's request context, or NULL */
         /* Hears in words for people what is being done, often; must not yield. NULL: nobody. */
         void (*doing)(void *arg, const char *text);
