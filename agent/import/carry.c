@@ -17,24 +17,28 @@
 
 /* Names that mean the same, beyond those of oslo's table. */
 static const struct {
-        const char *section, *key, *also;
+        const char *section, *key, *also; /* section NULL: each that has an identity of keystone's */
 } also_called[] = {
         /* oslo.messaging 14 spells them so */
-        { "oslo_messaging_rabbit", "rabbit_quorum_max_memory_length",
-          "oslo_messaging_rabbit.rabbit_quroum_max_memory_length" },
-        { "oslo_messaging_rabbit", "rabbit_quorum_max_memory_bytes",
-          "oslo_messaging_rabbit.rabbit_quroum_max_memory_bytes" },
+        { "oslo_messaging_rabbit", "rabbit_quorum_max_memory_length", "rabbit_quroum_max_memory_length" },
+        { "oslo_messaging_rabbit", "rabbit_quorum_max_memory_bytes", "rabbit_quroum_max_memory_bytes" },
         /* keystoneauth's ways to say it */
-        { "placement", "user_domain_name", "placement.default_domain_name" },
-        { "placement", "project_domain_name", "placement.default_domain_name" },
-        { "placement", "user_domain_id", "placement.default_domain_id" },
-        { "placement", "project_domain_id", "placement.default_domain_id" },
-        { "placement", "project_name", "placement.tenant-name placement.tenant_name" },
+        { NULL, "user_domain_name", "default_domain_name" },
+        { NULL, "project_domain_name", "default_domain_name" },
+        { NULL, "user_domain_id", "default_domain_id" },
+        { NULL, "project_domain_id", "default_domain_id" },
+        { NULL, "project_name", "tenant-name" },
+        { NULL, "project_name", "tenant_name" },
 };
 
-/* With [placement] auth_section these stand in the group that it names. */
+/* An identity: where auth_section is set, it stands in the group of that name. */
 static const char auth_keys[] = "auth_type auth_url username password user_domain_name user_domain_id "
                                 "project_name project_domain_name project_domain_id";
+
+static bool has_identity(const char *section)
+{
+        return setting_find(section, "auth_type") != NULL;
+}
 
 /* Without these the agent would be something else: not carried over is not an answer. */
 static bool must_fit(const struct setting *s)
@@ -85,13 +89,13 @@ static void move_names(struct nova_option *o, const char *to)
         o->aliases = strbuf_take(&moved, NULL);
 }
 
-static char *auth_section(const struct carry *c)
+static char *auth_section(const struct carry *c, const char *group)
 {
         CLEANUP(nova_option_free) struct nova_option o = {};
         char *name = NULL;
         struct error err;
 
-        if (!nova_option_find("placement", "auth_section", &o) ||
+        if (!nova_option_find(group, "auth_section", &o) ||
             nova_value_text(&c->nova, &o, nova_value_find(&c->nova, &o), &name, &err) < 0)
                 return NULL;
         return name;
@@ -109,18 +113,20 @@ static void option_of(const struct carry *c, const struct setting *s, struct nov
                                              .preset = xstrdup(""),
                                              .aliases = xstrdup("") };
         for (size_t i = 0; i < ARRAY_SIZE(also_called); i++) {
+                const char *of = also_called[i].section;
                 char *more;
 
-                if (strcmp(also_called[i].section, s->section) != 0 ||
-                    strcmp(also_called[i].key, s->key) != 0)
+                if (strcmp(also_called[i].key, s->key) != 0 ||
+                    !(of ? strcmp(of, s->section) == 0 : has_identity(s->section)))
                         continue;
-                more = xasprintf("%s%s%s", ret->aliases, *ret->aliases ? " " : "", also_called[i].also);
+                more = xasprintf("%s%s%s.%s", ret->aliases, *ret->aliases ? " " : "", group,
+                                 also_called[i].also);
                 free(ret->aliases);
                 ret->aliases = more;
         }
-        if (strcmp(s->section, "placement") != 0 || !name_among(auth_keys, s->key))
+        if (!has_identity(s->section) || !name_among(auth_keys, s->key))
                 return;
-        section = auth_section(c);
+        section = auth_section(c, group);
         if (section && *section)
                 move_names(ret, section);
 }
@@ -183,7 +189,7 @@ static const struct adjustment {
 } adjustments[] = {
         { "", "log_file", adjust_log_file, "DEFAULT", "log_dir" },
         { "", "use_cow_images", adjust_use_cow_images, "libvirt", "images_type" },
-        { "placement", "auth_type", adjust_auth_type, "placement", "auth_section" },
+        { NULL, "auth_type", adjust_auth_type, NULL, "auth_section" }, /* in any section */
 };
 
 static void take_names(struct carry *c, const struct nova_option *o)
@@ -203,8 +209,9 @@ static const struct ini_value *adjust(struct carry *c, const struct setting *s, 
                 const struct adjustment *a = &adjustments[i];
                 CLEANUP(nova_option_free) struct nova_option o = {};
 
-                if (strcmp(a->section, s->section) != 0 || strcmp(a->key, s->key) != 0 ||
-                    !a->adjust(c, text) || !nova_option_find(a->group, a->other, &o))
+                if (strcmp(a->section ? a->section : s->section, s->section) != 0 ||
+                    strcmp(a->key, s->key) != 0 || !a->adjust(c, text) ||
+                    !nova_option_find(a->group ? a->group : s->section, a->other, &o))
                         continue;
                 take_names(c, &o);
                 return v ? v : nova_value_find(&c->nova, &o);

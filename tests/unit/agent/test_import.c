@@ -384,6 +384,7 @@ START_TEST(auth_section_is_followed)
 {
         struct conf *c =
                 conf_after("[placement]\nauth_section = other\nregion_name = here\nusername = not_this\n"
+                           "[service_user]\nauth_section = other\n"
                            "[other]\nauth_type = v3password\nauth_url = http://k\nuser_name = u\n"
                            "password = p\ntenant_name = t\ndefault_domain_name = d\n");
 
@@ -394,7 +395,9 @@ START_TEST(auth_section_is_followed)
         ck_assert_str_eq(c->placement.user_domain_name, "d");
         ck_assert_str_eq(c->placement.project_domain_name, "d");
         ck_assert_str_eq(c->placement.region_name, "here");
+        ck_assert_str_eq(c->service_user.username, "u");
         conf_free(c);
+        ck_assert_ptr_null(strstr(out.data, "auth_section")); /* it was not left out */
 }
 END_TEST
 
