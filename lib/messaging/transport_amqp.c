@@ -5,6 +5,10 @@
  * that takes no messages for want of memory still delivers and hears our acknowledgements. Messages wait in
  * an inbox; when it is full the consumer's connection is not read, and the broker keeps the rest. Queues have
  * the same names after each reconnect, the fanout queue as long as the process lives.
+ *
+ * oslo has a pool of connections for publishing. Here many publishes are under way on one, none waits for
+ * another's confirm, and nothing that is sent is large: beside a flood of casts of 100 kB a reply takes as
+ * long as alone (0.3 ms there and back), beside one of 1 MiB 0.7 ms longer. So there is no pool.
  */
 #include <stdio.h>
 #include <string.h>
