@@ -262,18 +262,53 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         return r;
 }
 
-/* ---- methods of nova's that are not here ---- */
+/* ---- requests that are refused ---- */
 
-static int not_implemented_body(struct action *a, struct error *err)
+static int refuse_body(struct action *a, struct error *err)
 {
         assert_green();
-        return error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not implement %s", a->kind->method);
+        *err = *(const struct error *)a->arg;
+        return -1;
 }
 
-int compute_not_implemented(struct compute_manager *m, const struct compute_call *c, const char *method,
-                            unsigned wraps, struct error *err)
+/* Nobody else would build it: its owner sees an error with a fault instead of a build without end. */
+static int refuse_build_body(struct action *a, struct error *err)
 {
-        struct action_kind kind = { .method = method, .wraps = wraps, .body = not_implemented_body };
+        assert_green();
+        if (action_load(a, err) == 0 && a->instance->vm_state == VM_BUILDING)
+                action_error_state(a, 0);
+        return refuse_body(a, err);
+}
 
-        return action_run(m, &kind, c, NULL, err);
+/* err is why in the end, whatever happened to the rows: that is logged. */
+static int YIELDS refuse(struct compute_manager *m, const struct action_kind *kind,
+                         const struct compute_call *c, const struct error *why, struct error *err)
+{
+        struct error cause = *why;
+
+        action_run(m, kind, c, &cause, err);
+        if (err->code != ERR_CANCELLED)
+                *err = cause;
+        return -1;
+}
+
+int compute_refuse(struct compute_manager *m, const struct compute_call *c, const char *method,
+                   unsigned wraps, const struct error *why, struct error *err)
+{
+        struct action_kind kind = { .method = method, .wraps = wraps, .body = refuse_body };
+
+        return refuse(m, &kind, c, why, err);
+}
+
+int compute_refuse_build(struct compute_manager *m, const struct compute_call *c, const struct error *why,
+                         struct error *err)
+{
+        static const struct action_kind kind = {
+                .method = BUILD_METHOD,
+                .wraps = WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
+                .locked = true,
+                .body = refuse_build_body,
+        };
+
+        return refuse(m, &kind, c, why, err);
 }

@@ -300,7 +300,7 @@ static void YIELDS queue_failed(struct build_job *job, const struct error *err)
 static int build_main(void *arg, struct error *err)
 {
         static const struct action_kind kind = {
-                .method = "_do_build_and_run_instance",
+                .method = BUILD_METHOD,
                 .wraps = WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
                 .body = build_body,
         };

@@ -137,6 +137,8 @@ struct action {
         struct instance *instance; /* owned; NULL until action_load() */
 };
 
+#define BUILD_METHOD "_do_build_and_run_instance" /* as nova's event is named after it */
+
 /* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure, unless the caller does, and returns
  * it. */
 int YIELDS action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,

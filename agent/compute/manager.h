@@ -202,12 +202,18 @@ struct external_event {
 int YIELDS compute_external_event(struct compute_manager *m, const struct compute_call *c,
                                   const struct external_event *ev, struct error *err);
 
-/* A method of nova's that this agent does not have: runs its wrappers around NOVA_NOT_IMPLEMENTED. */
-enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
-int YIELDS compute_not_implemented(struct compute_manager *m, const struct compute_call *c,
-                                   const char *method, unsigned wraps, struct error *err);
-/* The same for prep_resize: the migration has failed, and what it holds in placement is the instance's again.
+/*
+ * A request that is not done: the method is not here, or its arguments cannot be understood. Runs the
+ * method's wrappers around why, so that the rows tell it and no task is left. Returns -1 with why (or
+ * ERR_CANCELLED). An instance that was to be built becomes an error.
  */
+enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
+int YIELDS compute_refuse(struct compute_manager *m, const struct compute_call *c, const char *method,
+                          unsigned wraps, const struct error *why, struct error *err);
+int YIELDS compute_refuse_build(struct compute_manager *m, const struct compute_call *c,
+                                const struct error *why, struct error *err);
+/* prep_resize, which is not here: the migration has failed, and what it holds in placement is the instance's
+ * again. */
 struct compute_migration {
         int64_t id;
         char uuid[UUID_LEN + 1];

@@ -91,13 +91,15 @@ int instance_request_decode(const struct rpc_call *call, const struct json_field
 
         if (json_fields_decode_strict(fields, request->args, into, err) < 0) {
                 err->code = NOVA_TYPE_ERROR;
-                return error_while(err, "%.64s()", request->method);
+                error_while(err, "%.64s()", request->method);
+                return request_refuse(call, err);
         }
         if (object_instance_decode(jval_get(request->args, "instance"), &r.instance, err) < 0 ||
             object_context_decode(request->context, &r.ctx, err) < 0) {
                 object_instance_free(&r.instance);
                 json_fields_free(fields, into);
-                return error_while(err, "%.64s()", request->method);
+                error_while(err, "%.64s()", request->method);
+                return request_refuse(call, err);
         }
         *ret = r;
         ret->call = (struct compute_call){

@@ -17,9 +17,15 @@ struct instance_request {
         struct object_instance instance;
         struct compute_call call; /* points into the two above */
 };
-/* args: the method's own are decoded into `into` by fields, which must have a row for "instance". */
-int instance_request_decode(const struct rpc_call *call, const struct json_field *fields, void *into,
-                            struct instance_request *ret, struct error *err);
+/* args: the method's own are decoded into `into` by fields, which must have a row for "instance". What cannot
+ * be decoded is refused: see below. */
+int YIELDS instance_request_decode(const struct rpc_call *call, const struct json_field *fields, void *into,
+                                   struct instance_request *ret, struct error *err);
+/*
+ * For a request that is not done, err says why: when it names its instance, the rows tell it, too, and no
+ * task is left. Returns -1, err as it was.
+ */
+int YIELDS request_refuse(const struct rpc_call *call, struct error *err);
 void instance_request_free(struct instance_request *r);
 
 struct instance_args { /* of methods that take no more */
@@ -69,4 +75,4 @@ struct console_port_args {
 extern const struct json_field console_port_fields[];
 
 /* The build request; owns all that the background work and a reschedule need. */
-struct compute_build *build_request_decode(const struct rpc_call *call, struct error *err);
+struct compute_build *YIELDS build_request_decode(const struct rpc_call *call, struct error *err);

@@ -216,13 +216,15 @@ struct compute_build *build_request_decode(const struct rpc_call *call, struct e
         if (json_fields_decode_strict(build_fields, request->args, &args, err) < 0) {
                 err->code = NOVA_TYPE_ERROR;
                 error_while(err, "%.64s()", request->method);
+                request_refuse(call, err);
                 return NULL;
         }
         if (object_instance_decode(args.instance, &instance, err) < 0 ||
             object_context_decode(request->context, &ctx, err) < 0) {
-                error_while(err, "%.64s()", request->method);
                 object_instance_free(&instance);
                 json_fields_free(build_fields, &args);
+                error_while(err, "%.64s()", request->method);
+                request_refuse(call, err);
                 return NULL;
         }
         r = NEW(struct build_request);

@@ -92,11 +92,13 @@ static int reboot_instance(struct rpc_call *call, struct error *err)
         assert_green();
         if (instance_request_decode(call, reboot_fields, &args, &r, err) < 0)
                 return -1;
-        if (strcmp(args.reboot_type, "SOFT") != 0 && strcmp(args.reboot_type, "HARD") != 0)
-                failed = error_set(err, NOVA_INVALID_INPUT, "reboot_type is %.32s, neither SOFT nor HARD",
-                                   args.reboot_type);
-        else
+        if (strcmp(args.reboot_type, "SOFT") == 0 || strcmp(args.reboot_type, "HARD") == 0) {
                 failed = compute_reboot(manager_of(call), &r.call, args.reboot_type[0] == 'H', err);
+        } else {
+                error_set(err, NOVA_INVALID_INPUT, "reboot_type is %.32s, neither SOFT nor HARD",
+                          args.reboot_type);
+                failed = request_refuse(call, err);
+        }
         instance_request_free(&r);
         json_fields_free(reboot_fields, &args);
         return failed;

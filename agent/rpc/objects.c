@@ -14,6 +14,21 @@
 
 #define ID_MAX 255 /* what the columns hold */
 
+/* The same major, at most our minor; a third component never changes what is in an object
+ * (nova-contract 2.1). */
+static bool version_is_known(const char *ours, const char *got)
+{
+        char two[16];
+        const char *dot = strchr(got, '.');
+        size_t len = dot ? (size_t)(dot + 1 - got) + strcspn(dot + 1, ".") : strlen(got);
+
+        if (len >= sizeof(two))
+                return false;
+        memcpy(two, got, len);
+        two[len] = '\0';
+        return rpc_version_compatible(ours, two);
+}
+
 struct jval *object_data(const struct jval *primitive, const char *name, const char *version,
                          struct error *err)
 {
@@ -31,7 +46,7 @@ struct jval *object_data(const struct jval *primitive, const char *name, const c
                 error_set(err, NOVA_UNSUPPORTED_OBJECT, "expected a nova object %s, got %.64s", name, got);
                 return NULL;
         }
-        if (!rpc_version_compatible(version, got_version)) {
+        if (!version_is_known(version, got_version)) {
                 error_set(err, NOVA_UNSUPPORTED_OBJECT,
                           "Version %.16s of %s is not supported, supported version is %s", got_version, name,
                           version);
@@ -79,12 +94,24 @@ static int check_flavor(const struct flavor *f, struct error *err)
         return 0;
 }
 
+/* A field that is not there was not loaded by the sender (nova-contract 2.1). */
+static bool all_loaded(const struct json_field *fields, const struct jval *data)
+{
+        for (const struct json_field *f = fields; f->key; f++)
+                if ((f->flags & JSON_REQUIRED) && !jval_get(data, f->key))
+                        return false;
+        return true;
+}
+
+/* 1: it is not loaded far enough to be of use. */
 static int decode_flavor(const struct jval *primitive, struct flavor *ret, struct error *err)
 {
         struct jval *data = object_data(primitive, "Flavor", OBJECT_FLAVOR_VERSION, err);
 
         if (!data)
                 return -1;
+        if (!all_loaded(flavor_fields, data))
+                return 1;
         if (json_fields_decode(flavor_fields, data, ret, err) < 0) {
                 err->code = NOVA_TYPE_ERROR;
                 return error_while(err, "Flavor");
@@ -119,11 +146,14 @@ int object_instance_decode(const struct jval *primitive, struct object_instance 
                 return error_while(err, "Instance");
         }
         if (!jval_is_null(jval_get(data, "flavor"))) {
+                int r;
+
                 i.flavor = NEW(struct flavor);
-                if (decode_flavor(jval_get(data, "flavor"), i.flavor, err) < 0) {
-                        object_instance_free(&i);
+                r = decode_flavor(jval_get(data, "flavor"), i.flavor, err);
+                if (r != 0)
+                        object_instance_free(&i); /* the row has it */
+                if (r < 0)
                         return error_while(err, "Instance %s", i.uuid);
-                }
         }
         *ret = i;
         return 0;

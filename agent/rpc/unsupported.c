@@ -83,7 +83,7 @@ static const struct {
 #undef WRAPS
 };
 
-static unsigned wraps_of(const char *method)
+unsigned unsupported_wraps(const char *method)
 {
         for (size_t i = 0; i < ARRAY_SIZE(wraps_table); i++)
                 if (strcmp(wraps_table[i].name, method) == 0)
@@ -104,26 +104,30 @@ static bool decode_migration(const struct jval *args, struct compute_migration *
         return ret->id > 0;
 }
 
-/* Event Error, fault, task_state NULL as the wraps say; then NotImplementedError for who waits. */
-static int rpc_unsupported(struct rpc_call *call, struct error *err)
+/* prep_resize has more to undo. 1: the request does not say what. */
+static int YIELDS refuse_resize(struct rpc_call *call, struct error *err)
 {
         const struct agent_methods *methods = call->app;
         const struct rpc_request *request = call->request;
+        const char *uuid = object_instance_uuid(request->args);
         CLEANUP(request_context_free) struct request_context ctx = {};
-        CLEANUP(object_instance_free) struct object_instance instance = {};
-        struct compute_call c = { .ctx = &ctx, .caller_logs = true };
+        struct compute_call c = { .ctx = &ctx, .by = deadline_in_s(methods->timeout_s), .caller_logs = true };
         struct compute_migration migration;
+        struct error unreadable = {};
 
+        if (!uuid || !decode_migration(request->args, &migration) ||
+            object_context_decode(request->context, &ctx, &unreadable) < 0)
+                return 1;
+        memcpy(c.uuid, uuid, sizeof(c.uuid));
+        return compute_refuse_resize(methods->manager, &c, &migration, err);
+}
+
+/* Event Error, fault, task_state NULL as the wraps say; then NotImplementedError for who waits. */
+static int rpc_unsupported(struct rpc_call *call, struct error *err)
+{
         assert_green();
-        if (!jval_get(request->args, "instance") || !wraps_of(request->method))
-                return error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not implement %.64s",
-                                 request->method);
-        if (object_instance_decode(jval_get(request->args, "instance"), &instance, err) < 0 ||
-            object_context_decode(request->context, &ctx, err) < 0)
-                return error_while(err, "%.64s()", request->method);
-        c.by = deadline_in_s(methods->timeout_s);
-        memcpy(c.uuid, instance.uuid, sizeof(c.uuid));
-        if (strcmp(request->method, "prep_resize") == 0 && decode_migration(request->args, &migration))
-                return compute_refuse_resize(methods->manager, &c, &migration, err);
-        return compute_not_implemented(methods->manager, &c, request->method, wraps_of(request->method), err);
+        if (strcmp(call->request->method, "prep_resize") == 0 && refuse_resize(call, err) < 0)
+                return -1;
+        error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not implement %.64s", call->request->method);
+        return request_refuse(call, err);
 }

@@ -408,13 +408,14 @@ GREEN_TEST(drain_waits_for_running_work_and_names_it)
 
 GREEN_TEST(method_that_is_not_here_leaves_no_task)
 {
-        struct error err = {};
+        struct error err = {}, why = {};
         struct compute_call c;
 
         begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
         c = compute_fixture_call(&f, UUID_A);
-        ck_assert_fails(compute_not_implemented(f.m, &c, "rebuild_instance",
-                                                WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT, &err),
+        error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
+        ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
+                                       &why, &err),
                         err, NOVA_NOT_IMPLEMENTED);
         ck_assert_journal("event+ compute_rebuild_instance\n"
                           "fault 500 NotImplementedError\n"
