@@ -26,9 +26,9 @@ static bool any_limit(const struct guest_spec *s, const struct limit *limits, si
 static void write_iotune(xmlTextWriter *w, const struct guest_spec *s)
 {
         static const struct limit limits[] = {
-                { QUOTA_DISK_READ_BYTES, "read_bytes_sec" },   { QUOTA_DISK_READ_IOPS, "read_iops_sec" },
-                { QUOTA_DISK_WRITE_BYTES, "write_bytes_sec" }, { QUOTA_DISK_WRITE_IOPS, "write_iops_sec" },
-                { QUOTA_DISK_TOTAL_BYTES, "total_bytes_sec" }, { QUOTA_DISK_TOTAL_IOPS, "total_iops_sec" },
+                { QUOTA_DISK_TOTAL_BYTES, "total_bytes_sec" }, { QUOTA_DISK_READ_BYTES, "read_bytes_sec" },
+                { QUOTA_DISK_WRITE_BYTES, "write_bytes_sec" }, { QUOTA_DISK_TOTAL_IOPS, "total_iops_sec" },
+                { QUOTA_DISK_READ_IOPS, "read_iops_sec" },     { QUOTA_DISK_WRITE_IOPS, "write_iops_sec" },
         };
 
         if (!any_limit(s, limits, ARRAY_SIZE(limits)))

@@ -145,6 +145,103 @@ START_TEST(other_architecture)
 }
 END_TEST
 
+static struct guest_ip ips[] = { { (char *)"fixed", (char *)"198.18.0.95", 4 },
+                                 { (char *)"floating", (char *)"2001:db8::5", 6 } };
+static struct guest_nic nics[] = {
+        { .kind = GUEST_NIC_BRIDGE,
+          .port_id = (char *)"effa63b1-a24a-4e3e-83ad-baf71f4f1754",
+          .mac = (char *)"fa:16:3e:75:7b:15",
+          .model = (char *)"virtio",
+          .source = (char *)"brq089ebb8e-5c",
+          .target = (char *)"tapeffa63b1-a2",
+          .mtu = 1450,
+          .queues = 4,
+          .ips = ips,
+          .n_ips = 2 },
+        { .kind = GUEST_NIC_OVS,
+          .port_id = (char *)"6798e6b9-46a5-4ae9-ae69-b1fe40f90d65",
+          .mac = (char *)"fa:16:3e:1e:5b:fb",
+          .model = (char *)"e1000",
+          .source = (char *)"br-int",
+          .target = (char *)"tap6798e6b9-46",
+          .interface_id = (char *)"6798e6b9-46a5-4ae9-ae69-b1fe40f90d65" },
+        { .kind = GUEST_NIC_MACVTAP,
+          .port_id = (char *)"089ebb8e-5c0e-447c-8e8a-80e695f290bd",
+          .mac = (char *)"fa:16:3e:00:00:01",
+          .model = (char *)"virtio",
+          .source = (char *)"eth1",
+          .mode = (char *)"bridge" },
+};
+
+/* All that image properties and extra specs can add, and each kind of interface. */
+static struct guest_spec full(void)
+{
+        struct guest_spec s = plain();
+
+        s.vcpus = 4;
+        s.cpu_sockets = 1;
+        s.cpu_cores = 2;
+        s.cpu_threads = 2;
+        s.nics = nics;
+        s.n_nics = 3;
+        for (int q = 0; q < GUEST_QUOTAS; q++)
+                s.quotas[q] = 1000 + q;
+        s.quotas[QUOTA_DISK_TOTAL_BYTES] = s.quotas[QUOTA_DISK_TOTAL_IOPS] = 0; /* or the others */
+        s.pointer_bus = (char *)"virtio";
+        s.keyboard_bus = (char *)"virtio";
+        s.video_model = (char *)"qxl";
+        s.video_ram_mb = 32;
+        s.watchdog_action = (char *)"reset";
+        s.pmu = (char *)"off";
+        s.qemu_guest_agent = s.hpet = s.hide_hypervisor = s.boot_menu = true;
+        s.rng_rate_bytes = 1024;
+        s.rng_rate_period_ms = 1000;
+        return s;
+}
+
+START_TEST(all_that_image_and_flavor_can_add)
+{
+        struct guest_spec s = full();
+
+        check_golden("everything", &kvm, &s);
+}
+END_TEST
+
+START_TEST(scsi_disks_have_places_on_their_controller)
+{
+        struct guest_disk scsi[] = { disks[0], disks[0], disks[1] };
+        struct guest_spec s = plain();
+
+        scsi[0].bus = scsi[1].bus = (char *)"scsi";
+        scsi[0].target = (char *)"sda";
+        scsi[1].target = (char *)"sdb";
+        s.disks = scsi;
+        s.n_disks = 3;
+        s.scsi_model = (char *)"virtio-scsi";
+        s.no_rng = true;
+        s.pointer_bus = (char *)"none";
+        check_golden("scsi", &kvm, &s);
+}
+END_TEST
+
+START_TEST(names_in_interfaces_are_never_altered)
+{
+        struct guest_nic bad = nics[1];
+        struct guest_spec s = plain();
+        struct error err = {};
+        char *xml = NULL;
+
+        s.nics = &bad;
+        s.n_nics = 1;
+        bad.source = (char *)"br\x01";
+        ck_assert_fails(domxml_build(&kvm, &s, &xml, &err), err, NOVA_INVALID_INPUT);
+        bad = nics[1];
+        bad.interface_id = NULL;
+        ck_assert_fails(domxml_build(&kvm, &s, &xml, &err), err, NOVA_INVALID_INPUT);
+        ck_assert_ptr_null(xml);
+}
+END_TEST
+
 /* What a user types stays text: it comes out of a parser as it went in, and adds no element. */
 START_TEST(hostile_names_stay_text)
 {
@@ -319,7 +416,9 @@ END_TEST
 
 UNIT_SUITE_FIXTURE("virt-domxml", xml_init, NULL, plain_guest_is_what_nova_defines, config_drive_is_a_cdrom,
                    emulated_guest_without_graphics_needs_no_usb, windows_guest_has_local_time,
-                   other_architecture, hostile_names_stay_text, what_xml_cannot_carry_is_replaced_in_names,
+                   other_architecture, all_that_image_and_flavor_can_add,
+                   scsi_disks_have_places_on_their_controller, names_in_interfaces_are_never_altered,
+                   hostile_names_stay_text, what_xml_cannot_carry_is_replaced_in_names,
                    paths_are_never_altered, impossible_guests_are_refused,
                    console_path_is_found_in_the_order_of_nova, the_port_of_a_vnc_display_is_found,
                    documents_with_entities_are_refused)
