@@ -25,6 +25,11 @@ void running_begin(struct compute_manager *m, struct running *r, const char *met
         list_append(&m->running, &r->node);
 }
 
+double running_seconds(const struct running *r)
+{
+        return (double)(clock_now_ns() - r->since_ns) / (double)NS_PER_S;
+}
+
 void running_tell(struct running *r, const char *text)
 {
         snprintf(r->told, sizeof(r->told), "%s", text);

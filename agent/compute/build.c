@@ -223,7 +223,7 @@ static int build_body(struct action *a, struct error *err)
         if (build_on_this_host(a, w->b, err) == 0) {
                 w->result = BUILD_ACTIVE;
                 scheduler_updated(a->m, a->ctx, a->uuid);
-                log_info("built");
+                log_info("built in %.2f s", running_seconds(&a->running));
                 return 0;
         }
         if (err->code == ERR_CANCELLED)

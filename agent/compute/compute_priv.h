@@ -106,6 +106,7 @@ struct running { /* lives in the frame of who runs */
 };
 void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const char *method,
                             const char *uuid, const struct request_context *ctx);
+double HUB_ONLY running_seconds(const struct running *r);
 /* doing, of words that do not last. */
 void HUB_ONLY running_tell(struct running *r, const char *text);
 void HUB_ONLY running_end(struct compute_manager *m, struct running *r);

@@ -87,7 +87,7 @@ void compute_manager_foreach_running(struct compute_manager *m,
                         .request_id = r->request_id,
                         .uuid = r->uuid,
                         .doing = r->doing,
-                        .seconds = (double)(clock_now_ns() - r->since_ns) / (double)NS_PER_S,
+                        .seconds = running_seconds(r),
                 };
 
                 fn(&info, arg);

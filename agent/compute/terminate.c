@@ -135,7 +135,7 @@ int compute_end_instance(struct action *a, struct error *err)
         a->running.doing = "deleting the rows";
         r = finish_rows(a, err);
         if (r == 0)
-                log_info("terminated");
+                log_info("terminated in %.2f s", running_seconds(&a->running));
         return r;
 }
 
