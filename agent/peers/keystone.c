@@ -304,6 +304,11 @@ int keystone_endpoint(struct keystone *k, const struct keystone_endpoint *wanted
 
         if (have_token(k, by, err) < 0)
                 return -1;
+        if (jval_len(k->catalog) == 0)
+                return error_set(
+                        err, ERR_NOT_FOUND,
+                        "the token of user %s has no catalog of services: has he a role in project %s?",
+                        k->username, k->project_name);
         url = catalog_find(k->catalog, wanted, err);
         if (!url)
                 return -1;

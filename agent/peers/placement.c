@@ -13,11 +13,6 @@
 #include "json/json.h"
 #include "peers/placement_priv.h"
 
-enum { ATTEMPTS_MAX = 4 };
-
-/* Result of a step whose generation was old. */
-enum { STALE = 1 };
-
 struct placement *placement_new(const struct placement_options *opt)
 {
         struct placement *p = NEW(struct placement);
@@ -28,7 +23,7 @@ struct placement *placement_new(const struct placement_options *opt)
         return p;
 }
 
-static void forget(struct placement *p)
+void placement_forget(struct placement *p)
 {
         jval_unref(p->inventories);
         jval_unref(p->traits);
@@ -41,7 +36,7 @@ void placement_free(struct placement *p)
 {
         if (!p)
                 return;
-        forget(p);
+        placement_forget(p);
         strbuf_free(&p->told);
         free(p);
 }
@@ -55,9 +50,8 @@ int placement_call(struct placement *p, const char *method, const char *version,
         return service_call(p->service, &req, ret, by, err);
 }
 
-/* The answer to a GET, which must be 200 and an object. */
-static int YIELDS get(struct placement *p, const char *path, const char *version, struct service_answer *ret,
-                      struct deadline by, struct error *err)
+int placement_get(struct placement *p, const char *path, const char *version, struct service_answer *ret,
+                  struct deadline by, struct error *err)
 {
         if (placement_call(p, "GET", version, NULL, ret, path, by, err) < 0)
                 return -1;
@@ -71,9 +65,8 @@ static int YIELDS get(struct placement *p, const char *path, const char *version
         return error_while(err, "placement: GET %s", path);
 }
 
-/* A member of an answer, of the type that it must have. Referenced. */
-static struct jval *member(const struct service_answer *a, const char *key, enum jval_type type,
-                           struct error *err)
+struct jval *placement_member(const struct service_answer *a, const char *key, enum jval_type type,
+                              struct error *err)
 {
         struct jval *v = jval_get(a->json, key);
 
@@ -83,7 +76,7 @@ static struct jval *member(const struct service_answer *a, const char *key, enum
         return NULL;
 }
 
-static bool take_generation(struct placement *p, const struct jval *from, const char *key)
+bool placement_take_generation(struct placement *p, const struct jval *from, const char *key)
 {
         p->generation = jval_get_int(from, key, -1);
         return p->generation >= 0;
@@ -101,9 +94,9 @@ static int YIELDS read_provider(struct placement *p, const char *uuid, struct de
         CLEANUP(freep) char *path = xasprintf("/resource_providers/%s", uuid);
         CLEANUP(service_answer_free) struct service_answer a = {};
 
-        if (get(p, path, "1.14", &a, by, err) < 0)
+        if (placement_get(p, path, "1.14", &a, by, err) < 0)
                 return -1;
-        return take_generation(p, a.json, "generation")
+        return placement_take_generation(p, a.json, "generation")
                        ? 0
                        : error_set(err, ERR_PROTOCOL, "placement: the provider has no generation");
 }
@@ -122,7 +115,7 @@ static int YIELDS create_provider(struct placement *p, const struct placement_ho
         if (r < 0)
                 return -1;
         *ret_created = a.status == 200;
-        if (a.status == 200 && take_generation(p, a.json, "generation"))
+        if (a.status == 200 && placement_take_generation(p, a.json, "generation"))
                 return 0;
         if (a.status == 409 && !is_name_conflict(&a))
                 return read_provider(p, h->uuid, by, err);
@@ -141,12 +134,12 @@ static int YIELDS find_provider(struct placement *p, const struct placement_host
         const struct jval *list;
 
         *ret_created = false;
-        if (get(p, path, "1.14", &a, by, err) < 0)
+        if (placement_get(p, path, "1.14", &a, by, err) < 0)
                 return -1;
         list = jval_get(a.json, "resource_providers");
         for (size_t i = 0; i < jval_len(list); i++)
                 if (strcmp(jval_get_text(jval_at(list, i), "uuid", ""), h->uuid) == 0 &&
-                    take_generation(p, jval_at(list, i), "generation"))
+                    placement_take_generation(p, jval_at(list, i), "generation"))
                         return 0;
         return create_provider(p, h, ret_created, by, err);
 }
@@ -162,14 +155,15 @@ static int YIELDS read_associations(struct placement *p, const char *uuid, struc
         CLEANUP(service_answer_free) struct service_answer c = {};
 
         /* We never change aggregates, but reading them tells their generation apart from a broken service. */
-        if (get(p, inventories, NULL, &a, by, err) < 0 || get(p, aggregates, "1.19", &b, by, err) < 0 ||
-            get(p, traits, "1.6", &c, by, err) < 0)
+        if (placement_get(p, inventories, NULL, &a, by, err) < 0 ||
+            placement_get(p, aggregates, "1.19", &b, by, err) < 0 ||
+            placement_get(p, traits, "1.6", &c, by, err) < 0)
                 return -1;
-        p->inventories = member(&a, "inventories", JVAL_OBJECT, err);
-        p->traits = p->inventories ? member(&c, "traits", JVAL_ARRAY, err) : NULL;
+        p->inventories = placement_member(&a, "inventories", JVAL_OBJECT, err);
+        p->traits = p->inventories ? placement_member(&c, "traits", JVAL_ARRAY, err) : NULL;
         /* The oldest of what was read: a change in between is noticed by the write. */
-        if (!p->traits || !take_generation(p, a.json, "resource_provider_generation")) {
-                forget(p);
+        if (!p->traits || !placement_take_generation(p, a.json, "resource_provider_generation")) {
+                placement_forget(p);
                 return error_set(err, ERR_PROTOCOL, "placement: what provider %s has is incomplete", uuid);
         }
         return 0;
@@ -183,7 +177,7 @@ static int YIELDS know_provider(struct placement *p, const struct placement_host
 
         if (p->uuid[0] && strcmp(p->uuid, h->uuid) == 0 && !deadline_passed(p->refresh_at))
                 return 0;
-        forget(p);
+        placement_forget(p);
         if (find_provider(p, h, &created, by, err) < 0)
                 return -1;
         if (created) {
@@ -269,9 +263,8 @@ static bool is_in_use(const struct service_answer *a)
                       "placement.inventory.inuse") == 0;
 }
 
-/* PUT of something with the generation. 0: done, *ret is the answer; STALE; -1. */
-static int YIELDS put(struct placement *p, const char *what, const char *version, struct jval *value,
-                      struct service_answer *ret, struct deadline by, struct error *err)
+int placement_put(struct placement *p, const char *what, const char *version, struct jval *value,
+                  struct service_answer *ret, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("/resource_providers/%s/%s", p->uuid, what);
         struct jval *body = jval_new_object();
@@ -283,7 +276,7 @@ static int YIELDS put(struct placement *p, const char *what, const char *version
         jval_unref(body);
         if (r < 0)
                 return -1;
-        if (ret->status == 200 && take_generation(p, ret->json, "resource_provider_generation"))
+        if (ret->status == 200 && placement_take_generation(p, ret->json, "resource_provider_generation"))
                 return 0;
         service_unexpected(ret, err);
         error_while(err, "placement: PUT %s", path);
@@ -305,152 +298,14 @@ static int YIELDS sync_inventories(struct placement *p, const struct placement_h
 
         if (same_inventories(wanted, p->inventories))
                 return 0;
-        r = put(p, "inventories", "1.26", jval_ref(wanted), &a, by, err);
+        r = placement_put(p, "inventories", "1.26", jval_ref(wanted), &a, by, err);
         if (r != 0)
                 return r;
-        now = member(&a, "inventories", JVAL_OBJECT, err);
+        now = placement_member(&a, "inventories", JVAL_OBJECT, err);
         if (!now)
                 return -1;
         jval_unref(p->inventories);
         p->inventories = now;
-        return 0;
-}
-
-/* ---- traits ---- */
-
-static bool in_array(const struct jval *array, const char *name)
-{
-        for (size_t i = 0; i < jval_len(array); i++)
-                if (strcmp(jval_text(jval_at(array, i), ""), name) == 0)
-                        return true;
-        return false;
-}
-
-static bool in_list(const char *const *list, const char *name)
-{
-        for (; *list; list++)
-                if (strcmp(*list, name) == 0)
-                        return true;
-        return false;
-}
-
-/* What is there and not ours, and of ours what is true and known. */
-static struct jval *merge_traits(const struct placement *p, const char *const *yes, const char *const *owned)
-{
-        struct jval *all = jval_new_array();
-
-        for (size_t i = 0; i < jval_len(p->traits); i++) {
-                const char *name = jval_text(jval_at(p->traits, i), "");
-
-                if (*name && !in_list(owned, name) && !in_array(all, name))
-                        jval_push(all, jval_new_text(name));
-        }
-        for (; *yes; yes++)
-                if (!in_array(all, *yes) && !in_array(p->unknown, *yes))
-                        jval_push(all, jval_new_text(*yes));
-        return all;
-}
-
-static bool same_traits(const struct jval *a, const struct jval *b)
-{
-        for (size_t i = 0; i < jval_len(a); i++)
-                if (!in_array(b, jval_text(jval_at(a, i), "")))
-                        return false;
-        return jval_len(a) == jval_len(b);
-}
-
-static int YIELDS create_trait(struct placement *p, const char *name, struct deadline by, struct error *err)
-{
-        CLEANUP(service_answer_free) struct service_answer a = {};
-        CLEANUP(freep) char *escaped = http_escape(name);
-        CLEANUP(freep) char *path = xasprintf("/traits/%s", escaped);
-
-        if (placement_call(p, "PUT", "1.6", NULL, &a, path, by, err) < 0)
-                return -1;
-        if (a.status == 201 || a.status == 204)
-                return 0;
-        service_unexpected(&a, err);
-        return error_while(err, "placement: making the trait %s, which this placement does not know", name);
-}
-
-static void note_unknown(struct placement *p, const char *name)
-{
-        if (!p->unknown)
-                p->unknown = jval_new_array();
-        jval_push(p->unknown, jval_new_text(name));
-}
-
-const char *placement_unknown_traits(const struct placement *p)
-{
-        return p->told.data ? p->told.data : "";
-}
-
-static void tell_unknown(struct placement *p)
-{
-        strbuf_truncate(&p->told, 0);
-        for (size_t i = 0; i < jval_len(p->unknown); i++)
-                strbuf_addf(&p->told, "%s ", jval_text(jval_at(p->unknown, i), ""));
-}
-
-/*
- * Traits must exist before a provider can have them. Custom ones are made; of the others each release of
- * placement has its own: p->unknown gets those that this one does not have.
- */
-static int YIELDS ensure_traits(struct placement *p, const struct jval *wanted, struct deadline by,
-                                struct error *err)
-{
-        CLEANUP(strbuf_free) struct strbuf path = {};
-        CLEANUP(service_answer_free) struct service_answer a = {};
-        const struct jval *known;
-
-        if (jval_len(wanted) == 0)
-                return 0;
-        strbuf_adds(&path, "/traits?name=in:");
-        for (size_t i = 0; i < jval_len(wanted); i++) {
-                CLEANUP(freep) char *name = http_escape(jval_text(jval_at(wanted, i), ""));
-
-                strbuf_addf(&path, "%s%s", i ? "," : "", name);
-        }
-        if (get(p, path.data, "1.6", &a, by, err) < 0)
-                return -1;
-        known = jval_get(a.json, "traits");
-        for (size_t i = 0; i < jval_len(wanted); i++) {
-                const char *name = jval_text(jval_at(wanted, i), "");
-
-                if (in_array(known, name))
-                        continue;
-                if (strncmp(name, "CUSTOM_", 7) != 0)
-                        note_unknown(p, name);
-                else if (create_trait(p, name, by, err) < 0)
-                        return -1;
-        }
-        return 0;
-}
-
-static int YIELDS sync_traits(struct placement *p, const char *const *yes, const char *const *owned,
-                              struct deadline by, struct error *err)
-{
-        CLEANUP(service_answer_free) struct service_answer a = {};
-        CLEANUP(jval_unrefp) struct jval *wanted = merge_traits(p, yes, owned);
-        struct jval *now;
-        int r;
-
-        if (same_traits(wanted, p->traits))
-                return 0;
-        if (ensure_traits(p, wanted, by, err) < 0)
-                return -1;
-        jval_unref(wanted);
-        wanted = merge_traits(p, yes, owned);
-        if (same_traits(wanted, p->traits))
-                return 0;
-        r = put(p, "traits", "1.6", jval_ref(wanted), &a, by, err);
-        if (r != 0)
-                return r;
-        now = member(&a, "traits", JVAL_ARRAY, err);
-        if (!now)
-                return -1;
-        jval_unref(p->traits);
-        p->traits = now;
         return 0;
 }
 
@@ -465,9 +320,9 @@ static int YIELDS report_once(struct placement *p, const struct placement_host *
                 return -1;
         r = sync_inventories(p, h, by, err);
         if (r == 0)
-                r = sync_traits(p, h->traits, h->owned, by, err);
+                r = placement_sync_traits(p, h->traits, h->owned, by, err);
         if (r == 0)
-                tell_unknown(p);
+                placement_tell_unknown(p);
         return r;
 }
 
@@ -482,50 +337,13 @@ int placement_report(struct placement *p, const struct placement_host *h, struct
                 *err = (struct error){};
                 r = report_once(p, h, by, err);
                 if (r != 0)
-                        forget(p); /* what a failure left is not known */
+                        placement_forget(p); /* what a failure left is not known */
         }
         green_mutex_unlock(&p->busy);
         if (r == STALE)
                 return error_while(err, "others change it all the time, giving up after %d attempts",
                                    ATTEMPTS_MAX);
         return r;
-}
-
-/* Reads the traits alone: the provider may be known with older ones. */
-static int YIELDS set_disabled_once(struct placement *p, const char *uuid, bool disabled, struct deadline by,
-                                    struct error *err)
-{
-        static const char *const owned[] = { TRAIT_STATUS_DISABLED, NULL };
-        static const char *const none[] = { NULL };
-        CLEANUP(freep) char *path = xasprintf("/resource_providers/%s/traits", uuid);
-        CLEANUP(service_answer_free) struct service_answer a = {};
-
-        forget(p);
-        if (get(p, path, "1.6", &a, by, err) < 0)
-                return -1;
-        p->traits = member(&a, "traits", JVAL_ARRAY, err);
-        if (!p->traits)
-                return -1;
-        if (!take_generation(p, a.json, "resource_provider_generation"))
-                return error_set(err, ERR_PROTOCOL, "placement: GET %s: the answer has no generation", path);
-        memccpy(p->uuid, uuid, '\0', sizeof(p->uuid) - 1);
-        return sync_traits(p, disabled ? owned : none, owned, by, err);
-}
-
-int placement_set_disabled(struct placement *p, const char *uuid, bool disabled, struct deadline by,
-                           struct error *err)
-{
-        int r = STALE;
-
-        if (green_mutex_lock(&p->busy, by, err) < 0)
-                return -1;
-        for (unsigned attempt = 1; r == STALE && attempt <= ATTEMPTS_MAX; attempt++) {
-                *err = (struct error){};
-                r = set_disabled_once(p, uuid, disabled, by, err);
-        }
-        forget(p); /* the inventories are not known with it */
-        green_mutex_unlock(&p->busy);
-        return r == STALE ? error_while(err, "giving up after %d attempts", ATTEMPTS_MAX) : r;
 }
 
 int placement_provider_delete(struct placement *p, const char *uuid, struct deadline by, struct error *err)

@@ -1,11 +1,10 @@
-/* agent/peers/placement_priv.h: what the two files about placement share. */
+/* agent/peers/placement_priv.h: what the files about placement share. */
 #pragma once
 
 #include "base/strbuf.h"
 #include "green/sync.h"
+#include "json/json.h"
 #include "peers/placement.h"
-
-struct jval;
 
 struct placement {
         struct service *service;
@@ -23,3 +22,28 @@ struct placement {
 int YIELDS placement_call(struct placement *p, const char *method, const char *version,
                           const struct jval *body, struct service_answer *ret, const char *path,
                           struct deadline by, struct error *err);
+
+/* ---- placement.c ---- */
+
+enum { ATTEMPTS_MAX = 4 };
+/* Result of a step whose generation was old: all is to be read again. */
+enum { STALE = 1 };
+
+void placement_forget(struct placement *p);
+/* The answer to a GET, which must be 200 and an object. */
+int YIELDS placement_get(struct placement *p, const char *path, const char *version,
+                         struct service_answer *ret, struct deadline by, struct error *err);
+/* A PUT of something of the provider, with its generation. Takes over value. 0, STALE or -1. */
+int YIELDS placement_put(struct placement *p, const char *what, const char *version, struct jval *value,
+                         struct service_answer *ret, struct deadline by, struct error *err);
+/* A member of an answer, of the type that it must have. Referenced; NULL: ERR_PROTOCOL. */
+struct jval *placement_member(const struct service_answer *a, const char *key, enum jval_type type,
+                              struct error *err);
+bool placement_take_generation(struct placement *p, const struct jval *from, const char *key);
+
+/* ---- placement_traits.c ---- */
+
+/* Makes the provider's traits what is true and what others set. 0, STALE or -1. */
+int YIELDS placement_sync_traits(struct placement *p, const char *const *yes, const char *const *owned,
+                                 struct deadline by, struct error *err);
+void placement_tell_unknown(struct placement *p); /* for placement_unknown_traits() */

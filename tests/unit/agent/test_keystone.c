@@ -136,6 +136,21 @@ GREEN_TEST_REAL(what_keystone_says_instead_of_a_token_is_told)
         fake_keystone_stop(&f);
 }
 
+GREEN_TEST_REAL(a_token_without_a_catalog_is_told_as_such)
+{
+        struct keystone_endpoint wanted = { .type = "placement" };
+        char *url = NULL;
+
+        fake_keystone_start(&f, NULL, NULL);
+        f.body = "{\"token\": {\"issued_at\": \"2001-01-01T00:00:00.000000Z\", "
+                 "\"expires_at\": \"2001-01-01T01:00:00.000000Z\"}}";
+        ck_assert_fails(keystone_endpoint(f.keystone, &wanted, &url, deadline_in_s(10), &e), e,
+                        ERR_NOT_FOUND);
+        ck_assert_ptr_nonnull(strstr(e.text, "project service"));
+        ck_assert_ptr_null(strstr(e.text, "s3cret"));
+        fake_keystone_stop(&f);
+}
+
 GREEN_TEST(missing_options_are_named)
 {
         struct keystone_options opt = { .auth_url = "http://k/", .username = "u", .password = "p" };
@@ -298,4 +313,5 @@ GREEN_SUITE("keystone", a_token_is_asked_for_once_and_kept, a_token_with_less_th
             what_keystone_says_instead_of_a_token_is_told, missing_options_are_named,
             endpoints_are_found_by_type_interface_and_region, the_catalog_of_a_request_context_is_read_too,
             a_call_has_token_version_request_id_and_body, after_401_there_is_one_new_token_and_one_more_try,
-            failures_are_answers_with_a_detail_and_bad_json_is_an_error)
+            failures_are_answers_with_a_detail_and_bad_json_is_an_error,
+            a_token_without_a_catalog_is_told_as_such)
