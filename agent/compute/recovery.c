@@ -124,10 +124,15 @@ static int YIELDS boot_again(struct recovery_job *job, const struct compute_call
 static int take_back_body(struct action *a, struct error *err)
 {
         CLEANUP(guest_spec_free) struct guest_spec spec = {};
+        enum power_state power;
         const char *before;
 
         assert_green();
-        if (action_load(a, err) < 0 || disks_take_back(a->m->disks, a->uuid, a->by, err) < 0)
+        if (action_load(a, err) < 0 || compute_power_of(a->m, a->uuid, &power, a->by, err) < 0)
+                return -1;
+        if (power == POWER_RUNNING) /* it was not switched off yet: its files are where they were */
+                return 0;
+        if (disks_take_back(a->m->disks, a->uuid, a->by, err) < 0)
                 return -1;
         before = instance_system_meta(a->instance, "old_vm_state");
         if (before && vm_state_parse(before) == VM_STOPPED)

@@ -207,10 +207,13 @@ static void YIELDS call_it_an_error(struct compute_manager *m, struct instance *
                     i->uuid);
         i->vm_state = VM_ERROR;
         i->task_state = TASK_NONE;
-        if (store_instance_save(m->store, i, COL_VM_STATE | COL_TASK_STATE, expect, by, &err) < 0)
+        if (store_instance_save(m->store, i, COL_VM_STATE | COL_TASK_STATE, expect, by, &err) < 0) {
                 log_info("not done, somebody was quicker: %s", err.text);
-        else
-                compute_add_fault(m, i->uuid, &why, NULL);
+                return;
+        }
+        compute_add_fault(m, i->uuid, &why, NULL);
+        if (provider_release(m, i->uuid, by, &err) < 0) /* as of any build that failed */
+                log_warning("%s", err.text);
 }
 
 int strays_look_for_lost_builds(struct compute_manager *m, struct uuid_set *seen, struct deadline by,

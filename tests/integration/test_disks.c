@@ -732,6 +732,43 @@ GREEN_TEST_REAL(the_folder_of_a_resize_is_left_alone)
         end(&r);
 }
 
+static void put_file(const char *dir, const char *name)
+{
+        CLEANUP(freep) char *path = xasprintf("%s/%s", dir, name);
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+}
+
+GREEN_TEST_REAL(a_move_away_is_taken_back_whole_and_once)
+{
+        CLEANUP(freep) char *dir = NULL, *aside = NULL, *doomed = NULL;
+        struct error err = {};
+        struct rig r;
+
+        begin(&r);
+        dir = xasprintf("%s/" UUID, r.instances_dir);
+        aside = xasprintf("%s_resize", dir);
+        doomed = xasprintf("%s_del", dir);
+        ck_assert_int_eq(mkdir(dir, 0755), 0);
+        put_file(dir, "half");
+        ck_assert_ok(disks_take_back(r.store, UUID, soon(), &err), err); /* nothing was put aside */
+        ck_assert(has(&r, "half"));
+        ck_assert_int_eq(mkdir(aside, 0755), 0);
+        put_file(aside, "disk");
+        ck_assert_ok(disks_take_back(r.store, UUID, soon(), &err), err);
+        ck_assert(has(&r, "disk"));
+        ck_assert(!has(&r, "half"));
+        ck_assert_int_eq(access(aside, F_OK), -1);
+        ck_assert_int_eq(access(doomed, F_OK), -1);
+        ck_assert_ok(disks_take_back(r.store, UUID, soon(), &err), err);
+        ck_assert(has(&r, "disk"));
+        ck_assert_fails(disks_take_back(r.store, "../x", soon(), &err), err, NOVA_INVALID_INPUT);
+        ck_assert(!disks_are_shared(r.store)); /* the test's directory is on a local file system */
+        end(&r);
+}
+
 GREEN_SUITE("disks", a_raw_image_becomes_base_and_overlay,
             a_qcow2_image_is_converted_unless_bases_may_be_qcow2, other_formats_are_converted_too,
             without_overlays_the_disk_is_a_copy_of_full_size,
@@ -741,4 +778,5 @@ GREEN_SUITE("disks", a_raw_image_becomes_base_and_overlay,
             eight_builds_fetch_an_image_once, waiting_for_another_fetch_ends_at_the_deadline,
             ephemeral_and_swap_disks_lie_over_formatted_bases,
             ephemeral_and_swap_disks_are_found_again_or_refused, without_overlays_blank_disks_are_copies,
-            a_file_system_that_cannot_be_made_leaves_nothing, the_folder_of_a_resize_is_left_alone)
+            a_file_system_that_cannot_be_made_leaves_nothing, the_folder_of_a_resize_is_left_alone,
+            a_move_away_is_taken_back_whole_and_once)

@@ -260,6 +260,17 @@ GREEN_TEST(a_half_done_resize_is_taken_back)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(a_resize_that_had_not_switched_the_guest_off_leaves_it_alone)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_RESIZE_MIGRATING, POWER_RUNNING);
+        recover();
+        ck_assert_uint_eq(fake_files_taken_back(), 0);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "hard_reboot"), 0);
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_NONE);
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(a_resize_that_cannot_be_taken_back_leaves_no_task)
 {
         prepare();
@@ -468,8 +479,9 @@ GREEN_SUITE("compute-recovery", each_row_of_the_table, instances_of_other_hosts_
             a_guest_that_does_not_boot_again_is_an_error,
             one_that_cannot_be_recovered_does_not_hold_up_the_others,
             recovery_that_cannot_read_the_rows_says_so_and_can_be_repeated, recovery_can_be_cancelled,
-            a_half_done_resize_is_taken_back, a_resize_that_cannot_be_taken_back_leaves_no_task,
-            a_live_migration_under_way_is_ended, a_migration_that_cannot_be_ended_leaves_no_task,
+            a_half_done_resize_is_taken_back, a_resize_that_had_not_switched_the_guest_off_leaves_it_alone,
+            a_resize_that_cannot_be_taken_back_leaves_no_task, a_live_migration_under_way_is_ended,
+            a_migration_that_cannot_be_ended_leaves_no_task,
             the_guest_of_an_evacuated_instance_is_removed_before_anything_else,
             an_evacuation_that_has_just_begun_hides_the_instance_from_the_table,
             files_that_the_new_host_may_use_stay, a_guest_that_does_not_go_holds_up_nothing)

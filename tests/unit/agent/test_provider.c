@@ -466,6 +466,8 @@ GREEN_TEST_REAL(a_build_that_nobody_builds_is_called_an_error_the_second_time)
                           "fault 500 The build was interrupted: the compute service of host host-1 was "
                           "restarted before it had claimed the instance\n");
         ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ERROR);
+        ck_assert_str_eq(cloud.deleted, "/allocations/" UUID_A);
+        ck_assert_uint_eq(cloud.deletes, 1);
         ck_assert_uint_eq(seen.n, 0);
         uuid_set_free(&seen);
         end();
