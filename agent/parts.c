@@ -30,6 +30,20 @@
 /* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
 enum { REACH_S = 5, ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
 
+static void HUB_ONLY fill_admin(struct agent *a)
+{
+        a->admin.conf = a->conf;
+        a->admin.store = a->store.db ? &a->store : NULL;
+        a->admin.db = a->db;
+        a->admin.driver = a->driver;
+        a->admin.manager = a->manager;
+        a->admin.tpool = a->tpool;
+        a->admin.watcher = a->watcher;
+        a->admin.heartbeat = a->heartbeat;
+        a->admin.images = a->images;
+        a->admin.disks = a->disks;
+}
+
 /*
  * Tries until it works: a late database or hypervisor is not an error of ours. Fails only when it was
  * cancelled, or with ERR_INVALID: that does not mend itself.
@@ -40,6 +54,7 @@ static int YIELDS until_it_works(struct agent *a, const char *what, int64_t atte
 {
         int64_t pause = FIRST_PAUSE_S;
 
+        fill_admin(a); /* health tells whom it waits for */
         for (;;) {
                 notify_status("waiting for %s", what);
                 if (attempt(a, deadline_in_s(attempt_s), err) == 0)
@@ -273,21 +288,18 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
         return rpc_server_new(&opt, err);
 }
 
-/* What compute-agentctl talks to when requests come over a broker; there before the broker is. */
+/*
+ * What compute-agentctl talks to when requests come over a broker. It is there first, so that health can tell
+ * for whom the start waits; until methods_start() only the admin methods are.
+ */
 static int YIELDS control_start(struct agent *a, struct error *err)
 {
         CLEANUP(freep) char *url = xasprintf("unix:%s", a->conf->control_socket);
         const struct transport_options opt = { .refused = log_refused, .arg = a };
 
         a->complaints = complaints_new();
-        a->methods = (struct agent_methods){
-                .manager = a->manager,
-                .control_exchange = a->conf->control_exchange,
-                .host = a->conf->host,
-                .timeout_s = (double)a->conf->rpc_response_timeout,
-                .long_timeout_s = (double)a->conf->long_rpc_timeout,
-        };
-        collect_endpoints(a);
+        a->endpoints[0] = admin_endpoint;
+        a->endpoints[0].app = &a->admin;
         if (requests_are_local(a->conf))
                 return 0;
         a->control_transport = transport_new_with(url, &opt, err);
@@ -297,11 +309,29 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         return a->control ? rpc_server_start(a->control, err) : -1;
 }
 
-static void YIELDS control_stop(struct agent *a)
+/* Nobody may ask while what the answers are made of is taken down. */
+static void YIELDS control_close(struct agent *a)
 {
         rpc_server_free(take_ptr(&a->control));
         transport_free(take_ptr(&a->control_transport));
+}
+
+static void YIELDS control_stop(struct agent *a)
+{
         complaints_free(take_ptr(&a->complaints));
+}
+
+static int YIELDS methods_start(struct agent *a, struct error *err)
+{
+        a->methods = (struct agent_methods){
+                .manager = a->manager,
+                .control_exchange = a->conf->control_exchange,
+                .host = a->conf->host,
+                .timeout_s = (double)a->conf->rpc_response_timeout,
+                .long_timeout_s = (double)a->conf->long_rpc_timeout,
+        };
+        collect_endpoints(a);
+        return 0;
 }
 
 static struct amqp_options HUB_ONLY broker_options(const struct conf *c)
@@ -369,7 +399,7 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
 
 static void YIELDS rpc_stop(struct agent *a)
 {
-        a->admin.rpc = NULL; /* the control socket still answers */
+        a->admin.rpc = NULL;
         a->admin.transport = NULL;
         rpc_server_free(take_ptr(&a->rpc));
         a->methods.transport = NULL; /* builds still run, and may want to cast */
@@ -435,31 +465,18 @@ static const struct part {
         { "stall watcher", watcher_start, watcher_stop },
         { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
         { "workers", workers_start, workers_stop },
+        { "control socket", control_start, control_stop },
         { "database", database_start, database_stop },
         { "peers", peers_start, peers_stop },
         { "images", images_start, images_stop },
         { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
         { "recovery", recovery_start, NULL },
         { "audit", audit_start, NULL },
-        { "control socket", control_start, control_stop },
+        { "methods", methods_start, NULL },
         { "rpc", rpc_start, rpc_stop }, /* no call reaches a half-started daemon */
         { "periodic tasks", periodic_start_all, periodic_stop_all },
         { "memory", memory_start, memory_stop },
 };
-
-static void HUB_ONLY fill_admin(struct agent *a)
-{
-        a->admin.conf = a->conf;
-        a->admin.store = &a->store;
-        a->admin.db = a->db;
-        a->admin.driver = a->driver;
-        a->admin.manager = a->manager;
-        a->admin.tpool = a->tpool;
-        a->admin.watcher = a->watcher;
-        a->admin.heartbeat = a->heartbeat;
-        a->admin.images = a->images;
-        a->admin.disks = a->disks;
-}
 
 int parts_start(struct agent *a, struct error *err)
 {
@@ -476,6 +493,7 @@ int parts_start(struct agent *a, struct error *err)
 
 void parts_stop(struct agent *a)
 {
+        control_close(a);
         while (a->started > 0) {
                 const struct part *p = &parts[--a->started];
 

@@ -216,7 +216,7 @@ static enum ctl_exit YIELDS act(struct ctl *c, const struct action *a, const cha
 {
         struct instance CLEANUP(instance_freep) *i = NULL;
         struct request_context ctx = {};
-        enum ctl_exit status = ctl_need_agent(c); /* before any row is touched */
+        enum ctl_exit status = ctl_need_serving_agent(c); /* before any row is touched */
 
         if (status == CTL_OK)
                 status = ctl_find_instance(c, name, &i);
@@ -362,7 +362,7 @@ static enum ctl_exit YIELDS delete_instance(struct ctl *c, struct instance *i,
 
         if (!i->host || !*i->host)
                 return delete_rows(c, i, ctx);
-        status = ctl_need_agent(c);
+        status = ctl_need_serving_agent(c);
         if (status != CTL_OK)
                 return status;
         if (store_block_devices(&c->store, i->uuid, &disks, c->by, &err) < 0)

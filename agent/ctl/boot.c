@@ -169,7 +169,7 @@ static enum ctl_exit YIELDS boot(struct ctl *c, struct boot *b)
 
         if ((status = ctl_need_conf(c)) != CTL_OK || (status = ctl_need_tpool(c)) != CTL_OK ||
             (status = find_image(c, b)) != CTL_OK || (status = check_sizes(b)) != CTL_OK ||
-            (status = read_user_data(b)) != CTL_OK || (status = ctl_need_agent(c)) != CTL_OK ||
+            (status = read_user_data(b)) != CTL_OK || (status = ctl_need_serving_agent(c)) != CTL_OK ||
             (status = ctl_need_store(c)) != CTL_OK || (status = ctl_node_name(c, &b->node)) != CTL_OK ||
             (status = make_rows(c, b)) != CTL_OK || (status = send_build(c, b)) != CTL_OK)
                 return status;

@@ -64,6 +64,8 @@ enum ctl_exit ctl_error(const struct error *err, const char *fmt, ...) __attribu
 enum ctl_exit ctl_need_conf(struct ctl *c);
 enum ctl_exit YIELDS ctl_need_tpool(struct ctl *c);
 enum ctl_exit YIELDS ctl_need_agent(struct ctl *c);
+/* One that takes requests already: while it starts, only its admin methods answer. */
+enum ctl_exit YIELDS ctl_need_serving_agent(struct ctl *c);
 enum ctl_exit YIELDS ctl_need_store(struct ctl *c); /* implies the configuration */
 
 /* remote.c. Takes over args (NULL: none). */

@@ -9,7 +9,7 @@ static enum ctl_exit YIELDS ask_about(struct ctl *c, const char *name, const cha
                                       struct jval **ret)
 {
         struct instance CLEANUP(instance_freep) *i = NULL;
-        enum ctl_exit status = ctl_need_agent(c);
+        enum ctl_exit status = ctl_need_serving_agent(c);
 
         if (status == CTL_OK)
                 status = ctl_find_instance(c, name, &i);

@@ -116,6 +116,23 @@ static enum ctl_exit request_error(const struct ctl *c, const char *method, cons
         }
 }
 
+enum ctl_exit ctl_need_serving_agent(struct ctl *c)
+{
+        struct jval CLEANUP(jval_unrefp) *args = jval_new_object(), *answer = NULL;
+        enum ctl_exit status = ctl_need_agent(c);
+        struct error err = {};
+
+        if (status != CTL_OK)
+                return status;
+        jval_set_text(args, "arg", "compute-agentctl");
+        if (rpc_client_call(c->client, "baseapi", "1.0", "ping", args, NULL, c->by, &answer, &err) == 0)
+                return CTL_OK;
+        if (err.code == ERR_APP)
+                return ctl_complain(CTL_FAILED, "the agent is still starting: \"compute-agentctl health\" "
+                                                "tells for what it waits");
+        return request_error(c, "ping", &err);
+}
+
 enum ctl_exit ctl_ask(struct ctl *c, const char *ns, const char *version, const char *method,
                       struct jval *args, struct jval **ret)
 {
