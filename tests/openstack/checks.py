@@ -2,7 +2,7 @@
 import os
 import time
 
-from cloud import GUEST_UP, HOST, STATE, Refused, poll
+from cloud import GUEST_OFF, GUEST_UP, HOST, STATE, Refused, poll
 
 
 class Untrue(Exception):
@@ -119,6 +119,10 @@ class Server:
         seen = [(a['action'], e['event'], e['result']) for a in self.cloud.actions(self.uuid) for e in a['events']]
         must_equal('events that are not %s' % result, [s for s in seen if s[2] != result], [])
         return seen
+
+    def went_off_by_itself(self):
+        """Its last words; who waits for it may still be the one who ends QEMU."""
+        must_equal('last words', self.cloud.console(self.uuid).strip().split('\n')[-1], GUEST_OFF)
 
     def last_end(self):
         """Why QEMU ended the last time: 'shutdown' when the guest turned itself off, 'destroyed', ..."""

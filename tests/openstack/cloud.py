@@ -22,6 +22,7 @@ URL = {'identity': 'http://127.0.0.1:%d/v3' % BASE,
        'compute-later': 'http://127.0.0.1:%d/v2.1' % (BASE + 5)}
 VERSIONS = {'compute': 'compute 2.93', 'compute-later': 'compute 2.93', 'placement': 'placement 1.39'}
 GUEST_UP = 'COMPUTE-AGENT GUEST up'
+GUEST_OFF = 'COMPUTE-AGENT GUEST off'
 
 
 def _read_env():
