@@ -3,7 +3,7 @@ import contextlib
 import time
 
 from checks import Server, host_is_empty, host_is_up, must, must_equal
-from cloud import HOST, poll, process_runs
+from cloud import ENV, HOST, STATE, poll, process_runs
 
 FOR = 'agent',
 FIRST = None
@@ -154,3 +154,13 @@ def test_delete(w):
     w.server.delete()
     host_is_empty(w.cloud)
     host_is_up(w.cloud)
+
+
+def test_the_log_has_no_secrets(w):
+    """Of all that was told above."""
+    with open(STATE + '/log/agent.log') as f:
+        log = f.read()
+    must('it has seen all of it', 'trying again' in log and 'rebooted' in log)
+    secrets = [ENV[n] for n in ('PASSWORD', 'MARIADB_PASSWORD', 'RABBITMQ_PASSWORD')]
+    secrets += [w.cloud.session.headers['X-Auth-Token'], 'secret-of-a-test']
+    must_equal('secrets in the log', [s[:3] + '...' for s in secrets if s in log], [])

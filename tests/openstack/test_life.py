@@ -79,7 +79,6 @@ def test_action_events(w):
 
 
 def test_delete(w):
-    qemu, _ = w.server.delete()
-    must('QEMU has ended', not process_runs(qemu))
+    w.server.delete()
     host_is_empty(w.cloud)
     host_is_up(w.cloud)
