@@ -61,6 +61,7 @@ struct conf {
         } compute;
         struct { /* [libvirt] */
                 char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
+                char *disk_cachemodes, *hw_disk_discard;
                 int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
                 int64_t call_timeout;        /* ours: deadline of one libvirt call that is soon done */
                 int64_t delay_stopped_event; /* ours: seconds a STOPPED event is held back; nova: 15 */

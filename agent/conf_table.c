@@ -169,6 +169,37 @@ static int check_name_template(const char *value, struct error *err)
                          "must have exactly one of %%d, %%x, %%X: the number of the instance");
 }
 
+/* "file=writeback, network=none" */
+static int check_cache_modes(const char *value, struct error *err)
+{
+        static const char *const kinds[] = { "file=", "block=", "network=", "mount=" };
+        static const char *const modes[] = { "default",   "none",       "writethrough",
+                                             "writeback", "directsync", "unsafe" };
+
+        while (*value) {
+                bool known = false;
+
+                value += strspn(value, ", ");
+                for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+                        size_t n = strlen(kinds[k]);
+                        const char *mode = value + n;
+
+                        if (strncmp(value, kinds[k], n) != 0)
+                                continue;
+                        for (size_t m = 0; m < ARRAY_SIZE(modes); m++)
+                                known |= strcspn(mode, ", ") == strlen(modes[m]) &&
+                                         strncmp(mode, modes[m], strlen(modes[m])) == 0;
+                }
+                if (*value && !known)
+                        return error_set(
+                                err, ERR_INVALID,
+                                "must be a list of KIND=MODE: file, block, network or mount; default, none, "
+                                "writethrough, writeback, directsync or unsafe");
+                value += strcspn(value, ", ");
+        }
+        return 0;
+}
+
 static int check_file_name(const char *value, struct error *err)
 {
         if (strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
@@ -399,9 +430,15 @@ const struct setting settings[] = {
                  "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
                  "libvirtd."),
         SEC_CHOICE(libvirt, cpu_mode, "", "host-model host-passthrough none", SETTING_EMPTY_OK,
-                   "CPU that guests see. '' is host-model with kvm and none with qemu."),
+                   "CPU that guests see. '' is host-model."),
         SEC_TEXT(libvirt, hw_machine_type, "", SETTING_EMPTY_OK, NULL,
                  "Machine type of guests whose image names none; '' is pc on x86, virt on arm."),
+        SEC_TEXT(libvirt, disk_cachemodes, "", SETTING_EMPTY_OK, check_cache_modes,
+                 "How QEMU caches disks, by their kind: \"file=writeback\". Kinds other than file do not "
+                 "occur. '' "
+                 "is none, or writeback where files cannot be read past the host's cache."),
+        SEC_CHOICE(libvirt, hw_disk_discard, "", "ignore unmap", SETTING_EMPTY_OK,
+                   "What becomes of blocks that a guest discards. '' is QEMU's choice."),
         SEC_TEXT(libvirt, rng_dev_path, "/dev/urandom", SETTING_EMPTY_OK, NULL,
                  "Where guests' random numbers come from; '' gives them no such device."),
         SEC_INT(libvirt, mem_stats_period_seconds, "10", 0, 3600,
@@ -538,7 +575,7 @@ const struct unused_setting unused_settings[] = {
         { "compute", "cpu_shared_set cpu_dedicated_set", NO_PINNING },
         { "libvirt", "cpu_models cpu_model_extra_flags", "there are no named CPU models in this version" },
         { "libvirt", "images_type", "use_cow_images decides: qcow2 or raw" },
-        { "libvirt", "disk_cachemodes disk_prefix hw_disk_discard", "it cannot be chosen in this version" },
+        { "libvirt", "disk_prefix", "it cannot be chosen in this version" },
         { "libvirt", "sysinfo_serial", "guests always see their uuid" },
         { "libvirt", "inject_partition", "nothing is ever put into a guest's disk" },
         { "libvirt", "snapshot_image_format snapshots_directory", "there are no snapshots in this version" },

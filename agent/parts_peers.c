@@ -146,6 +146,8 @@ int images_start(struct agent *a, struct error *err)
                 .instances_path = a->conf->instances_path,
                 .cache_name = a->conf->image_cache.subdirectory_name,
                 .mkisofs_cmd = a->conf->mkisofs_cmd,
+                .disk_cachemodes = a->conf->libvirt.disk_cachemodes,
+                .discard = a->conf->libvirt.hw_disk_discard,
                 .default_ephemeral_format = a->conf->default_ephemeral_format,
                 .force_raw_images = a->conf->force_raw_images,
                 .use_cow_images = a->conf->use_cow_images,

@@ -42,7 +42,8 @@ static void add_disk(const struct disk_store *s, struct guest_spec *into, const 
         into->disks[into->n_disks++] = (struct guest_disk){
                 .path = path_of(dir, d),
                 .format = xstrdup(d->role == DISK_CONFIG_DRIVE ? "raw" : format),
-                .cache = xstrdup(s->direct_io ? "none" : "writeback"),
+                .cache = xstrdup(s->cache_mode),
+                .discard = *s->discard ? xstrdup(s->discard) : NULL,
                 .target = xstrdup(d->target),
                 .bus = xstrdup(d->bus),
                 .cdrom = d->cdrom,
@@ -425,6 +426,18 @@ static bool has_direct_io(const char *dir)
         return works;
 }
 
+/* What [libvirt] disk_cachemodes says of files, the last word counting; else by what the files can do. */
+static char *cache_mode_of(const char *modes, bool direct_io)
+{
+        const char *found = NULL;
+
+        for (const char *at = modes; at && (at = strstr(at, "file=")); at++)
+                found = at + strlen("file=");
+        if (found)
+                return xstrndup(found, strcspn(found, ", "));
+        return xstrdup(direct_io ? "none" : "writeback");
+}
+
 struct disk_store *disk_store_new(const struct disk_store_options *opt, struct error *err)
 {
         struct disk_store *s = NEW(struct disk_store);
@@ -435,6 +448,7 @@ struct disk_store *disk_store_new(const struct disk_store_options *opt, struct e
         s->mkisofs_cmd = xstrdup(opt->mkisofs_cmd ? opt->mkisofs_cmd : "genisoimage");
         s->default_ephemeral_format =
                 xstrdup(opt->default_ephemeral_format ? opt->default_ephemeral_format : "");
+        s->discard = xstrdup(opt->discard ? opt->discard : "");
         s->force_raw_images = opt->force_raw_images;
         s->use_cow_images = opt->use_cow_images;
         s->max_concurrent_ops = opt->max_concurrent_ops;
@@ -447,6 +461,7 @@ struct disk_store *disk_store_new(const struct disk_store_options *opt, struct e
                 return NULL;
         }
         s->direct_io = has_direct_io(s->instances_path);
+        s->cache_mode = cache_mode_of(opt->disk_cachemodes, s->direct_io);
         s->shared = is_shared(s->instances_path);
         return s;
 }
@@ -460,5 +475,7 @@ void disk_store_free(struct disk_store *s)
         free(s->locks_path);
         free(s->mkisofs_cmd);
         free(s->default_ephemeral_format);
+        free(s->cache_mode);
+        free(s->discard);
         free(s);
 }

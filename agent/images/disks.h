@@ -27,11 +27,13 @@ struct disk_store_options {
         const char *cache_name;               /* [image_cache] subdirectory_name; NULL: "_base" */
         const char *mkisofs_cmd;              /* NULL: genisoimage */
         const char *default_ephemeral_format; /* NULL or "": by the guest's system */
-        bool force_raw_images;                /* nova's default: true */
-        bool use_cow_images;                  /* false: a full raw copy instead of an overlay */
-        unsigned max_concurrent_ops;          /* fetches and conversions at once; 0: no bound */
-        struct image_source *images;          /* borrowed */
-        struct tpool *tpool;                  /* borrowed */
+        const char *disk_cachemodes; /* "file=writeback"; NULL or "": none, if the file system can do it */
+        const char *discard;         /* "unmap", "ignore"; NULL or "": not said */
+        bool force_raw_images;       /* nova's default: true */
+        bool use_cow_images;         /* false: a full raw copy instead of an overlay */
+        unsigned max_concurrent_ops; /* fetches and conversions at once; 0: no bound */
+        struct image_source *images; /* borrowed */
+        struct tpool *tpool;         /* borrowed */
 };
 struct disk_store *HUB_ONLY disk_store_new(const struct disk_store_options *opt, struct error *err);
 void HUB_ONLY disk_store_free(struct disk_store *s); /* no call may be running; NULL allowed */

@@ -9,6 +9,7 @@
 
 struct disk_store {
         char *instances_path, *cache_path, *locks_path, *mkisofs_cmd, *default_ephemeral_format;
+        char *cache_mode, *discard; /* of disks; discard "": not said */
         bool force_raw_images, use_cow_images, direct_io, shared;
         unsigned max_concurrent_ops;
         struct green_sem heavy_ops; /* used when max_concurrent_ops > 0 */

@@ -44,7 +44,7 @@ static const struct {
         { "DEFAULT", "reserved_huge_pages", "pages of this size are neither offered nor reserved" },
         { "libvirt",
           "images_type images_volume_group images_rbd_pool images_rbd_ceph_conf images_rbd_glance_* "
-          "disk_prefix disk_cachemodes hw_disk_discard sparse_logical_volumes",
+          "disk_prefix sparse_logical_volumes",
           NO_DISK },
         { "DEFAULT", "preallocate_images virt_mkfs config_drive_format", NO_DISK },
         { "ephemeral_storage_encryption", "*", "guests' disks are NOT encrypted by this agent" },

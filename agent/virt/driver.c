@@ -32,6 +32,7 @@ static void free_disk(struct guest_disk *d)
         free(d->cache);
         free(d->target);
         free(d->bus);
+        free(d->discard);
 }
 
 static void free_nic(struct guest_nic *n)
@@ -81,6 +82,7 @@ static void copy_disk(struct guest_disk *to, const struct guest_disk *from)
         to->cache = xstrdup(from->cache);
         to->target = xstrdup(from->target);
         to->bus = xstrdup(from->bus);
+        to->discard = xstrdup(from->discard);
 }
 
 static void copy_nic(struct guest_nic *to, const struct guest_nic *from)

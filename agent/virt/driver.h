@@ -16,6 +16,7 @@ struct guest_disk {
         char *path, *format, *cache; /* "qcow2", "raw"; "none", "writeback" */
         char *target, *bus;          /* "vda", "virtio" */
         bool cdrom;
+        char *discard; /* "unmap", "ignore"; NULL: not said */
 };
 
 enum guest_nic_kind {

@@ -582,6 +582,38 @@ GREEN_TEST_REAL(waiting_for_another_fetch_ends_at_the_deadline)
         end(&r);
 }
 
+GREEN_TEST_REAL(cache_and_discard_are_as_configured)
+{
+        static const struct {
+                const char *modes, *expected;
+        } cases[] = { { "file=writethrough", "writethrough" },
+                      { "network=none, file=unsafe,block=directsync", "unsafe" } };
+        struct error err = {};
+        struct rig r;
+
+        begin(&r);
+        give_image(&r, "raw", "1M");
+        for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+                const struct disk_store_options opt = {
+                        .instances_path = r.instances_dir,
+                        .disk_cachemodes = cases[k].modes,
+                        .discard = "unmap",
+                        .force_raw_images = true,
+                        .use_cow_images = true,
+                        .images = r.images,
+                        .tpool = r.pool,
+                };
+
+                disk_store_free(r.store);
+                r.store = disk_store_new(&opt, &err);
+                ck_assert_msg(r.store != NULL, "%s", err.text);
+                ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
+                ck_assert_str_eq(r.spec.disks[0].cache, cases[k].expected);
+                ck_assert_str_eq(r.spec.disks[0].discard, "unmap");
+        }
+        end(&r);
+}
+
 /* ---- ephemeral and swap disks ---- */
 
 static struct block_device blank_rows[] = {
@@ -776,7 +808,7 @@ GREEN_SUITE("disks", a_raw_image_becomes_base_and_overlay,
             a_config_drive_holds_what_the_guest_may_know, disks_are_found_again_and_a_missing_base_is_fetched,
             removing_is_whole_and_can_be_repeated, a_disk_that_is_in_use_is_never_replaced,
             eight_builds_fetch_an_image_once, waiting_for_another_fetch_ends_at_the_deadline,
-            ephemeral_and_swap_disks_lie_over_formatted_bases,
+            cache_and_discard_are_as_configured, ephemeral_and_swap_disks_lie_over_formatted_bases,
             ephemeral_and_swap_disks_are_found_again_or_refused, without_overlays_blank_disks_are_copies,
             a_file_system_that_cannot_be_made_leaves_nothing, the_folder_of_a_resize_is_left_alone,
             a_move_away_is_taken_back_whole_and_once)

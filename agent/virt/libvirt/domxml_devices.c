@@ -46,7 +46,13 @@ static void write_disk(xmlTextWriter *w, const struct guest_spec *s, const struc
         xml_open(w, "disk");
         xml_attr(w, "type", "file");
         xml_attr(w, "device", d->cdrom ? "cdrom" : "disk");
-        xml_leaf(w, "driver", "name", "qemu", "type", d->format, "cache", d->cache ? d->cache : "none", NULL);
+        xml_open(w, "driver");
+        xml_attr(w, "name", "qemu");
+        xml_attr(w, "type", d->format);
+        xml_attr(w, "cache", d->cache ? d->cache : "none");
+        if (d->discard)
+                xml_attr(w, "discard", d->discard);
+        xml_close(w);
         xml_leaf(w, "source", "file", d->path, NULL);
         xml_leaf(w, "target", "dev", d->target, "bus", d->bus, NULL);
         write_iotune(w, s);

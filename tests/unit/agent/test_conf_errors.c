@@ -71,6 +71,12 @@ static const struct wrong_file wrong_files[] = {
           "F:1: instances_path must be a path from / or from $state_path, not \"$home/x\"\n" },
         { "instances_path = '$state_pathology/x'\n",
           "F:1: instances_path must be a path from / or from $state_path, not \"$state_pathology/x\"\n" },
+        { "libvirt {\ndisk_cachemodes = 'file=fast'\n}\n",
+          "F:2: disk_cachemodes must be a list of KIND=MODE: file, block, network or mount; default, none, "
+          "writethrough, writeback, directsync or unsafe\n" },
+        { "libvirt {\ndisk_cachemodes = 'file=none,writeback'\n}\n",
+          "F:2: disk_cachemodes must be a list of KIND=MODE: file, block, network or mount; default, none, "
+          "writethrough, writeback, directsync or unsafe\n" },
         { "instance_name_template = 'guest'\n",
           "F:1: instance_name_template must have exactly one of %d, %x, %X: the number of the instance\n" },
         { "instance_name_template = '%d-%d'\n",

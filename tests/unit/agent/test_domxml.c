@@ -215,6 +215,7 @@ START_TEST(scsi_disks_have_places_on_their_controller)
         scsi[0].bus = scsi[1].bus = (char *)"scsi";
         scsi[0].target = (char *)"sda";
         scsi[1].target = (char *)"sdb";
+        scsi[1].discard = (char *)"unmap";
         s.disks = scsi;
         s.n_disks = 3;
         s.scsi_model = (char *)"virtio-scsi";
