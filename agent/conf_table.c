@@ -75,6 +75,16 @@
 #define MANY 1000000
 #define TIB  (1024 * 1024) /* in MiB */
 
+/* A host name or an address: it becomes a part of the names of queues. */
+static int check_host(const char *value, struct error *err)
+{
+        for (const char *p = value; *p; p++)
+                if (!isalnum((unsigned char)*p) && !strchr("-_.:", *p))
+                        return error_set(err, ERR_INVALID,
+                                         "must be a host name: letters, digits and - _ . only");
+        return 0;
+}
+
 static int check_address(const char *value, struct error *err)
 {
         unsigned char address[sizeof(struct in6_addr)];
@@ -209,7 +219,7 @@ static int check_file_name(const char *value, struct error *err)
 
 const struct setting settings[] = {
         /* ---- who we are, and where our things lie ---- */
-        TOP_TEXT(host, "", SETTING_EMPTY_OK, NULL,
+        TOP_TEXT(host, "", SETTING_EMPTY_OK, check_host,
                  "Name of this host towards the cloud: the services row, the queues, instances.host. Never "
                  "change "
                  "it while instances are here. '' is the machine's host name."),

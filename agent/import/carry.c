@@ -40,11 +40,11 @@ static bool has_identity(const char *section)
         return setting_find(section, "auth_type") != NULL;
 }
 
-/* Without these the agent would be something else: not carried over is not an answer. */
+/* Without these the agent would be something else, or look for guests elsewhere. */
 static bool must_fit(const struct setting *s)
 {
-        return (!*s->section && strcmp(s->key, "compute_driver") == 0) ||
-               (strcmp(s->section, "libvirt") == 0 && strcmp(s->key, "virt_type") == 0);
+        return *s->section ? strcmp(s->section, "libvirt") == 0 && strcmp(s->key, "virt_type") == 0
+                           : name_among("host compute_driver state_path instances_path", s->key);
 }
 
 static void say(struct carry *c, const struct ini_value *v, const char *fmt, ...)

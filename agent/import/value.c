@@ -44,7 +44,9 @@ static bool find_referred(const char *group, const char *reference, struct nova_
         const char *dot = strchr(reference, '.');
         CLEANUP(freep) char *of_group = dot ? xstrndup(reference, (size_t)(dot - reference)) : xstrdup(group);
 
-        return nova_option_find(of_group, dot ? dot + 1 : reference, ret) ||
+        /* $DEFAULT.name is nothing to oslo: that is no group like the others. */
+        return (!(dot && strcmp(of_group, "DEFAULT") == 0) &&
+                nova_option_find(of_group, dot ? dot + 1 : reference, ret)) ||
                nova_option_find("DEFAULT", reference, ret);
 }
 

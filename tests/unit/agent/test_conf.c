@@ -123,9 +123,9 @@ END_TEST
 
 START_TEST(double_quotes_know_the_common_escapes)
 {
-        struct conf *c = conf_of("host = \"a\\\"b\\\\c\\${d}\"\n");
+        struct conf *c = conf_of("mkisofs_cmd = \"a\\\"b\\\\c\\${d}\"\n");
 
-        ck_assert_str_eq(c->host, "a\"b\\c${d}");
+        ck_assert_str_eq(c->mkisofs_cmd, "a\"b\\c${d}");
         conf_free(c);
 }
 END_TEST
@@ -192,7 +192,7 @@ END_TEST
 
 START_TEST(dump_read_again_is_the_same)
 {
-        struct conf *first = conf_of("host = 'it\\'s \\\\ a \"name\" # ${x}'\n"
+        struct conf *first = conf_of("mkisofs_cmd = 'it\\'s \\\\ a \"name\" # ${x}'\n"
                                      "ram_allocation_ratio = 1.125\n"
                                      "state_path = '/srv'\n"
                                      "libvirt { virt_type = 'qemu' }\n");

@@ -64,6 +64,7 @@ static const struct wrong_file wrong_files[] = {
         { "compute_driver = 'ironic.IronicDriver'\n",
           "F:1: compute_driver must be libvirt.LibvirtDriver, not \"ironic.IronicDriver\"\n" },
         { "my_ip = '10.0.0.256'\n", "F:1: my_ip must be an IPv4 or IPv6 address\n" },
+        { "host = 'node 17'\n", "F:1: host must be a host name: letters, digits and - _ . only\n" },
         { "state_path = 'var'\n",
           "F:1: state_path must be a path from / or from $state_path, not \"var\"\n" },
         { "state_path = '$state_path/x'\n", "F:1: state_path cannot begin with itself\n" },

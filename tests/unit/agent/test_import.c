@@ -121,6 +121,7 @@ static const struct value values[] = {
         { "[DEFAULT]\nmkisofs_cmd = $nothing\n", NULL },
         { "[DEFAULT]\nmkisofs_cmd = $state_path.\n", NULL },
         { "[DEFAULT]\nmkisofs_cmd = $vnc.nothing\n", NULL },
+        { "[DEFAULT]\nmkisofs_cmd = $DEFAULT.state_path\n", NULL },
         { "[DEFAULT]\nmkisofs_cmd = $mkisofs_cmd\n", NULL },
         { "[DEFAULT]\nmkisofs_cmd = $preallocate_images\npreallocate_images = $mkisofs_cmd\n", NULL },
         { "[DEFAULT]\nmkisofs_cmd = $enabled_apis\n", NULL }, /* a list: Python's brackets are no value */
@@ -403,12 +404,13 @@ END_TEST
 
 START_TEST(all_mistakes_are_told_at_once)
 {
-        ck_assert_int_eq(import_files("option = 1\n[DEFAULT]\n  a = 1\nhost\n= x\n[vnc\n[]\n[DEFAULT] # x\n"
-                                      "# fine\n  goes on with nothing\n  nor this\n",
-                                      "[DEFAULT]\ndebug = perhaps\nreport_interval = ten\n"
-                                      "cpu_allocation_ratio = x\ncompute_driver = ironic.IronicDriver\n"
-                                      "[libvirt]\nvirt_type = lxc\n"),
-                         IMPORT_WRONG);
+        ck_assert_int_eq(
+                import_files("option = 1\n[DEFAULT]\n  a = 1\nhost\n= x\n[vnc\n[]\n[DEFAULT] # x\n"
+                             "# fine\n  goes on with nothing\n  nor this\n",
+                             "[DEFAULT]\ndebug = perhaps\nreport_interval = ten\n"
+                             "cpu_allocation_ratio = x\ncompute_driver = ironic.IronicDriver\n"
+                             "[libvirt]\nvirt_type = lxc\n[DEFAULT]\nstate_path = nova\nhost = a b\n"),
+                IMPORT_WRONG);
         ck_assert_uint_eq(out.len, 0);
         ck_assert_str_eq(
                 said.data,
@@ -422,6 +424,8 @@ START_TEST(all_mistakes_are_told_at_once)
                 "a.conf:8: a [GROUP] must end with ] and nothing after it\n"
                 "a.conf:10: a line that begins with a blank goes on with the one before it, and there is "
                 "no value before it\n"
+                "b.conf:10: host must be a host name: letters, digits and - _ . only\n"
+                "b.conf:9: state_path must be a path from / or from $state_path, not \"nova\"\n"
                 "b.conf:5: compute_driver must be libvirt.LibvirtDriver, not \"ironic.IronicDriver\"\n"
                 "b.conf:2: debug: must be true or false\n"
                 "b.conf:3: report_interval: must be a whole number\n"
