@@ -64,7 +64,8 @@ static void HUB_ONLY add_note(struct compute_manager *m, enum note_kind kind,
 
         if (!s)
                 return;
-        if (s->n_notes >= NOTES_MAX) {
+        /* For the one synchronisation, which makes up for what is left out, there is always room. */
+        if (s->n_notes >= NOTES_MAX && kind != NOTE_SYNC) {
                 if (!s->full)
                         log_warning(
                                 "the scheduler cannot be told as much as happens: its next synchronisation "

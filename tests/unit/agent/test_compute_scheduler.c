@@ -192,6 +192,27 @@ GREEN_TEST(the_queue_has_a_bound_and_the_next_synchronisation_makes_up)
         end();
 }
 
+/* The broker is away for longer than two minutes meanwhile, and comes back. */
+GREEN_TEST(a_full_queue_still_takes_the_synchronisation)
+{
+        struct request_context ctx = {};
+
+        begin(true);
+        silent = true;
+        request_context_admin(&ctx);
+        scheduler_deleted(f.m, &ctx, UUID_A);
+        ck_assert_ok(green_sleep(1, &e), e); /* that one is being told and takes no room */
+        for (int n = 0; n < 5000; n++)
+                scheduler_deleted(f.m, &ctx, UUID_A);
+        ck_assert_ok(green_sleep(130, &e), e); /* a synchronisation is noted */
+        silent = false;
+        strbuf_truncate(&heard, 0);
+        ck_assert_ok(green_sleep(2e6, &e), e);
+        ck_assert_ptr_nonnull(strstr(heard.data, "sync bbbb\n"));
+        request_context_free(&ctx);
+        end();
+}
+
 static char idle[80];
 
 static void find_idle(const struct periodic_info *info, void *arg)
@@ -312,5 +333,6 @@ GREEN_TEST(the_messages_are_those_of_nova_compute)
 GREEN_SUITE("compute-scheduler", all_are_told_at_the_start_then_what_comes_and_goes,
             a_build_that_fails_is_not_told, each_two_minutes_the_list_is_told,
             a_broker_that_is_away_holds_up_nothing, after_a_failure_it_goes_on_with_the_next,
-            the_queue_has_a_bound_and_the_next_synchronisation_makes_up, it_can_be_turned_off,
+            the_queue_has_a_bound_and_the_next_synchronisation_makes_up,
+            a_full_queue_still_takes_the_synchronisation, it_can_be_turned_off,
             the_messages_are_those_of_nova_compute)
