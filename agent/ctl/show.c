@@ -109,6 +109,8 @@ static void print_status(const struct jval *s)
                      jval_get_text(s, "database_version", ""));
         print_field("  reachable", yes_no(s, "database_ok"));
         print_field("transport", jval_get_text(s, "transport", NULL));
+        if (!jval_is_null(jval_get(s, "placement")))
+                print_field("placement", jval_get_text(s, "placement", NULL));
         if (jval_is_null(jval_get(s, "heartbeat_age_s")))
                 print_field("heartbeat", "no file");
         else

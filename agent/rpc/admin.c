@@ -93,7 +93,7 @@ static void HUB_ONLY add_work(struct jval *to, const struct admin_sources *s)
 static void HUB_ONLY add_rpc(struct jval *to, const struct admin_sources *s)
 {
         struct rpc_server_stats stats = {};
-        char text[256] = "not started";
+        char text[1024] = "not started"; /* two connections with what is wrong with each */
         bool ok = false;
 
         if (s->rpc)
@@ -119,6 +119,17 @@ static void HUB_ONLY add_database(struct jval *to, const struct admin_sources *s
         jval_set_text(to, "database", info.peer[0] ? info.peer : "not connected");
         jval_set_bool(to, "database_ok", info.reachable);
         jval_set_text(to, "database_version", info.server_version);
+}
+
+/* Null where there is none to tell of this host. */
+static void HUB_ONLY add_placement(struct jval *to, const struct admin_sources *s)
+{
+        struct compute_placement_state state = {};
+        bool there = s->manager && compute_get_placement_state(s->manager, &state);
+
+        jval_set(to, "placement",
+                 there ? jval_new_text(state.known ? state.text : "nothing was told yet") : jval_new_null());
+        jval_set_bool(to, "placement_ok", state.ok);
 }
 
 static void HUB_ONLY add_hypervisor(struct jval *to, const struct admin_sources *s)
@@ -162,6 +173,7 @@ struct jval *admin_status(const struct admin_sources *s)
         add_hypervisor(to, s);
         add_database(to, s);
         add_rpc(to, s);
+        add_placement(to, s);
         jval_set(to, "heartbeat_age_s", age < 0 ? jval_new_null() : jval_new_real(age));
         jval_set(to, "instances_total", count_instances(s));
         add_work(to, s);

@@ -585,6 +585,29 @@ GREEN_TEST_REAL(placement_and_a_rival_warn_where_there_are_any)
         finish();
 }
 
+static void YIELDS expect_placement(const char *text, bool ok)
+{
+        struct jval CLEANUP(jval_unrefp) *s = ask("status");
+
+        ck_assert_pstr_eq(jval_get_text(s, "placement", NULL), text);
+        ck_assert_int_eq(jval_get_bool(s, "placement_ok", !ok), ok);
+}
+
+GREEN_TEST_REAL(status_tells_of_placement_where_there_is_one)
+{
+        start();
+        expect_placement(NULL, false); /* no manager yet */
+        w.sources.manager = (struct compute_manager *)&w;
+        expect_placement(NULL, false);
+        has_placement = true;
+        expect_placement("nothing was told yet", false);
+        placement_state = (struct compute_placement_state){ .known = true, .text = "no such user" };
+        expect_placement("no such user", false);
+        placement_state.ok = true;
+        expect_placement("no such user", true);
+        finish();
+}
+
 void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
 {
         (void)m;
@@ -602,6 +625,7 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             instances_without_rows_are_an_error, threads_of_both_kinds_are_listed,
             pools_workers_queues_and_locks_are_listed, periodic_tasks_are_listed_with_why_they_are_idle,
             what_others_have_to_mend_warns_and_never_fails, placement_and_a_rival_warn_where_there_are_any,
-            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
-            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
-            the_report_is_written_where_there_is_one, other_users_may_look_but_not_change)
+            status_tells_of_placement_where_there_is_one, a_late_heartbeat_fails,
+            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
+            other_users_may_look_but_not_change)
