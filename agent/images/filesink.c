@@ -77,10 +77,13 @@ static int open_target(void *arg, const bool *given_up, struct error *err)
         struct target *t = ((struct piece *)arg)->target;
 
         assert_on_worker();
-        if (__atomic_load_n(given_up, __ATOMIC_RELAXED))
-                return error_set(err, ERR_CANCELLED, "writing %s was given up", t->path);
         t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-        return t->fd < 0 ? error_system(err, errno, "writing %s", t->path) : 0;
+        if (t->fd < 0)
+                return error_system(err, errno, "writing %s", t->path);
+        if (!__atomic_load_n(given_up, __ATOMIC_SEQ_CST))
+                return 0;
+        unlink(t->path); /* he who gave up came too early for that */
+        return error_set(err, ERR_CANCELLED, "writing %s was given up", t->path);
 }
 
 static int end_target(struct piece *p, struct error *err)
@@ -155,6 +158,8 @@ struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *
                 s->opened = true;
                 return s;
         }
+        if (err->code == ERR_CANCELLED || err->code == ERR_TIMEOUT)
+                unlink(path); /* it may be there all the same; if it comes later the worker removes it */
         file_sink_close(s);
         return NULL;
 }

@@ -67,7 +67,7 @@ int file_call(struct tpool *p, const struct file_call *c, struct deadline by, st
                 if (c->results)
                         c->results(job->arg, c->into);
         } else {
-                __atomic_store_n(&job->given_up, true, __ATOMIC_RELAXED);
+                __atomic_store_n(&job->given_up, true, __ATOMIC_SEQ_CST);
         }
         tpool_job_done(&job->base);
         return r;

@@ -40,8 +40,8 @@ struct image_source_ops {
                    struct image_info *ret, struct deadline by, struct error *err);
         /*
          * Writes the data of an image, as get() described it, to path (created, mode 0644), checksum
-         * verified: NOVA_IMAGE_UNACCEPTABLE. Nothing stays at path after a failure, except that a call which
-         * was given up may still make the file a little later: so each attempt has a path of its own.
+         * verified: NOVA_IMAGE_UNACCEPTABLE. Nothing stays at path after a failure; but what was
+         * given up may go on for a while, and removes the file then: so each attempt has a path of its own.
          */
         int (*fetch)(struct image_source *s, const struct image_info *image,
                      const struct image_caller *caller, const char *path, struct deadline by,

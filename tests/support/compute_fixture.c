@@ -131,10 +131,7 @@ static void fixture_drop(struct compute_build *b)
         free(b->node);
         free(b->admin_password);
         free(b->files_error);
-        free(b->ctx.request_id);
-        free(b->ctx.user_id);
-        free(b->ctx.project_id);
-        free(b->ctx.roles);
+        request_context_free(&b->ctx);
         free(CONTAINER_OF(b, struct fixture_build, base));
 }
 

@@ -12,7 +12,7 @@
 
 static char folders[FOLDERS_MAX][UUID_LEN + 1];
 static unsigned config_drives;
-static char password[64], passed[256];
+static char password[64], passed[256], image_token[64], disks_token[64];
 static struct {
         char what[24], text[128];
         int code;
@@ -29,7 +29,7 @@ void fake_files_reset(void)
         memset(folders, 0, sizeof(folders));
         memset(&plan, 0, sizeof(plan));
         config_drives = 0;
-        password[0] = passed[0] = '\0';
+        password[0] = passed[0] = image_token[0] = disks_token[0] = '\0';
         console = NULL;
         console_len = 0;
         shared = false;
@@ -67,6 +67,21 @@ void fake_files_fail_next(const char *what, int code, const char *text)
 
 /* ---- images ---- */
 
+const char *fake_files_image_token(void)
+{
+        return image_token;
+}
+
+const char *fake_files_disks_token(void)
+{
+        return disks_token;
+}
+
+static void note_token(char to[64], const struct image_caller *caller)
+{
+        snprintf(to, 64, "%s", caller && caller->token ? caller->token : "");
+}
+
 void image_info_free(struct image_info *i)
 {
         free(i->id);
@@ -81,6 +96,7 @@ static int get_image(struct image_source *s, const char *id, const struct image_
                      struct image_info *ret, struct deadline by, struct error *err)
 {
         assert_green();
+        note_token(image_token, caller);
         if (begin("get_image", by, err) < 0)
                 return -1;
         if (strcmp(id, image.id) != 0)
@@ -170,6 +186,9 @@ static int fill(const struct disks_request *req, struct guest_spec *into, struct
 int disks_create(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                  struct deadline by, struct error *err)
 {
+        note_token(disks_token, req->caller);
+        if (req->caller && req->caller->doing)
+                req->caller->doing(req->caller->arg, "downloading image image-1: 37 % of 2.1 GiB");
         if (begin("create", by, err) < 0)
                 return -1;
         if (strcmp(req->image->status, "active") != 0)
@@ -184,6 +203,7 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
 int disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                struct deadline by, struct error *err)
 {
+        note_token(disks_token, req->caller);
         if (begin("load", by, err) < 0)
                 return -1;
         if (!fake_files_exist(req->instance->uuid))

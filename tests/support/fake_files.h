@@ -15,6 +15,10 @@ bool fake_files_exist(const char *uuid);
 void fake_files_add(const char *uuid);
 unsigned fake_files_config_drives(void);     /* how many were made */
 const char *fake_files_admin_password(void); /* of the last one made */
+/* The token that the last question for the image came with, "" if none; and that of the last disks_create()
+ * or disks_load(). */
+const char *fake_files_image_token(void);
+const char *fake_files_disks_token(void);
 /* The images that the last pass through the cache called used, each with a blank after it. */
 const char *fake_files_cache_pass(void);
 /* The next call of "create", "load", "remove", "take_back", "console_read", "usage", "cache_pass" fails so.

@@ -1,6 +1,7 @@
 /* Builds: the steps, the outcomes, what a failure undoes, the queue. */
 #include "compute_fixture.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "green_test.h"
 
@@ -224,6 +225,68 @@ GREEN_TEST(errors_of_the_list_abort_although_a_retry_is_allowed)
                                      " aborted: creating disks: Image image-1 is not active.\n"));
         ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ERROR);
         compute_fixture_stop(&f);
+}
+
+/* What runs with these words. */
+static void look_for_download(const struct compute_running *r, void *arg)
+{
+        *(unsigned *)arg += strcmp(r->doing, "downloading image image-1: 37 % of 2.1 GiB") == 0;
+}
+
+GREEN_TEST(the_image_is_asked_for_as_the_user_and_its_download_shows)
+{
+        struct compute_build *b;
+        unsigned downloads = 0;
+        struct error err = {};
+
+        begin();
+        b = compute_fixture_build(UUID_A, NULL);
+        b->ctx.auth_token = xstrdup("of-the-user");
+        ck_assert_ok(compute_build_and_run(f.m, b, &err), err);
+        for (int i = 0; i < 1000 && downloads == 0; i++) {
+                green_yield();
+                compute_manager_foreach_running(f.m, look_for_download, &downloads);
+        }
+        ck_assert_uint_eq(downloads, 1);
+        compute_fixture_settle(&f);
+        ck_assert_str_eq(fake_files_image_token(), "of-the-user");
+        ck_assert_str_eq(fake_files_disks_token(), "of-the-user");
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(image_errors_end_a_build_as_novas_table_says)
+{
+        static const struct {
+                const char *where;
+                int code;
+                bool rescheduled;
+        } cases[] = {
+                { "get_image", NOVA_IMAGE_NOT_FOUND, true },
+                { "get_image", NOVA_IMAGE_NOT_AUTHORIZED, true },
+                { "get_image", ERR_CLOSED, true }, /* no image server answers here */
+                { "create", NOVA_NOT_IMPLEMENTED, true },
+                { "create", NOVA_IMAGE_UNACCEPTABLE, false },
+                { "create", NOVA_INVALID_DISK_INFO, false },
+                { "create", NOVA_FLAVOR_DISK_SMALLER_THAN_IMAGE, false },
+                { "create", NOVA_FLAVOR_DISK_SMALLER_THAN_MIN_DISK, false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                unsigned rescheduled = 0;
+
+                begin();
+                fake_files_fail_next(cases[i].where, cases[i].code, "what is wrong with it");
+                build(&rescheduled);
+                ck_assert_msg(rescheduled == cases[i].rescheduled, "case %zu", i);
+                ck_assert_int_eq(fake_store_row(UUID_A)->vm_state,
+                                 cases[i].rescheduled ? VM_BUILDING : VM_ERROR);
+                if (!cases[i].rescheduled)
+                        ck_assert_ptr_nonnull(strstr(fake_store_journal(),
+                                                     "fault 500 Build of instance " UUID_A " aborted: "
+                                                     "creating disks: what is wrong with it"));
+                compute_fixture_stop(&f);
+        }
 }
 
 GREEN_TEST(too_little_memory_for_the_image_aborts)
@@ -481,7 +544,9 @@ GREEN_SUITE("compute-build", a_build_writes_each_step, a_config_drive_is_made_an
             ephemeral_and_swap_disks_are_named_in_their_rows,
             an_unknown_image_without_retry_is_an_error_with_its_reason,
             a_failed_build_with_retry_goes_back_to_conductor, without_a_conductor_the_fault_says_so,
-            errors_of_the_list_abort_although_a_retry_is_allowed, too_little_memory_for_the_image_aborts,
+            errors_of_the_list_abort_although_a_retry_is_allowed,
+            the_image_is_asked_for_as_the_user_and_its_download_shows,
+            image_errors_end_a_build_as_novas_table_says, too_little_memory_for_the_image_aborts,
             a_volume_aborts, a_node_that_is_not_ours_is_not_claimed, bad_injected_files_fail_the_event,
             a_request_that_comes_twice_builds_once, a_delete_during_the_build_ends_it_quietly,
             a_row_that_vanishes_during_the_build_leaves_nothing_behind, another_task_at_networking_aborts,

@@ -283,7 +283,21 @@ GREEN_TEST_REAL(oversized_headers_are_refused)
 struct sunk {
         size_t len, pieces, largest, fail_at;
         bool wrong;
+        unsigned heads;
+        int refuse; /* code that the head is answered with */
 };
+
+static int take_head(void *arg, const struct http_response *r, struct error *err)
+{
+        struct sunk *s = arg;
+
+        assert_green();
+        ck_assert_uint_eq(s->pieces, 0);
+        ck_assert_int_eq(r->status, 206);
+        ck_assert_str_eq(http_response_header(r, "content-range"), "bytes 5-9/10");
+        s->heads++;
+        return s->refuse ? error_set(err, s->refuse, "not that part") : 0;
+}
 
 static int take(void *arg, const char *data, size_t len, struct error *err)
 {
@@ -345,6 +359,28 @@ GREEN_TEST_REAL(a_sink_that_fails_ends_the_transfer_with_its_error)
         w.script.answer = (struct http_answer){ .body = "next" };
         ck_assert_ok(get(5000), w.err);
         ck_assert_str_eq(w.r.body, "next");
+        tear_down();
+}
+
+GREEN_TEST_REAL(status_and_headers_come_before_the_body)
+{
+        CLEANUP(freep) char *body = big_body();
+        struct sunk sunk = {};
+        struct http_request req = { .method = "GET", .sink = take, .head = take_head, .sink_arg = &sunk };
+
+        set_up(0);
+        req.url = w.url;
+        w.script.answer = (struct http_answer){
+                .status = 206, .headers = "Content-Range: bytes 5-9/10\r\n", .body = body, .len = BIG
+        };
+        ck_assert_ok(http_call(w.client, &req, &w.r, deadline_in_ms(20000), &w.err), w.err);
+        ck_assert_uint_eq(sunk.heads, 1);
+        ck_assert_uint_eq(sunk.len, BIG);
+        http_response_free(&w.r);
+        sunk = (struct sunk){ .refuse = ERR_BUSY };
+        ck_assert_int_eq(http_call(w.client, &req, &w.r, deadline_in_ms(20000), &w.err), -1);
+        expect_failure(ERR_BUSY);
+        ck_assert_uint_eq(sunk.pieces, 0);
         tear_down();
 }
 
@@ -538,7 +574,8 @@ GREEN_SUITE("http", an_answer_has_status_headers_and_body, a_put_sends_body_type
             a_slow_body_ends_with_the_deadline, cut_and_refused_connections_are_closed_errors,
             what_is_no_http_is_a_protocol_error, an_oversized_body_is_refused, oversized_headers_are_refused,
             a_sink_takes_a_long_body_in_bounded_pieces, a_sink_that_fails_ends_the_transfer_with_its_error,
-            a_sink_sees_no_body_of_a_failure, redirects_on_the_same_server_are_followed, redirect_loops_end,
+            status_and_headers_come_before_the_body, a_sink_sees_no_body_of_a_failure,
+            redirects_on_the_same_server_are_followed, redirect_loops_end,
             other_servers_are_reached_only_when_told_and_get_no_secrets, a_redirected_write_is_an_error,
             bad_input_is_refused_before_anything_is_sent,
             a_cancelled_request_ends_at_once_and_leaves_no_descriptor,
