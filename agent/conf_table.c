@@ -442,7 +442,9 @@ const struct setting settings[] = {
         SEC_CHOICE(libvirt, cpu_mode, "", "host-model host-passthrough none", SETTING_EMPTY_OK,
                    "CPU that guests see. '' is host-model."),
         SEC_TEXT(libvirt, hw_machine_type, "", SETTING_EMPTY_OK, NULL,
-                 "Machine type of guests whose image names none; '' is pc on x86, virt on arm."),
+                 "Machine type of guests whose image names none: \"q35\", or \"x86_64=q35\"; '' is pc on "
+                 "x86, virt on "
+                 "arm."),
         SEC_TEXT(libvirt, disk_cachemodes, "", SETTING_EMPTY_OK, check_cache_modes,
                  "How QEMU caches disks, by their kind: \"file=writeback\". Kinds other than file do not "
                  "occur. '' "

@@ -172,7 +172,6 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
                 .virt_type = c->libvirt.virt_type,
                 .cpu_mode = c->libvirt.cpu_mode,
                 .vnc_listen = c->vnc.enabled ? c->vnc.server_listen : NULL,
-                .machine = *c->libvirt.hw_machine_type ? c->libvirt.hw_machine_type : NULL,
                 .mem_stats_period_s = (unsigned)c->libvirt.mem_stats_period_seconds,
                 .rng_dev_path = c->libvirt.rng_dev_path,
                 .call_timeout_s = (double)c->libvirt.call_timeout,

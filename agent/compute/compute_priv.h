@@ -185,6 +185,8 @@ int YIELDS guestspec_fill(struct compute_manager *m, const struct instance *i, s
                           struct deadline by, struct error *err);
 /* Defaults recorded in system_metadata at spawn (7.2). False: all were there. */
 bool guestspec_record_defaults(const struct compute_manager *m, struct instance *i);
+/* Only the machine type, on which buses depend, before the disks are named. False: it was there. */
+bool guestspec_record_machine(const struct compute_manager *m, struct instance *i);
 /* instance_extra.vcpu_model. Caller frees. */
 char *guestspec_vcpu_model(const struct compute_manager *m, const struct guest_spec *s);
 bool guestspec_wants_config_drive(const struct compute_manager *m, const struct instance *i);

@@ -11,18 +11,40 @@
 #include "model/primitive.h"
 
 #if defined(__aarch64__)
+#define HOST_ARCH       "aarch64"
 #define DEFAULT_MACHINE "virt"
 #else
+#define HOST_ARCH       "x86_64"
 #define DEFAULT_MACHINE "pc"
 #endif
 
-static const char *machine_of(const struct compute_manager *m, const struct instance *i)
+/* [libvirt] hw_machine_type: "q35", or nova's list "x86_64=q35,aarch64=virt". */
+static char *configured_machine(const char *list)
+{
+        while (*list) {
+                size_t len, arch;
+
+                list += strspn(list, ", ");
+                len = strcspn(list, ", ");
+                arch = strcspn(list, "=, ");
+                if (len > 0 && arch == len)
+                        return xstrndup(list, len);
+                if (arch == strlen(HOST_ARCH) && strncmp(list, HOST_ARCH, arch) == 0)
+                        return xstrndup(list + arch + 1, len - arch - 1);
+                list += len;
+        }
+        return NULL;
+}
+
+static char *machine_of(const struct compute_manager *m, const struct instance *i)
 {
         const char *machine = instance_system_meta(i, "image_hw_machine_type");
+        char *configured;
 
         if (machine && *machine)
-                return machine;
-        return *m->conf->libvirt.hw_machine_type ? m->conf->libvirt.hw_machine_type : DEFAULT_MACHINE;
+                return xstrdup(machine);
+        configured = configured_machine(m->conf->libvirt.hw_machine_type);
+        return configured ? configured : xstrdup(DEFAULT_MACHINE);
 }
 
 static const char *meta_or(const struct instance *i, const char *key, const char *fallback)
@@ -60,7 +82,7 @@ int guestspec_fill(struct compute_manager *m, const struct instance *i, struct g
         ret->flavor_swap_mb = i->flavor.swap_mb;
         ret->flavor_ephemeral_gb = i->flavor.ephemeral_gb;
         ret->created = clock_wall_s();
-        ret->machine = xstrdup(machine_of(m, i));
+        ret->machine = machine_of(m, i);
         ret->os_type = xstrdup(i->os_type);
         ret->keyboard_bus = xstrdup(default_keyboard_bus());
         if (guestprops_apply(i, ret, err) < 0)
@@ -84,9 +106,20 @@ static const char *default_cdrom_bus(const char *machine)
 #endif
 }
 
+bool guestspec_record_machine(const struct compute_manager *m, struct instance *i)
+{
+        CLEANUP(freep) char *machine = NULL;
+
+        if (instance_system_meta(i, "image_hw_machine_type"))
+                return false;
+        machine = machine_of(m, i);
+        instance_set_system_meta(i, "image_hw_machine_type", machine);
+        return true;
+}
+
 bool guestspec_record_defaults(const struct compute_manager *m, struct instance *i)
 {
-        const char *machine = machine_of(m, i);
+        CLEANUP(freep) char *machine = machine_of(m, i);
         const struct {
                 const char *key, *value;
         } defaults[] = {

@@ -147,20 +147,22 @@ static int YIELDS find_image(struct action *a, const struct image_caller *caller
 }
 
 /* Defaults in use and the CPU become part of the rows (7.2). */
-static int YIELDS record_spawned(struct action *a, const struct guest_spec *spec, struct error *err)
+static int YIELDS record_spawned(struct action *a, const struct guest_spec *spec, bool changed,
+                                 struct error *err)
 {
         CLEANUP(freep) char *cpu = guestspec_vcpu_model(a->m, spec);
 
         if (store_instance_extra_save(a->m->store, a->uuid, cpu, a->by, err) < 0)
                 return error_while(err, "recording the CPU model");
-        if (!guestspec_record_defaults(a->m, a->instance))
+        changed |= guestspec_record_defaults(a->m, a->instance);
+        if (!changed)
                 return 0;
         return action_save(a, COL_SYSTEM_METADATA, EXPECT_ANY, err);
 }
 
 /* Step 12. */
-static int YIELDS spawn(struct action *a, const struct block_devices *devices, struct compute_build *b,
-                        struct error *err)
+static int YIELDS spawn(struct action *a, const struct block_devices *devices, bool has_news,
+                        struct compute_build *b, struct error *err)
 {
         CLEANUP(guest_spec_free) struct guest_spec spec = {};
         CLEANUP(image_info_free) struct image_info image = {};
@@ -195,18 +197,30 @@ static int YIELDS spawn(struct action *a, const struct block_devices *devices, s
                         err->code = NOVA_LIBVIRT_ERROR;
                 return error_while(err, "starting the guest");
         }
-        return record_spawned(a, &spec, err);
+        return record_spawned(a, &spec, has_news, err);
+}
+
+static int YIELDS name_then_spawn(struct action *a, bool has_news, struct compute_build *b, struct error *err)
+{
+        CLEANUP(block_devices_free) struct block_devices devices = {};
+
+        if (name_devices(a, &devices, err) < 0 || block_devices_then_spawning(a, err) < 0)
+                return -1;
+        return spawn(a, &devices, has_news, b, err);
 }
 
 int build_guest(struct action *a, struct compute_build *b, struct error *err)
 {
-        CLEANUP(block_devices_free) struct block_devices devices = {};
+        bool has_news; /* for the row's system_metadata */
 
         a->running.doing = "networking";
         if (check_networks(a, b, err) < 0 || networking(a, err) < 0)
                 return -1;
         a->running.doing = "naming block devices";
-        if (name_devices(a, &devices, err) < 0 || block_devices_then_spawning(a, err) < 0)
-                return -1;
-        return spawn(a, &devices, b, err);
+        has_news = guestspec_record_machine(a->m, a->instance);
+        if (name_then_spawn(a, has_news, b, err) == 0)
+                return 0;
+        if (has_news) /* the next host that tries has a default of its own */
+                instance_set_system_meta(a->instance, "image_hw_machine_type", NULL);
+        return -1;
 }

@@ -517,6 +517,38 @@ GREEN_TEST(a_build_that_wants_networks_is_refused_unless_it_has_them)
         compute_fixture_stop(&f);
 }
 
+/* Config drives hang on another bus on q35, already in the first definition. */
+GREEN_TEST(the_machine_type_is_the_configured_one_of_this_architecture)
+{
+        static const struct {
+                const char *configured, *machine, *bus;
+        } cases[] = {
+                { "", "pc", "ide" },
+                { "pc-q35-7.2", "pc-q35-7.2", "sata" },
+                { "aarch64=virt,x86_64=q35", "q35", "sata" },
+                { "aarch64=virt", "pc", "ide" },
+        };
+
+        for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+                struct compute_fixture f;
+                struct error err = {};
+                struct instance *i;
+
+                compute_fixture_start(&f);
+                f.conf.libvirt.hw_machine_type = (char *)cases[k].configured;
+                i = fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+                replace_str(&i->config_drive, "True");
+                fake_store_add_action(UUID_A, REQ);
+                ck_assert_ok(compute_build_and_run(f.m, compute_fixture_build(UUID_A, NULL), &err), err);
+                compute_fixture_settle(&f);
+                ck_assert_str_eq(virt_fake_spec(f.driver, UUID_A)->machine, cases[k].machine);
+                ck_assert_str_eq(virt_fake_spec(f.driver, UUID_A)->disks[1].bus, cases[k].bus);
+                ck_assert_str_eq(instance_system_meta(i, "image_hw_machine_type"), cases[k].machine);
+                ck_assert_str_eq(instance_system_meta(i, "image_hw_cdrom_bus"), cases[k].bus);
+                compute_fixture_stop(&f);
+        }
+}
+
 GREEN_TEST(what_a_flavor_asks_for_in_vain_ends_in_the_fault)
 {
         struct compute_fixture f;
@@ -545,4 +577,5 @@ UNIT_SUITE("compute-guestspec", what_cannot_be_given_is_refused_by_name,
            an_interface_that_cannot_be_plugged_leaves_the_guest_running,
            an_attached_volume_leaves_the_guest_running, a_start_without_the_cache_is_refused,
            a_build_that_wants_networks_is_refused_unless_it_has_them,
+           the_machine_type_is_the_configured_one_of_this_architecture,
            what_a_flavor_asks_for_in_vain_ends_in_the_fault)
