@@ -320,6 +320,7 @@ GREEN_TEST_REAL(what_is_in_use_or_out_of_order_is_not_tried_again)
         ck_assert_ptr_nonnull(strstr(e.text, "VCPU in use"));
         expect_one_write(500, "oops", ERR_BUSY);
         expect_one_write(503, "", ERR_BUSY);
+        expect_one_write(429, "slow down", ERR_BUSY);
         expect_one_write(400, "{\"errors\": [{\"detail\": \"bad\"}]}", ERR_INVALID);
         expect_one_write(200, "{}", ERR_PROTOCOL);
         expect_one_write(200, "[", ERR_PROTOCOL);
@@ -523,6 +524,25 @@ GREEN_TEST_REAL(a_silent_placement_costs_the_deadline_only)
         next = (struct http_answer){ .way = HTTP_HANG_UP };
         ck_assert_int_eq(report(), -1);
         ck_assert_int_eq(e.code, ERR_CLOSED);
+        next = (struct http_answer){ .way = HTTP_CUT, .body = "{\"resource_providers\": []}" };
+        ck_assert_int_eq(report(), -1);
+        ck_assert_int_eq(e.code, ERR_CLOSED);
+        tear_down();
+}
+
+GREEN_TEST_REAL(answers_without_bound_and_redirects_in_a_circle_end)
+{
+        static char much[HTTP_BODY_MAX + 2];
+
+        memset(much, ' ', sizeof(much) - 1);
+        set_up(say_next);
+        host.uuid = HOST;
+        next = (struct http_answer){ .body = much };
+        ck_assert_int_eq(report(), -1);
+        ck_assert_int_eq(e.code, ERR_LIMIT);
+        next = (struct http_answer){ .status = 302, .headers = "Location: /p/again\r\n" };
+        ck_assert_int_eq(report(), -1);
+        ck_assert_int_eq(e.code, ERR_PROTOCOL);
         tear_down();
 }
 
@@ -598,4 +618,5 @@ GREEN_SUITE("placement", a_first_start_says_what_nova_says, a_changed_amount_of_
             answers_of_another_shape_are_protocol_errors, a_name_that_another_provider_has_is_told,
             traits_of_others_stay_and_missing_ones_are_made, a_silent_placement_costs_the_deadline_only,
             a_ratio_is_configured_or_placements_or_the_initial_one,
-            an_evacuated_instance_keeps_what_it_holds_elsewhere)
+            an_evacuated_instance_keeps_what_it_holds_elsewhere,
+            answers_without_bound_and_redirects_in_a_circle_end)
