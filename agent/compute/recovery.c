@@ -2,9 +2,10 @@
  * agent/compute/recovery.c: init_host: what the agent does at its start for the instances it finds
  * (nova-contract 4.2, 4.3).
  *
- * All instances and all guests are read once; the table says what each needs. Most need nothing. The others
- * are worked on by a few green threads at once, since a single stop may take a minute. Methods run as for a
- * request, under an internal context: their events attach to the newest action of the instance.
+ * All guests are read once, and all instances page by page; the table says what each needs. Most need
+ * nothing. The others are worked on by a few green threads at once, since a single stop may take a minute.
+ * Methods run as for a request, under an internal context: their events attach to the newest action of the
+ * instance.
  */
 #define LOG_MODULE "compute.recovery"
 #include "compute/recovery.h"
@@ -31,7 +32,7 @@ struct recovery {
 
 struct recovery_job {
         struct recovery *r;
-        struct instance *instance; /* borrowed from the list, which outlives the job */
+        struct instance *instance; /* owned */
         enum power_state power;    /* of its guest */
         enum recovery_step steps[RECOVERY_STEPS_MAX];
         unsigned n_steps;
@@ -286,6 +287,7 @@ static int recover_one(void *arg, struct error *err)
                 failed = run_step(job, job->steps[s], &c, err);
         }
         one_done(r);
+        instance_free(job->instance);
         free(job);
         if (failed == 0)
                 return 0;
@@ -310,9 +312,11 @@ static bool lacks_defaults(const struct instance *i)
                !instance_system_meta(i, "image_hw_vif_model");
 }
 
-static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, struct instance *i,
+/* Takes *at from its page when there is work for it. */
+static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, struct instance **at,
                                  enum power_state power, struct deadline by, struct error *err)
 {
+        struct instance *i = *at;
         struct recovery_job *job = NEW(struct recovery_job);
         char name[GREEN_NAME_MAX];
 
@@ -331,24 +335,39 @@ static int YIELDS start_recovery(struct recovery *r, struct green_pool *pool, st
                 return 0;
         }
         snprintf(name, sizeof(name), "recover %.36s", i->uuid);
+        *at = NULL;
         if (green_pool_spawn(pool, name, recover_one, job, by, err) == 0)
                 return 0;
+        *at = job->instance;
         free(job);
         return -1;
 }
 
 /* ---- all ---- */
 
-static int YIELDS recover_all(struct recovery *r, const struct instance_list *instances,
-                              const struct guest_list *guests, struct deadline by, struct error *err)
+/* Page by page: those that need nothing are forgotten at once, AT_ONCE others are in memory. */
+static int YIELDS start_all(struct recovery *r, struct green_pool *pool, const struct guest_list *guests,
+                            struct deadline by, struct error *err)
+{
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        int more;
+
+        while ((more = store_instances_page(r->m->store, &at, &page,
+                                            deadline_earlier(by, deadline_in_s(READ_TIME_S)), err)) > 0)
+                for (unsigned k = 0; k < page.n; k++)
+                        if (start_recovery(r, pool, &page.items[k], guests_power(guests, page.items[k]->uuid),
+                                           by, err) < 0)
+                                return -1;
+        return more;
+}
+
+static int YIELDS recover_all(struct recovery *r, const struct guest_list *guests, struct deadline by,
+                              struct error *err)
 {
         struct green_pool *pool = green_pool_new("recovery", AT_ONCE);
-        int failed = 0;
+        int failed = start_all(r, pool, guests, by, err);
 
-        r->total = instances->n;
-        for (unsigned k = 0; k < instances->n && failed == 0; k++)
-                failed = start_recovery(r, pool, instances->items[k],
-                                        guests_power(guests, instances->items[k]->uuid), by, err);
         if (failed == 0)
                 failed = green_pool_waitall(pool, by, err);
         green_pool_close(pool);
@@ -362,8 +381,8 @@ static int YIELDS recover_all(struct recovery *r, const struct instance_list *in
 int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, void *arg, struct deadline by,
                       struct error *err)
 {
-        CLEANUP(instance_list_free) struct instance_list instances = {};
         CLEANUP(guest_list_free) struct guest_list guests = {};
+        int64_t total = 0;
         struct recovery r = {
                 .m = m,
                 .opt = { .host = m->conf->host, .boot_again = m->conf->resume_guests_state_on_host_boot },
@@ -374,19 +393,20 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
 
         if (start_check(m, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
-        if (store_instances_of_host(m->store, &instances, deadline_earlier(by, deadline_in_s(READ_TIME_S)),
-                                    err) < 0)
-                return error_while(err, "reading the instances of this host");
+        if (store_instances_count(m->store, &total, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) <
+            0)
+                return -1;
+        r.total = (unsigned)total; /* more may come meanwhile: it is for who looks on */
         if (compute_list_guests(m, &guests, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
         failed = strays_remove_evacuated(m, &guests, &r.evacuated, by, err);
         if (failed == 0)
-                failed = recover_all(&r, &instances, &guests, by, err);
+                failed = recover_all(&r, &guests, by, err);
         uuid_set_free(&r.evacuated);
         if (failed < 0)
                 return error_while(err, "recovering instances");
-        if (instances.n > 0)
-                log_info("%u instances of this host looked at after the start", instances.n);
+        if (r.done > 0)
+                log_info("%u instances of this host looked at after the start", r.done);
         events_start(m);
         return 0;
 }

@@ -250,19 +250,24 @@ static bool worth_a_look(const struct instance *i, const struct guest_list *gues
 
 int compute_sync_all(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        CLEANUP(instance_list_free) struct instance_list instances = {};
+        CLEANUP(instance_list_free) struct instance_list page = {};
         CLEANUP(guest_list_free) struct guest_list guests = {};
+        struct instance_cursor at = {};
+        unsigned instances = 0;
+        int r;
 
-        if (store_instances_of_host(m->store, &instances, by, err) < 0)
-                return error_while(err, "reading the instances of this host");
         if (compute_list_guests(m, &guests, by, err) < 0)
                 return -1;
-        if (guests.n != instances.n)
-                log_warning("%u instances in the database, %u guests on the hypervisor", instances.n,
-                            guests.n);
-        for (unsigned k = 0; k < instances.n; k++)
-                if (worth_a_look(instances.items[k], &guests) &&
-                    start_sync(m, instances.items[k]->uuid, by, err) < 0)
-                        return error_while(err, "starting power state synchronisation");
+        while ((r = store_instances_page(m->store, &at, &page, by, err)) > 0) {
+                instances += page.n;
+                for (unsigned k = 0; k < page.n; k++)
+                        if (worth_a_look(page.items[k], &guests) &&
+                            start_sync(m, page.items[k]->uuid, by, err) < 0)
+                                return error_while(err, "starting power state synchronisation");
+        }
+        if (r < 0)
+                return error_while(err, "reading the instances of this host");
+        if (guests.n != instances)
+                log_warning("%u instances in the database, %u guests on the hypervisor", instances, guests.n);
         return 0;
 }

@@ -20,27 +20,31 @@
 #define JITTER    0.05
 #define DEFAULT_S 60.0 /* of a task without an interval of its own, or with 0 */
 
+static void YIELDS check_build_time(struct compute_manager *m, struct instance *i, struct deadline by)
+{
+        struct error err = {};
+
+        if (i->vm_state != VM_BUILDING ||
+            i->created_at >= clock_wall_s() - (time_t)m->conf->instance_build_timeout)
+                return;
+        log_warning("instance %s has been building for more than %lld s, calling it an error", i->uuid,
+                    (long long)m->conf->instance_build_timeout);
+        i->vm_state = VM_ERROR;
+        if (store_instance_save(m->store, i, COL_VM_STATE, EXPECT_ANY, by, &err) < 0)
+                log_warning("instance %s: %s", i->uuid, err.text);
+}
+
 /* A build that takes longer than instance_build_timeout is called an error; the build itself may go on. */
 int tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        CLEANUP(instance_list_free) struct instance_list list = {};
-        time_t oldest = clock_wall_s() - (time_t)m->conf->instance_build_timeout;
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        int r;
 
-        if (store_instances_of_host(m->store, &list, by, err) < 0)
-                return -1;
-        for (unsigned k = 0; k < list.n; k++) {
-                struct instance *i = list.items[k];
-                struct error save_err = {};
-
-                if (i->vm_state != VM_BUILDING || i->created_at >= oldest)
-                        continue;
-                log_warning("instance %s has been building for more than %lld s, calling it an error",
-                            i->uuid, (long long)m->conf->instance_build_timeout);
-                i->vm_state = VM_ERROR;
-                if (store_instance_save(m->store, i, COL_VM_STATE, EXPECT_ANY, by, &save_err) < 0)
-                        log_warning("instance %s: %s", i->uuid, save_err.text);
-        }
-        return 0;
+        while ((r = store_instances_page(m->store, &at, &page, by, err)) > 0)
+                for (unsigned k = 0; k < page.n; k++)
+                        check_build_time(m, page.items[k], by);
+        return r;
 }
 
 /* ---- start and stop ---- */

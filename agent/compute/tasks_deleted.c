@@ -82,20 +82,24 @@ static int YIELDS reclaim(struct compute_manager *m, const char *uuid, struct er
 
 int tasks_reclaim_queued_deletes(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        CLEANUP(instance_list_free) struct instance_list list = {};
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        int r;
 
-        if (store_instances_of_host(m->store, &list, by, err) < 0)
-                return -1;
-        for (unsigned k = 0; k < list.n && !m->draining && !deadline_passed(by); k++) {
-                struct error one_err = {};
+        while ((r = store_instances_page(m->store, &at, &page, by, err)) > 0) {
+                for (unsigned k = 0; k < page.n; k++) {
+                        struct error one_err = {};
 
-                if (to_be_reclaimed(m, list.items[k]) && reclaim(m, list.items[k]->uuid, &one_err) < 0 &&
-                    one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
-                        return -1;
+                        if (m->draining || deadline_passed(by))
+                                return 0;
+                        if (to_be_reclaimed(m, page.items[k]) &&
+                            reclaim(m, page.items[k]->uuid, &one_err) < 0 && one_err.code == ERR_CANCELLED) {
+                                *err = one_err;
+                                return -1;
+                        }
                 }
         }
-        return 0;
+        return r;
 }
 
 /* ---- guests whose instance was deleted ---- */

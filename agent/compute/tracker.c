@@ -226,17 +226,25 @@ static void apply_host(struct tracker *t, const struct host_info *host, const st
         replace_str(&row->metrics, "[]");
 }
 
+/* A read that fails half way leaves the sums as they were. */
 static int YIELDS count_instances(struct tracker *t, struct deadline by, struct error *err)
 {
-        struct instance_list list = {};
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        struct usage *fresh = usage_new();
+        int r;
 
-        if (store_instances_of_host(t->store, &list, by, err) < 0)
+        usage_set_failed_builds(fresh, usage_failed_builds(t->usage));
+        while ((r = store_instances_page(t->store, &at, &page, by, err)) > 0)
+                for (unsigned i = 0; i < page.n; i++)
+                        if (page.items[i]->node && strcmp(page.items[i]->node, t->node) == 0)
+                                usage_put(fresh, page.items[i]);
+        if (r < 0) {
+                usage_free(fresh);
                 return error_while(err, "reading the instances of this host");
-        usage_reset(t->usage);
-        for (unsigned i = 0; i < list.n; i++)
-                if (list.items[i]->node && strcmp(list.items[i]->node, t->node) == 0)
-                        usage_put(t->usage, list.items[i]);
-        instance_list_free(&list);
+        }
+        usage_free(t->usage);
+        t->usage = fresh;
         return 0;
 }
 

@@ -243,46 +243,63 @@ static int YIELDS read_meta_of_page(struct store *s, const char *host, struct in
         return 0;
 }
 
-/* The next page into list; how many there were. */
-static int YIELDS read_page(struct store *s, const char *host, struct instance_list *list, struct deadline by,
-                            struct error *err)
+int store_instances_page(struct store *s, struct instance_cursor *at, struct instance_list *page,
+                         struct deadline by, struct error *err)
 {
         CLEANUP(query_free) struct query q = {};
         CLEANUP(db_result_freep) struct db_result *r = NULL;
-        unsigned first = list->n;
 
+        instance_list_free(page);
+        if (at->ended)
+                return 0;
         start_select(&q);
         query_add(&q, "i.deleted = 0 AND i.host = ? AND i.id > ? ORDER BY i.id LIMIT ?");
-        query_value(&q, db_text(host));
-        query_value(&q, db_int(first ? list->items[first - 1]->id : 0));
+        query_value(&q, db_text(s->host));
+        query_value(&q, db_int(at->after));
         query_value(&q, db_int(PAGE));
         if (db_pool_select(s->db, q.sql.data, q.values, q.n, &r, by, err) < 0)
-                return -1;
+                return error_while(err, "reading the instances of host %s", s->host);
+        at->ended = db_result_rows(r) < PAGE;
         for (size_t k = 0; k < db_result_rows(r); k++) {
                 struct instance *i = instance_of_row(db_result_row(r, k));
 
-                if (list->n > first && list->items[list->n - 1]->id == i->id)
+                if (page->n > 0 && at->after == i->id)
                         instance_free(i); /* twice in instance_extra */
                 else
-                        append(list, i);
+                        append(page, i);
+                at->after = page->items[page->n - 1]->id;
                 if (k % 64 == 63)
                         green_yield(); /* parsing flavors of hundreds */
         }
-        if (list->n > first && read_meta_of_page(s, host, list->items + first, list->n - first, by, err) < 0)
-                return -1;
-        return (int)db_result_rows(r);
+        if (page->n > 0 && read_meta_of_page(s, s->host, page->items, page->n, by, err) < 0)
+                return error_while(err, "reading the instances of host %s", s->host);
+        return page->n > 0;
+}
+
+int store_instances_count(struct store *s, int64_t *ret, struct deadline by, struct error *err)
+{
+        struct db_value host = db_text(s->host);
+        CLEANUP(db_result_freep) struct db_result *r = NULL;
+
+        if (db_pool_select(s->db, "SELECT COUNT(*) FROM instances WHERE deleted = 0 AND host = ?", &host, 1,
+                           &r, by, err) < 0)
+                return error_while(err, "counting the instances of host %s", s->host);
+        *ret = db_result_row(r, 0)[0].i;
+        return 0;
 }
 
 int store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by, struct error *err)
 {
         CLEANUP(instance_list_free) struct instance_list list = {};
-        int got;
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        int r;
 
-        do {
-                got = read_page(s, s->host, &list, by, err);
-                if (got < 0)
-                        return error_while(err, "reading the instances of host %s", s->host);
-        } while (got == PAGE);
+        while ((r = store_instances_page(s, &at, &page, by, err)) > 0)
+                for (unsigned k = 0; k < page.n; k++)
+                        append(&list, take_ptr(&page.items[k]));
+        if (r < 0)
+                return -1;
         *ret = list;
         list = (struct instance_list){};
         return 0;

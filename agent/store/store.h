@@ -56,13 +56,28 @@ int YIELDS store_instance_get(struct store *s, const char *uuid, unsigned flags,
  */
 int YIELDS store_instance_save(struct store *s, const struct instance *i, unsigned columns,
                                struct task_expect expect, struct deadline by, struct error *err);
-/* Instances of this host, deleted=0, in pages inside, in the order of their ids. Free with
- * instance_list_free(). */
 struct instance_list {
-        struct instance **items;
+        struct instance **items; /* NULL where one was taken out */
         unsigned n;
 };
 void instance_list_free(struct instance_list *l);
+/*
+ * Instances of this host, deleted=0, page by page in the order of their ids, so that thousands take no more
+ * memory than one page. Between two pages rows may come and go: what was there all the time is seen once.
+ *
+ *      struct instance_cursor at = {};
+ *      while ((r = store_instances_page(s, &at, &page, by, err)) > 0)
+ *
+ * 1: the next ones are in page, which is freed before it is filled again; 0: there are no more.
+ */
+struct instance_cursor {
+        int64_t after;
+        bool ended;
+};
+int YIELDS store_instances_page(struct store *s, struct instance_cursor *at, struct instance_list *page,
+                                struct deadline by, struct error *err);
+int YIELDS store_instances_count(struct store *s, int64_t *ret, struct deadline by, struct error *err);
+/* All of them at once, for who must show them all. */
 int YIELDS store_instances_of_host(struct store *s, struct instance_list *ret, struct deadline by,
                                    struct error *err);
 /* Of these uuids those whose row is soft-deleted (deleted = id): for cleanup of running deleted instances. */

@@ -366,6 +366,40 @@ STORE_TEST(thousands_of_instances_are_read_in_pages)
         ck_assert_ptr_null(l.items);
 }
 
+/* However many there are: no page is longer than the others. */
+STORE_TEST(a_cursor_passes_each_instance_once)
+{
+        CLEANUP(instance_list_free) struct instance_list page = {};
+        struct instance_cursor at = {};
+        struct error err = {};
+        int64_t last = 0, count = 0;
+        unsigned seen = 0, longest = 0;
+        int r;
+
+        make_many(desk);
+        ck_assert_ok(store_instances_count(&desk->store, &count, soon(), &err), err);
+        ck_assert_int_eq(count, MANY - 1);
+        while ((r = store_instances_page(&desk->store, &at, &page, soon(), &err)) > 0) {
+                ck_assert_uint_gt(page.n, 0);
+                longest = page.n > longest ? page.n : longest;
+                for (unsigned n = 0; n < page.n; n++) {
+                        ck_assert_int_gt(page.items[n]->id, last);
+                        last = page.items[n]->id;
+                        ck_assert_uint_eq(page.items[n]->n_system_metadata, 2);
+                        /* Once it has been passed it does not matter what becomes of it. */
+                        if (seen++ == 0)
+                                ck_assert_ok(
+                                        store_instance_soft_delete(&desk->store, page.items[n], soon(), &err),
+                                        err);
+                }
+        }
+        ck_assert_msg(r == 0, "%s", err.text);
+        ck_assert_uint_eq(seen, MANY - 1);
+        ck_assert_uint_le(longest, 200);
+        ck_assert_uint_eq(page.n, 0);
+        ck_assert_int_eq(store_instances_page(&desk->store, &at, &page, soon(), &err), 0);
+}
+
 STORE_TEST(a_host_without_instances_has_an_empty_list)
 {
         struct instance_list l = {};
@@ -448,9 +482,9 @@ GREEN_SUITE("store-host", a_service_is_made_once_and_found_again, a_new_service_
             an_older_service_is_raised_and_a_younger_cell_refused,
             who_comes_second_takes_the_row_of_the_first, a_report_counts_up_and_reads_what_an_operator_wants,
             a_node_is_made_changed_and_read_again, a_node_that_is_there_already_is_taken_over,
-            thousands_of_instances_are_read_in_pages, a_host_without_instances_has_an_empty_list,
-            deleted_ones_are_found_among_many_uuids, a_store_lives_through_a_restart_of_the_server,
-            a_rival_is_seen_by_the_count_of_reports, a_report_whose_answer_got_lost_is_no_rival,
-            former_names_of_a_host_are_forgotten_one_by_one,
+            thousands_of_instances_are_read_in_pages, a_cursor_passes_each_instance_once,
+            a_host_without_instances_has_an_empty_list, deleted_ones_are_found_among_many_uuids,
+            a_store_lives_through_a_restart_of_the_server, a_rival_is_seen_by_the_count_of_reports,
+            a_report_whose_answer_got_lost_is_no_rival, former_names_of_a_host_are_forgotten_one_by_one,
             only_evacuations_from_here_that_are_not_over_are_found,
             those_that_are_being_built_are_found_on_whatever_host)

@@ -437,7 +437,7 @@ GREEN_TEST(recovery_that_cannot_read_the_rows_says_so_and_can_be_repeated)
 
         prepare();
         compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_POWERING_OFF, POWER_RUNNING);
-        fake_store_fail("store_instances_of_host", 1, ERR_DB_LOST, "gone away");
+        fake_store_fail("store_instances_page", 1, ERR_DB_LOST, "gone away");
         ck_assert_fails(compute_init_host(f.m, NULL, NULL, deadline_in_s(100), &err), err, ERR_DB_LOST);
         virt_fake_fail_next(f.driver, "list", NOVA_HYPERVISOR_UNAVAILABLE, "not yet");
         ck_assert_fails(compute_init_host(f.m, NULL, NULL, deadline_in_s(100), &err), err,

@@ -283,7 +283,7 @@ GREEN_TEST(a_look_at_all_guests_that_fails_is_repeated)
         begin(VM_ACTIVE, POWER_RUNNING, POWER_RUNNING);
         virt_fake_set_connected(f.driver, false);
         ck_assert(virt_fake_set_state(f.driver, UUID_A, POWER_SHUTDOWN));
-        fake_store_fail("store_instances_of_host", 1, ERR_DB_LOST, "gone away");
+        fake_store_fail("store_instances_page", 1, ERR_DB_LOST, "gone away");
         virt_fake_set_connected(f.driver, true);
         ck_assert(becomes(VM_STOPPED));
         compute_fixture_stop(&f);

@@ -124,7 +124,7 @@ GREEN_TEST(one_that_cannot_be_deleted_does_not_hold_up_the_others_and_is_tried_a
 GREEN_TEST(without_the_rows_nothing_is_reclaimed)
 {
         begin_soft_deleted();
-        fake_store_fail("store_instances_of_host", 1, ERR_DB_LOST, "gone away");
+        fake_store_fail("store_instances_page", 1, ERR_DB_LOST, "gone away");
         ck_assert_fails(tasks_reclaim_queued_deletes(f.m, deadline_in_s(60), &e), e, ERR_DB_LOST);
         ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_SOFT_DELETED);
         compute_fixture_stop(&f);

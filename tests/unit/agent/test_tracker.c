@@ -1,6 +1,7 @@
 /* Usage, statistics, the compute_nodes row. */
 #include "compute/tracker.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "compute/usage.h"
 #include "compute_fixture.h"
@@ -233,7 +234,7 @@ GREEN_TEST(an_audit_fails_as_a_whole)
         ck_assert_fails(compute_audit(f.m, deadline_in_s(10), &err), err, NOVA_HYPERVISOR_UNAVAILABLE);
         fake_files_fail_next("usage", ERR_SYSTEM, "no such folder");
         ck_assert_fails(compute_audit(f.m, deadline_in_s(10), &err), err, ERR_SYSTEM);
-        fake_store_fail("store_instances_of_host", 1, ERR_DB_LOST, "gone away");
+        fake_store_fail("store_instances_page", 1, ERR_DB_LOST, "gone away");
         ck_assert_fails(compute_audit(f.m, deadline_in_s(10), &err), err, ERR_DB_LOST);
         ck_assert_journal("");
         err = (struct error){};
@@ -242,8 +243,36 @@ GREEN_TEST(an_audit_fails_as_a_whole)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(rows_that_cannot_all_be_read_change_no_sum)
+{
+        static const char *const more[] = { UUID_B, "cccccccc-cccc-4ccc-8ccc-cccccccccccc" };
+        struct error err = {};
+        int64_t mb;
+
+        compute_fixture_start(&f);
+        compute_fixture_instance(&f, UUID_A, VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &err), err);
+        mb = fake_store_node()->memory_mb_used;
+        for (size_t n = 0; n < ARRAY_SIZE(more); n++)
+                compute_fixture_instance(&f, more[n], VM_ACTIVE, TASK_NONE, POWER_RUNNING);
+        fake_store_fail("store_instances_page", 2, ERR_DB_LOST, "gone away"); /* after a page of two */
+        ck_assert_fails(compute_audit(f.m, deadline_in_s(10), &err), err, ERR_DB_LOST);
+        /* What leaves now is taken off the old sums. */
+        fake_store_row(UUID_A)->vm_state = VM_DELETED;
+        err = (struct error){};
+        ck_assert_int_eq(fake_store_node()->memory_mb_used, mb);
+        ck_assert_ok(tracker_update_usage((struct tracker *)compute_tracker(f.m), fake_store_row(UUID_A),
+                                          deadline_in_s(10), &err),
+                     err);
+        ck_assert_int_eq(fake_store_node()->running_vms, 0);
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &err), err);
+        ck_assert_int_eq(fake_store_node()->running_vms, 2);
+        compute_fixture_stop(&f);
+}
+
 GREEN_SUITE("tracker", sums_follow_instances, instances_that_are_elsewhere_or_on_volumes_take_less,
             a_reset_keeps_failed_builds, ten_thousand_instances, the_first_audit_makes_the_row,
             the_empty_list_of_devices_is_what_nova_decodes, an_audit_without_a_change_writes_nothing,
             an_audit_counts_the_instances_of_this_node_only, a_row_that_was_removed_is_made_again,
-            the_node_keeps_its_name, a_configured_ratio_wins_over_the_row, an_audit_fails_as_a_whole)
+            the_node_keeps_its_name, a_configured_ratio_wins_over_the_row, an_audit_fails_as_a_whole,
+            rows_that_cannot_all_be_read_change_no_sum)
