@@ -120,23 +120,10 @@ void provider_report(struct compute_manager *m, struct deadline by)
 static int YIELDS tell_disabled(struct compute_manager *m, bool disabled, struct deadline by,
                                 struct error *err)
 {
-        char uuid[UUID_LEN + 1];
-        int r;
+        CLEANUP(freep) char *uuid = xstrdup(tracker_row(m->tracker)->uuid);
 
-        if (green_mutex_lock(&m->telling, by, err) < 0)
-                return -1;
-        snprintf(uuid, sizeof(uuid), "%s", tracker_row(m->tracker)->uuid);
         m->told_disabled = disabled;
-        r = placement_set_disabled(m->placement, uuid, disabled, by, err);
-        green_mutex_unlock(&m->telling);
-        return r;
-}
-
-/* Failure is logged, but ERR_CANCELLED. */
-static int YIELDS tell_disabled_or_log(struct compute_manager *m, bool disabled, struct deadline by,
-                                       struct error *err)
-{
-        if (tell_disabled(m, disabled, by, err) == 0)
+        if (placement_set_disabled(m->placement, uuid, disabled, by, err) == 0)
                 return 0;
         if (err->code == ERR_CANCELLED)
                 return -1;
@@ -148,6 +135,8 @@ static int YIELDS tell_disabled_or_log(struct compute_manager *m, bool disabled,
 
 int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct deadline by, struct error *err)
 {
+        int r;
+
         log_info("this host is %s", enabled ? "enabled" : "disabled");
         if (!m->placement)
                 return 0;
@@ -155,19 +144,34 @@ int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct dea
                 log_warning("placement is not told: this host has no compute node yet");
                 return 0;
         }
-        return tell_disabled_or_log(m, !enabled, by, err);
+        if (green_mutex_lock(&m->telling, by, err) < 0)
+                return -1;
+        r = tell_disabled(m, !enabled, by, err);
+        green_mutex_unlock(&m->telling);
+        return r;
 }
 
+/* What the last report read may be old by now: nova-api may have written the row, and called, since. */
 static int follow_service(void *arg, struct error *err)
 {
         struct compute_manager *m = arg;
-        int r = 0;
+        struct deadline by = deadline_in_s(CLEANUP_DEADLINE_S);
+        int r;
 
         assert_green();
-        while (r == 0 && m->told_disabled != m->service.disabled)
-                r = tell_disabled_or_log(m, m->service.disabled, deadline_in_s(CLEANUP_DEADLINE_S), err);
+        r = green_mutex_lock(&m->telling, by, err);
+        if (r == 0) {
+                read_disabled(m, by);
+                if (m->told_disabled != m->service.disabled)
+                        r = tell_disabled(m, m->service.disabled, by, err);
+                green_mutex_unlock(&m->telling);
+        }
         m->following_service = false;
-        return r;
+        if (r == 0 || err->code == ERR_CANCELLED)
+                return r;
+        log_warning("placement is not told whether this host is disabled: %s; the next audit tries again",
+                    err->text);
+        return 0;
 }
 
 void provider_follow_service(struct compute_manager *m)

@@ -99,10 +99,14 @@ int store_service_refresh(struct store *s, struct service_row *r, struct deadlin
 
 int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
+        bool disabled;
+
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
+        disabled = service_disabled;
+        green_yield(); /* as in store_service_refresh() */
         r->report_count++;
-        r->disabled = service_disabled;
+        r->disabled = disabled;
         reports++;
         return 0;
 }

@@ -239,6 +239,19 @@ GREEN_TEST_REAL(an_audit_under_way_does_not_undo_it)
         end();
 }
 
+GREEN_TEST_REAL(a_report_under_way_does_not_undo_it)
+{
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        fake_store_before("store_service_report", 1, disable_now, NULL);
+        ck_assert_ok(compute_start_periodic(f.m, &e), e);
+        while (!disabling_done)
+                ck_assert_ok(green_sleep(0.01, &e), e);
+        ck_assert_ok(green_sleep(0.2, &e), e);
+        ck_assert(says_disabled());
+        end();
+}
+
 GREEN_TEST_REAL(a_placement_that_is_down_does_not_fail_set_host_enabled)
 {
         begin();
@@ -530,7 +543,8 @@ GREEN_TEST_REAL(an_evacuated_instance_gives_back_what_it_holds_here)
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
             a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
-            an_audit_under_way_does_not_undo_it, a_placement_that_is_down_does_not_fail_set_host_enabled,
+            an_audit_under_way_does_not_undo_it, a_report_under_way_does_not_undo_it,
+            a_placement_that_is_down_does_not_fail_set_host_enabled,
             where_deletes_are_deferred_allocations_are_not_forced_away,
             a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
             a_failed_build_gives_its_allocations_back, an_audit_gives_back_what_deleted_instances_hold,
