@@ -212,6 +212,9 @@ int YIELDS compute_refuse(struct compute_manager *m, const struct compute_call *
                           unsigned wraps, const struct error *why, struct error *err);
 int YIELDS compute_refuse_build(struct compute_manager *m, const struct compute_call *c,
                                 const struct error *why, struct error *err);
+/* snapshot_instance and backup_instance: the image that nova-api has made for it goes, too. */
+int YIELDS compute_refuse_snapshot(struct compute_manager *m, const struct compute_call *c,
+                                   const char *method, const char *image_id, struct error *err);
 /* prep_resize, which is not here: the migration has failed, and what it holds in placement is the instance's
  * again. */
 struct compute_migration {

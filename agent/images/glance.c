@@ -52,6 +52,7 @@ struct wish {
         const char *id, *path; /* path: below /v2/images/ */
         const struct image_caller *caller;
         struct download *download;
+        bool discard;
 };
 
 static struct glance *glance_of(struct image_source *s)
@@ -217,7 +218,7 @@ static int YIELDS ask_server(struct glance *g, const struct wish *w, const struc
                                          { "X-OpenStack-Request-ID",
                                            w->caller ? w->caller->request_id : NULL },
                                          { "Range", d && d->from > 0 ? range : NULL } };
-        struct http_request req = { .method = "GET",
+        struct http_request req = { .method = w->discard ? "DELETE" : "GET",
                                     .headers = headers,
                                     .n_headers = ARRAY_SIZE(headers),
                                     .max_body = METADATA_MAX,
@@ -332,7 +333,7 @@ static int YIELDS ask(struct glance *g, const struct wish *w, struct http_respon
                 int r = attempt(g, w, ret, by, err), status = ret->status;
                 bool again;
 
-                if (r == 0 && (status == 200 || (status == 206 && w->download)))
+                if (r == 0 && (w->discard ? status == 204 : status == 200 || (status == 206 && w->download)))
                         return 0;
                 if (r == 0)
                         status_error(w->id, ret, err);
@@ -387,12 +388,29 @@ static int glance_get(struct image_source *s, const char *id, const struct image
 {
         CLEANUP(http_response_free) struct http_response r = {};
         CLEANUP(freep) char *path = http_escape(id);
-        const struct wish w = { id, path, caller, NULL };
+        const struct wish w = { .id = id, .path = path, .caller = caller };
 
         assert_green();
         if (ask(glance_of(s), &w, &r, by, err) < 0)
                 return -1;
         return parse_info(id, &r, ret, err);
+}
+
+/* Absent is success: it may be us who deleted it, and the answer was lost. */
+static int glance_discard(struct image_source *s, const char *id, const struct image_caller *caller,
+                          struct deadline by, struct error *err)
+{
+        CLEANUP(http_response_free) struct http_response r = {};
+        CLEANUP(freep) char *path = http_escape(id);
+        const struct wish w = { .id = id, .path = path, .caller = caller, .discard = true };
+
+        assert_green();
+        if (ask(glance_of(s), &w, &r, by, err) == 0)
+                return 0;
+        if (err->code != NOVA_IMAGE_NOT_FOUND)
+                return error_while(err, "deleting");
+        *err = (struct error){};
+        return 0;
 }
 
 /* ---- data ---- */
@@ -424,7 +442,7 @@ static int YIELDS download(struct glance *g, struct download *d, struct error *e
         CLEANUP(http_response_free) struct http_response r = {};
         CLEANUP(freep) char *id = http_escape(d->info->id);
         CLEANUP(freep) char *path = xasprintf("%s/file", id);
-        const struct wish w = { d->info->id, path, d->caller, d };
+        const struct wish w = { .id = d->info->id, .path = path, .caller = d->caller, .download = d };
         char hex[DIGEST_HEX_MAX + 1] = "";
 
         if (ask(g, &w, &r, d->by, err) < 0 || check_length(d->info, file_sink_length(d->sink), err) < 0 ||
@@ -475,9 +493,11 @@ static void glance_free(struct image_source *s)
         free(g);
 }
 
-static const struct image_source_ops glance_ops = {
-        .name = "glance", .get = glance_get, .fetch = glance_fetch, .free = glance_free
-};
+static const struct image_source_ops glance_ops = { .name = "glance",
+                                                    .get = glance_get,
+                                                    .fetch = glance_fetch,
+                                                    .discard = glance_discard,
+                                                    .free = glance_free };
 
 static void add_servers(struct glance *g, const char *list)
 {

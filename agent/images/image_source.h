@@ -46,6 +46,9 @@ struct image_source_ops {
         int (*fetch)(struct image_source *s, const struct image_info *image,
                      const struct image_caller *caller, const char *path, struct deadline by,
                      struct error *err);
+        /* The image itself goes: one that nobody will fill. Absent is success. NULL: nothing is made here. */
+        int (*discard)(struct image_source *s, const char *id, const struct image_caller *caller,
+                       struct deadline by, struct error *err);
         void (*free)(struct image_source *s);
 };
 struct image_source {

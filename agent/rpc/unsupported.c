@@ -104,29 +104,34 @@ static bool decode_migration(const struct jval *args, struct compute_migration *
         return ret->id > 0;
 }
 
-/* prep_resize has more to undo. 1: the request does not say what. */
-static int YIELDS refuse_resize(struct rpc_call *call, struct error *err)
+/* Some methods have more to undo. 1: this one has not, or the request does not say what. */
+static int YIELDS refuse_and_undo(struct rpc_call *call, struct error *err)
 {
         const struct agent_methods *methods = call->app;
         const struct rpc_request *request = call->request;
-        const char *uuid = object_instance_uuid(request->args);
+        const char *uuid = object_instance_uuid(request->args), *method = request->method;
+        const char *image_id = jval_get_text(request->args, "image_id", NULL);
+        bool snapshot = strcmp(method, "snapshot_instance") == 0 || strcmp(method, "backup_instance") == 0;
         CLEANUP(request_context_free) struct request_context ctx = {};
         struct compute_call c = { .ctx = &ctx, .by = deadline_in_s(methods->timeout_s), .caller_logs = true };
         struct compute_migration migration;
         struct error unreadable = {};
 
-        if (!uuid || !decode_migration(request->args, &migration) ||
-            object_context_decode(request->context, &ctx, &unreadable) < 0)
+        if (!uuid || object_context_decode(request->context, &ctx, &unreadable) < 0)
                 return 1;
         memcpy(c.uuid, uuid, sizeof(c.uuid));
-        return compute_refuse_resize(methods->manager, &c, &migration, err);
+        if (strcmp(method, "prep_resize") == 0 && decode_migration(request->args, &migration))
+                return compute_refuse_resize(methods->manager, &c, &migration, err);
+        if (snapshot && uuid_is(image_id))
+                return compute_refuse_snapshot(methods->manager, &c, method, image_id, err);
+        return 1;
 }
 
 /* Event Error, fault, task_state NULL as the wraps say; then NotImplementedError for who waits. */
 static int rpc_unsupported(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (strcmp(call->request->method, "prep_resize") == 0 && refuse_resize(call, err) < 0)
+        if (refuse_and_undo(call, err) < 0)
                 return -1;
         error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not implement %.64s", call->request->method);
         return request_refuse(call, err);

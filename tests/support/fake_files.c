@@ -20,6 +20,7 @@ static struct {
 static const char *console;
 static size_t console_len;
 static struct image_info image;
+static char discarded[128];
 
 static bool shared;
 static unsigned taken_back;
@@ -28,6 +29,7 @@ void fake_files_reset(void)
 {
         memset(folders, 0, sizeof(folders));
         memset(&plan, 0, sizeof(plan));
+        discarded[0] = '\0';
         config_drives = 0;
         password[0] = passed[0] = image_token[0] = disks_token[0] = '\0';
         console = NULL;
@@ -110,7 +112,24 @@ static int get_image(struct image_source *s, const char *id, const struct image_
         return 0;
 }
 
-static const struct image_source_ops image_ops = { .name = "fake", .get = get_image };
+static int discard_image(struct image_source *s, const char *id, const struct image_caller *caller,
+                         struct deadline by, struct error *err)
+{
+        assert_green();
+        if (begin("discard_image", by, err) < 0)
+                return -1;
+        snprintf(discarded, sizeof(discarded), "%s for %s", id, caller->token ? caller->token : "nobody");
+        return 0;
+}
+
+const char *fake_image_discarded(void)
+{
+        return discarded;
+}
+
+static const struct image_source_ops image_ops = { .name = "fake",
+                                                   .get = get_image,
+                                                   .discard = discard_image };
 static struct image_source the_images = { &image_ops };
 
 struct image_source *fake_images(void)

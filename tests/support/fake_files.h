@@ -10,7 +10,8 @@
 void fake_files_reset(void);
 struct image_source *fake_images(void);
 struct disk_store *fake_disks(void);
-struct image_info *fake_image(void); /* tests may change what it says */
+struct image_info *fake_image(void);    /* tests may change what it says */
+const char *fake_image_discarded(void); /* the last one, "ID for TOKEN"; "": none */
 bool fake_files_exist(const char *uuid);
 void fake_files_add(const char *uuid);
 unsigned fake_files_config_drives(void);     /* how many were made */
@@ -21,7 +22,8 @@ const char *fake_files_image_token(void);
 const char *fake_files_disks_token(void);
 /* The images that the last pass through the cache called used, each with a blank after it. */
 const char *fake_files_cache_pass(void);
-/* The next call of "create", "load", "remove", "take_back", "console_read", "usage", "cache_pass" fails so.
+/* The next call of "get_image", "discard_image", "create", "load", "remove", "take_back", "console_read",
+ * "usage", "cache_pass" fails so.
  */
 void fake_files_fail_next(const char *what, int code, const char *text);
 void fake_files_set_shared(bool yes);

@@ -443,6 +443,33 @@ GREEN_TEST(resize_that_is_not_here_ends_its_migration)
         compute_fixture_stop(&f);
 }
 
+static void YIELDS refuse_snapshot(const char *image_id, const char *discarded)
+{
+        struct error err = {};
+        struct compute_call c;
+
+        begin(VM_ACTIVE, TASK_IMAGE_SNAPSHOT_PENDING, POWER_RUNNING);
+        if (strcmp(discarded, "") != 0)
+                fake_image()->status = "queued";
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_fails(compute_refuse_snapshot(f.m, &c, "snapshot_instance", image_id, &err), err,
+                        NOVA_NOT_IMPLEMENTED);
+        ck_assert_journal("event+ compute_snapshot_instance\n"
+                          "fault 500 NotImplementedError\n"
+                          "event- compute_snapshot_instance Error: NotImplementedError\n"
+                          "instance task_state=NULL\n"
+                          "node update vms=1 mb=576\n");
+        ck_assert_str_eq(fake_image_discarded(), discarded);
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(snapshot_that_is_not_here_deletes_its_image_unless_it_has_data)
+{
+        refuse_snapshot("image-1", "image-1 for nobody");
+        refuse_snapshot("image-1", ""); /* active */
+        refuse_snapshot("image-2", ""); /* gone */
+}
+
 GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_then_pulls_the_plug,
             stop_honours_the_time_that_the_image_asks_for, stop_without_clean_shutdown_does_not_ask,
             stop_of_a_guest_that_is_off_accepts_a_task_that_is_over, failure_leaves_fault_event_and_no_task,
@@ -455,4 +482,5 @@ GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_t
             failed_suspend_is_an_error_of_the_instance, suspend_that_the_driver_lacks_changes_nothing,
             hypervisor_that_hangs_fails_the_method_at_its_deadline_and_still_cleans_up,
             cancelled_work_leaves_the_rows_for_the_next_start, drain_waits_for_running_work_and_names_it,
-            method_that_is_not_here_leaves_no_task, resize_that_is_not_here_ends_its_migration)
+            method_that_is_not_here_leaves_no_task, resize_that_is_not_here_ends_its_migration,
+            snapshot_that_is_not_here_deletes_its_image_unless_it_has_data)

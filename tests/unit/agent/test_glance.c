@@ -29,6 +29,7 @@ struct images {
         char range[80];
         char text[2048];
         char path[256], auth[64], service[64], request_id[64];
+        int deletes; /* the status; 0: 204 */
 };
 static struct images im;
 static struct fake_keystone f;
@@ -82,7 +83,9 @@ static void serve(const struct http_seen *seen, struct http_answer *ret, void *a
         note(im.service, sizeof(im.service), http_seen_header(seen, "X-Service-Token"));
         note(im.request_id, sizeof(im.request_id), http_seen_header(seen, "X-OpenStack-Request-ID"));
         snprintf(im.path, sizeof(im.path), "%s", seen->path);
-        if (file && asks_for_part(seen) && (im.no_range || im.wrong_range || im.ranges)) {
+        if (strcmp(seen->method, "DELETE") == 0) {
+                ret->status = im.deletes ? im.deletes : 204;
+        } else if (file && asks_for_part(seen) && (im.no_range || im.wrong_range || im.ranges)) {
                 serve_part(ret);
         } else if (file && ++im.files <= im.bad_files) {
                 *ret = im.file;
@@ -427,6 +430,24 @@ GREEN_TEST_REAL(a_users_token_asks_and_ours_goes_along_if_it_may)
         end();
 }
 
+GREEN_TEST_REAL(an_image_is_deleted_as_its_user)
+{
+        struct image_caller who = { .token = "of-a-user" };
+
+        begin();
+        f.any_token = true;
+        ck_assert_ok(s->ops->discard(s, ID, &who, deadline_in_s(20), &e), e);
+        ck_assert_str_eq(im.path, "/i/v2/images/" ID);
+        ck_assert_str_eq(im.auth, "of-a-user");
+        im.deletes = 404;
+        ck_assert_ok(s->ops->discard(s, ID, &who, deadline_in_s(20), &e), e);
+        im.deletes = 403;
+        ck_assert_fails(s->ops->discard(s, ID, &who, deadline_in_s(20), &e), e, NOVA_IMAGE_NOT_AUTHORIZED);
+        im.deletes = 200;
+        ck_assert_fails(s->ops->discard(s, ID, &who, deadline_in_s(20), &e), e, ERR_INVALID);
+        end();
+}
+
 GREEN_TEST_REAL(a_cut_download_goes_on_where_it_ended)
 {
         begin();
@@ -555,11 +576,12 @@ GREEN_TEST_REAL(the_catalog_of_the_request_comes_before_ours)
 }
 
 GREEN_SUITE("glance", metadata_is_read, data_is_fetched_and_verified,
-            both_requests_carry_the_id_of_the_users_request, damaged_data_is_refused_by_each_kind_of_checksum,
-            an_md5_is_enough_when_there_is_no_other, statuses_become_novas_exceptions,
-            what_may_pass_is_tried_again_so_many_times, the_next_server_is_asked_when_one_is_gone,
-            more_or_less_data_than_said_is_refused_at_once, what_is_no_metadata_is_a_protocol_error,
-            ids_cannot_leave_their_place_in_the_path, a_file_that_cannot_be_written_is_not_tried_again,
+            both_requests_carry_the_id_of_the_users_request, an_image_is_deleted_as_its_user,
+            damaged_data_is_refused_by_each_kind_of_checksum, an_md5_is_enough_when_there_is_no_other,
+            statuses_become_novas_exceptions, what_may_pass_is_tried_again_so_many_times,
+            the_next_server_is_asked_when_one_is_gone, more_or_less_data_than_said_is_refused_at_once,
+            what_is_no_metadata_is_a_protocol_error, ids_cannot_leave_their_place_in_the_path,
+            a_file_that_cannot_be_written_is_not_tried_again,
             a_users_token_asks_and_ours_goes_along_if_it_may, a_cancelled_download_leaves_no_file,
             a_silent_server_costs_the_deadline_only, without_any_server_or_token_it_says_so,
             the_catalog_of_the_request_comes_before_ours, a_cut_download_goes_on_where_it_ended,

@@ -396,6 +396,24 @@ GREEN_TEST(captured_requests_for_what_is_not_here_leave_no_task)
         }
 }
 
+GREEN_TEST(a_captured_snapshot_leaves_no_image)
+{
+        struct rpc_request r = captured("snapshot_instance");
+        const char *id = jval_get_text(r.args, "image_id", "?");
+        CLEANUP(freep)
+        char *by_its_user = xasprintf("%s for %s", id, jval_get_text(r.context, "auth_token", "?"));
+        struct error err = {};
+
+        begin();
+        row_for(&r, VM_ACTIVE, TASK_IMAGE_SNAPSHOT_PENDING, POWER_RUNNING);
+        fake_image()->id = (char *)id;
+        fake_image()->status = "queued";
+        ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_NOT_IMPLEMENTED);
+        ck_assert_str_eq(fake_image_discarded(), by_its_user);
+        rpc_request_free(&r);
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(captured_requests_without_rows_are_refused_too)
 {
         static const char *const names[] = { "check_instance_shared_storage" };
@@ -676,8 +694,8 @@ GREEN_SUITE("rpc-methods", a_captured_build_builds, a_captured_build_that_fails_
             oslos_own_ping_answers_pong, injected_files_that_are_no_base64_end_in_the_rows,
             captured_requests_do_what_they_say, calls_answer, a_captured_console_request_answers_text,
             the_tail_may_be_many_things, captured_requests_for_what_is_not_here_leave_no_task,
-            captured_requests_without_rows_are_refused_too, no_captured_method_is_unknown,
-            bad_requests_name_what_is_wrong_and_touch_no_guest,
+            a_captured_snapshot_leaves_no_image, captured_requests_without_rows_are_refused_too,
+            no_captured_method_is_unknown, bad_requests_name_what_is_wrong_and_touch_no_guest,
             older_versions_unknown_fields_and_fields_that_are_not_loaded_are_fine,
             what_cannot_be_understood_ends_in_the_rows,
             a_context_of_wrong_types_is_refused_and_a_missing_one_made_up,
