@@ -46,7 +46,9 @@ def test_rebuild(w):
 
 
 def test_snapshot(w):
+    """The image that nova-api made for it is gone, too."""
     refuses(w, 'snapshot')
+    becomes('images called copy', [], lambda: w.cloud.get('image', '/v2/images?name=copy')['images'])
 
 
 def test_shelve(w):
