@@ -237,12 +237,29 @@ static int suspend_body(struct action *a, struct error *err)
         return 0;
 }
 
+/*
+ * The host may have been restarted meanwhile. What cannot be done here is libvirt's to judge: it has the
+ * guest's definition, which stays as it is.
+ */
+static void YIELDS plug_again(struct action *a)
+{
+        CLEANUP(guest_spec_free) struct guest_spec spec = {};
+        struct virt_driver *d = a->m->driver;
+        struct error err = {};
+
+        if (guestnics_load(a->m, a->instance, &spec, a->by, &err) == 0 &&
+            (spec.n_nics == 0 || d->ops->plug(d, &spec, a->by, &err) == 0))
+                return;
+        log_warning("%s; starting the guest as it is defined", err.text);
+}
+
 /* From its saved memory; a definition that is gone is made again, and the guest boots. */
 static int YIELDS resume_guest(struct action *a, struct error *err)
 {
         CLEANUP(guest_spec_free) struct guest_spec spec = {};
         struct virt_driver *d = a->m->driver;
 
+        plug_again(a);
         if (d->ops->start_domain(d, a->uuid, a->by, err) == 0)
                 return 0;
         if (err->code != NOVA_INSTANCE_NOT_FOUND)

@@ -201,6 +201,10 @@ struct virt_driver_ops {
         int (*shutdown)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Starts the defined domain (also from managed save) and waits until it runs. */
         int (*start_domain)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        /* What the spec's network interfaces need of this host is there, or is made; before start_domain().
+         */
+        int (*plug)(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                    struct error *err);
         int (*pause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         int (*unpause)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Managed save. */

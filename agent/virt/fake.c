@@ -13,9 +13,9 @@
 #include "base/mem.h"
 
 static const char *const op_names[FAKE_OPS] = {
-        "wait_connected", "get_host_info", "list",         "get_info",  "spawn",      "hard_reboot",
-        "power_off",      "shutdown",      "start_domain", "pause",     "unpause",    "suspend",
-        "undefine",       "console_path",  "vnc_port",     "get_usage", "inject_nmi", "abort_job",
+        "wait_connected", "get_host_info", "list",      "get_info",   "spawn",     "hard_reboot", "power_off",
+        "shutdown",       "start_domain",  "plug",      "pause",      "unpause",   "suspend",     "undefine",
+        "console_path",   "vnc_port",      "get_usage", "inject_nmi", "abort_job",
 };
 
 struct fake *fake_of(const struct virt_driver *d)
@@ -371,6 +371,13 @@ static int fake_start_domain(struct virt_driver *d, const char *uuid, struct dea
         return 0;
 }
 
+static int fake_plug(struct virt_driver *d, const struct guest_spec *spec, struct deadline by,
+                     struct error *err)
+{
+        assert_green();
+        return begin(fake_of(d), "plug", by, err);
+}
+
 static int YIELDS set_running(struct virt_driver *d, const char *op, const char *uuid, enum power_state state,
                               enum virt_event_kind kind, struct deadline by, struct error *err)
 {
@@ -567,6 +574,7 @@ static const struct virt_driver_ops fake_ops = {
         .power_off = fake_power_off,
         .shutdown = fake_shutdown,
         .start_domain = fake_start_domain,
+        .plug = fake_plug,
         .pause = fake_pause,
         .unpause = fake_unpause,
         .suspend = fake_suspend,

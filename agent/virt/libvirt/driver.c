@@ -264,15 +264,19 @@ static int YIELDS define_and_run(struct libvirt_driver *d, const struct guest_sp
         return -1;
 }
 
+static int YIELDS plug(struct libvirt_driver *d, const struct guest_spec *spec, struct deadline by,
+                       struct error *err)
+{
+        if (strcmp(d->virt_type, "test") == 0)
+                return 0; /* libvirt's test driver plugs into nothing */
+        return vif_prepare(d->tpool, spec, by, err);
+}
+
 /* All that can be refused, before a guest is touched. The XML is kept: the definition to come is this one. */
 static int YIELDS prepare(struct libvirt_driver *d, const struct guest_spec *spec, char **ret_xml,
                           struct deadline by, struct error *err)
 {
-        if (build_xml(d, spec, ret_xml, err) < 0)
-                return -1;
-        if (strcmp(d->virt_type, "test") == 0)
-                return 0; /* libvirt's test driver plugs into nothing */
-        return vif_prepare(d->tpool, spec, by, err);
+        return build_xml(d, spec, ret_xml, err) < 0 ? -1 : plug(d, spec, by, err);
 }
 
 static int lv_spawn(struct virt_driver *base, const struct guest_spec *spec, struct deadline by,
@@ -325,6 +329,15 @@ static int lv_start_domain(struct virt_driver *base, const char *uuid, struct de
         if (job_create(&d->jobs, uuid, ORPHAN_STAYS, by, err) < 0)
                 return -1;
         return wait_running(d, uuid, by, err);
+}
+
+static int lv_plug(struct virt_driver *base, const struct guest_spec *spec, struct deadline by,
+                   struct error *err)
+{
+        struct libvirt_driver *d = driver_of(base);
+
+        assert_green();
+        return plug(d, spec, default_deadline(d, by), err);
 }
 
 static int lv_pause(struct virt_driver *base, const char *uuid, struct deadline by, struct error *err)
@@ -549,6 +562,7 @@ static const struct virt_driver_ops libvirt_ops = {
         .power_off = lv_power_off,
         .shutdown = lv_shutdown,
         .start_domain = lv_start_domain,
+        .plug = lv_plug,
         .pause = lv_pause,
         .unpause = lv_unpause,
         .suspend = lv_suspend,

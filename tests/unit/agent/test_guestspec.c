@@ -454,6 +454,30 @@ GREEN_TEST(an_interface_that_cannot_be_plugged_leaves_the_guest_running)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(a_resumed_guest_is_plugged_as_far_as_can_be)
+{
+        struct compute_fixture f;
+        struct compute_call c;
+        struct error err = {};
+        struct instance *i;
+
+        compute_fixture_start(&f);
+        i = compute_fixture_instance(&f, UUID_A, VM_SUSPENDED, TASK_RESUMING, POWER_SHUTDOWN);
+        fake_store_set_network_info(UUID_A, VIF("\"type\": \"bridge\""));
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_ok(compute_resume(f.m, &c, &err), err);
+        ck_assert_int_eq(i->vm_state, VM_ACTIVE);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "plug"), 1);
+
+        i = compute_fixture_instance(&f, UUID_B, VM_SUSPENDED, TASK_RESUMING, POWER_SHUTDOWN);
+        fake_store_set_network_info(UUID_B, VIF("\"type\": \"hw_veb\""));
+        c = compute_fixture_call(&f, UUID_B);
+        ck_assert_ok(compute_resume(f.m, &c, &err), err); /* its definition has the interface still */
+        ck_assert_int_eq(i->vm_state, VM_ACTIVE);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "hard_reboot"), 0);
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(an_attached_volume_leaves_the_guest_running)
 {
         struct compute_fixture f;
@@ -575,7 +599,7 @@ UNIT_SUITE("compute-guestspec", what_cannot_be_given_is_refused_by_name,
            interfaces_that_cannot_be_plugged_are_refused_by_name, a_cache_that_makes_no_sense_is_an_error,
            hard_reboot_and_start_keep_the_interfaces,
            an_interface_that_cannot_be_plugged_leaves_the_guest_running,
-           an_attached_volume_leaves_the_guest_running, a_start_without_the_cache_is_refused,
-           a_build_that_wants_networks_is_refused_unless_it_has_them,
+           a_resumed_guest_is_plugged_as_far_as_can_be, an_attached_volume_leaves_the_guest_running,
+           a_start_without_the_cache_is_refused, a_build_that_wants_networks_is_refused_unless_it_has_them,
            the_machine_type_is_the_configured_one_of_this_architecture,
            what_a_flavor_asks_for_in_vain_ends_in_the_fault)
