@@ -1,5 +1,7 @@
 """The agent is killed, and what it needs goes away for a while: the cloud goes on, and nothing is lost or left."""
 import contextlib
+import os
+import subprocess
 import time
 
 from checks import Server, host_is_empty, host_is_up, must, must_equal
@@ -148,6 +150,25 @@ def test_database_killed(w):
     poll('a report', 60, lambda: reports(w) > before)
     serves(w)
     pid_is_the_same(w, pid)
+
+
+def test_a_second_agent_is_noticed(w):
+    """By the first, which goes on; twice with the same state is refused."""
+    def log():
+        with open(STATE + '/log/agent.log') as f:
+            return f.read()
+    pid, before = w.pid('agent'), len(log())
+    twin = subprocess.run([os.environ['AGENT_BINARY'], '--config-file', STATE + '/etc/compute-agent.conf'],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30)
+    must_equal('exit status of the same once more', twin.returncode, 1)
+    must('it says why: ' + twin.stdout[-200:], 'another' in twin.stdout)
+    w.script('rival')
+    poll('a warning', 60, lambda: 'somebody else reports for host ' + HOST in log()[before:])
+    w.stop()
+    must_equal('agents', (w.runs('agent'), w.runs('rival')), (False, False))
+    must('the first was there until now', not process_runs(pid))
+    w.start('agent')
+    w.server.is_in('ACTIVE')
 
 
 def test_delete(w):
