@@ -72,9 +72,11 @@ static int YIELDS check_hypervisor(struct compute_manager *m, struct deadline by
                 return error_while(err, "asking the hypervisor for its version");
         if (check_version("libvirt", host.libvirt_version, OLDEST_LIBVIRT, err) < 0)
                 return -1;
-        if (strcmp(host.hypervisor_type, "QEMU") != 0)
-                return 0;
-        return check_version("QEMU", host.hypervisor_version, OLDEST_QEMU, err);
+        if (strcmp(host.hypervisor_type, "QEMU") == 0 &&
+            check_version("QEMU", host.hypervisor_version, OLDEST_QEMU, err) < 0)
+                return -1;
+        tracker_know_host(m->tracker, &host);
+        return 0;
 }
 
 /* ---- the host ---- */

@@ -30,7 +30,8 @@ struct tracker {
         struct disk_store *disks;
         char *node; /* hypervisor_hostname; NULL before the first audit */
         bool audited;
-        struct host_info host; /* as of the last audit */
+        struct host_info host; /* as of the last audit, or of tracker_know_host() */
+        bool host_is_fresh;    /* the next audit need not ask */
         struct usage *usage;
         struct compute_node_row row;     /* as computed */
         struct compute_node_row written; /* as in the database; id 0: not known to be there */
@@ -258,12 +259,32 @@ static void note_hostname(struct tracker *t, const char *hostname)
                             hostname, t->node);
 }
 
+void tracker_know_host(struct tracker *t, struct host_info *host)
+{
+        host_info_free(&t->host);
+        t->host = *host;
+        *host = (struct host_info){};
+        t->host_is_fresh = true;
+}
+
+static int YIELDS ask_for_host(struct tracker *t, struct host_info *ret, struct deadline by,
+                               struct error *err)
+{
+        if (t->host_is_fresh) {
+                t->host_is_fresh = false;
+                *ret = t->host;
+                t->host = (struct host_info){};
+                return 0;
+        }
+        return t->driver->ops->get_host_info(t->driver, ret, by, err);
+}
+
 int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
 {
         CLEANUP(host_info_free) struct host_info host = {};
         struct disks_usage disk = {};
 
-        if (t->driver->ops->get_host_info(t->driver, &host, by, err) < 0)
+        if (ask_for_host(t, &host, by, err) < 0)
                 return error_while(err, "asking the hypervisor for this host's resources");
         if (disks_usage(t->disks, &disk, by, err) < 0)
                 return error_while(err, "looking at the disks of instances");

@@ -22,6 +22,9 @@ void HUB_ONLY tracker_free(struct tracker *t); /* NULL allowed */
 /* Asks the hypervisor, reads all instances, starts the sums anew, writes the row (makes it when missing). */
 int YIELDS tracker_audit(struct tracker *t, struct deadline by, struct error *err);
 
+/* Takes over what was just asked for: the next audit does not ask again. */
+void HUB_ONLY tracker_know_host(struct tracker *t, struct host_info *host);
+
 /*
  * Sets host, launched_on and node of i, saves them with the system metadata of i, and counts i.
  * NOVA_COMPUTE_RESOURCES_UNAVAILABLE when node (NULL: ours) is not this host's.

@@ -55,6 +55,10 @@ GREEN_TEST(a_host_in_order_starts_without_a_word)
         fake_store_set_min_version(64);
         ck_assert_ok(start(&err), err);
         ck_assert_str_eq(warnings(), "");
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &err), err);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "get_host_info"), 1); /* for both */
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &err), err);
+        ck_assert_uint_eq(virt_fake_calls(f.driver, "get_host_info"), 2);
         finish();
 }
 
