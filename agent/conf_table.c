@@ -550,7 +550,7 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_SIZE(settings) - 1;
 
-#define NO_NETWORK "guests have no network interfaces in this version"
+#define NO_NETWORK "neutron is not driven in this version: guests keep the interfaces they have"
 #define NO_VOLUMES "there are no volumes in this version"
 #define NO_MOVES   "instances are not moved or resized in this version"
 #define OF_PROXY   "it is read by the proxy for consoles"

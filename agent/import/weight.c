@@ -9,7 +9,8 @@
 
 #include "conf_priv.h"
 
-#define NO_NETWORK "guests have no network interfaces with this agent"
+#define NO_NETWORK \
+        "this agent does not drive neutron: guests keep the interfaces they have, new ones get none"
 #define NO_VOLUMES "volumes cannot be attached to guests with this agent"
 #define NO_MOVES   "guests are not moved between hosts by this agent"
 #define NO_PCI     "no host devices are given to guests by this agent"

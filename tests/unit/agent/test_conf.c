@@ -145,8 +145,8 @@ START_TEST(nova_options_without_effect_are_noted)
         CLEANUP(freep)
         char *want = xasprintf(
                 "%s:1: volume_usage_poll_interval has no effect: there are no volumes in this version\n"
-                "%s:3: section \"neutron\" has no effect: guests have no network "
-                "interfaces in this version\n"
+                "%s:3: section \"neutron\" has no effect: neutron is not driven in this version: guests keep "
+                "the interfaces they have\n"
                 "%s:8: images_type has no effect: use_cow_images decides: qcow2 or "
                 "raw\n",
                 c->path, c->path, c->path);
