@@ -246,6 +246,12 @@ MUTATIONS(damaged_console_requests, 10, { "get_console_output", VM_ACTIVE, TASK_
 MUTATIONS(damaged_vnc_requests, 10, { "get_vnc_console", VM_ACTIVE, TASK_NONE, POWER_RUNNING })
 MUTATIONS(damaged_toggles, 2, { "set_host_enabled", VM_ACTIVE, TASK_NONE, POWER_RUNNING })
 
+MUTATIONS(damaged_diagnostics_requests, 10,
+          { "get_instance_diagnostics", VM_ACTIVE, TASK_NONE, POWER_RUNNING })
+MUTATIONS(damaged_crash_dumps, 10, { "trigger_crash_dump", VM_ACTIVE, TASK_NONE, POWER_RUNNING })
+MUTATIONS(damaged_external_events, 5, { "external_instance_event", VM_ACTIVE, TASK_NONE, POWER_RUNNING })
+
 GREEN_SUITE("rpc-mutations", damaged_builds, damaged_stops, damaged_starts, damaged_reboots, damaged_pauses,
             damaged_unpauses, damaged_suspends, damaged_resumes, damaged_deletes, damaged_console_requests,
-            damaged_vnc_requests, damaged_toggles)
+            damaged_vnc_requests, damaged_toggles, damaged_diagnostics_requests, damaged_crash_dumps,
+            damaged_external_events)
