@@ -35,7 +35,7 @@ struct recovery_options {
 
 /*
  * The steps for an instance whose guest is in this state, in order; at most RECOVERY_STEPS_MAX. Only the last
- * one may do more than set states.
+ * one may start or stop the guest.
  */
 #define RECOVERY_STEPS_MAX 4
 unsigned recovery_decide(const struct recovery_options *opt, const struct instance *i, enum power_state power,
