@@ -55,6 +55,20 @@ static int YIELDS set_states(struct recovery_job *job, enum vm_state vm_state, u
                                    err);
 }
 
+/* nova leaves no fault here; the user, who sees an error, is owed a reason. */
+static int YIELDS interrupted(struct recovery_job *job, struct deadline by, struct error *err)
+{
+        struct compute_manager *m = job->r->m;
+        struct error why = {};
+
+        error_set(&why, NOVA_BUILD_ABORT,
+                  "The build was interrupted: the compute service of host %s was restarted", m->conf->host);
+        if (set_states(job, VM_ERROR, 0, by, err) < 0)
+                return -1;
+        compute_add_fault(m, job->instance->uuid, &why, NULL);
+        return 0;
+}
+
 /* The hard way needs the task that a hard reboot expects. */
 static int YIELDS reboot_again(struct recovery_job *job, const struct compute_call *c, bool hard,
                                struct error *err)
@@ -203,7 +217,7 @@ static int YIELDS run_step(struct recovery_job *job, enum recovery_step step, co
         case RECOVER_FINISH_DELETE:
                 return finish_delete(job, c->by, err);
         case RECOVER_TO_ERROR:
-                return set_states(job, VM_ERROR, 0, c->by, err);
+                return interrupted(job, c->by, err);
         case RECOVER_CLEAR_TASK:
                 return set_states(job, i->vm_state, 0, c->by, err);
         case RECOVER_DELETE:

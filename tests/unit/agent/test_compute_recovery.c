@@ -243,6 +243,18 @@ GREEN_TEST(a_row_that_says_deleted_is_hidden)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(an_interrupted_build_says_why_it_failed)
+{
+        prepare();
+        compute_fixture_instance(&f, UUID_A, VM_BUILDING, TASK_SPAWNING, POWER_NOSTATE);
+        replace_str(&fake_store_row(UUID_A)->host, "host-1");
+        recover();
+        ck_assert_journal("instance vm_state=error task_state=NULL if spawning\n"
+                          "fault 500 The build was interrupted: the compute service of host host-1 was "
+                          "restarted\n");
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(a_half_done_resize_is_taken_back)
 {
         struct instance *i;
@@ -479,7 +491,8 @@ GREEN_SUITE("compute-recovery", each_row_of_the_table, instances_of_other_hosts_
             a_guest_that_does_not_boot_again_is_an_error,
             one_that_cannot_be_recovered_does_not_hold_up_the_others,
             recovery_that_cannot_read_the_rows_says_so_and_can_be_repeated, recovery_can_be_cancelled,
-            a_half_done_resize_is_taken_back, a_resize_that_had_not_switched_the_guest_off_leaves_it_alone,
+            an_interrupted_build_says_why_it_failed, a_half_done_resize_is_taken_back,
+            a_resize_that_had_not_switched_the_guest_off_leaves_it_alone,
             a_resize_that_cannot_be_taken_back_leaves_no_task, a_live_migration_under_way_is_ended,
             a_migration_that_cannot_be_ended_leaves_no_task,
             the_guest_of_an_evacuated_instance_is_removed_before_anything_else,
