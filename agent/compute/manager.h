@@ -223,6 +223,10 @@ struct compute_migration {
 };
 int YIELDS compute_refuse_resize(struct compute_manager *m, const struct compute_call *c,
                                  const struct compute_migration *migration, struct error *err);
+/* rebuild_instance that was to bring an instance here: the migration has failed, the instance holds nothing.
+ */
+int YIELDS compute_refuse_evacuation(struct compute_manager *m, const struct compute_call *c,
+                                     const struct compute_migration *migration, struct error *err);
 
 /* ---- for status ---- */
 

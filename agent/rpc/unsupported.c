@@ -122,6 +122,9 @@ static int YIELDS refuse_and_undo(struct rpc_call *call, struct error *err)
         memcpy(c.uuid, uuid, sizeof(c.uuid));
         if (strcmp(method, "prep_resize") == 0 && decode_migration(request->args, &migration))
                 return compute_refuse_resize(methods->manager, &c, &migration, err);
+        if (strcmp(method, "rebuild_instance") == 0 && jval_get_bool(request->args, "recreate", false) &&
+            decode_migration(request->args, &migration))
+                return compute_refuse_evacuation(methods->manager, &c, &migration, err);
         if (snapshot && uuid_is(image_id))
                 return compute_refuse_snapshot(methods->manager, &c, method, image_id, err);
         return 1;

@@ -443,6 +443,24 @@ GREEN_TEST(resize_that_is_not_here_ends_its_migration)
         compute_fixture_stop(&f);
 }
 
+GREEN_TEST(evacuation_that_is_not_here_ends_its_migration)
+{
+        const struct compute_migration migration = { 4, UUID_B };
+        struct error err = {};
+        struct compute_call c;
+
+        begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &err), err, NOVA_NOT_IMPLEMENTED);
+        ck_assert_journal("event+ compute_rebuild_instance\n"
+                          "migration 4 failed\n"
+                          "fault 500 NotImplementedError\n"
+                          "event- compute_rebuild_instance Error: NotImplementedError\n"
+                          "instance task_state=NULL\n"
+                          "node update vms=1 mb=576\n");
+        compute_fixture_stop(&f);
+}
+
 static void YIELDS refuse_snapshot(const char *image_id, const char *discarded)
 {
         struct error err = {};
@@ -483,4 +501,5 @@ GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_t
             hypervisor_that_hangs_fails_the_method_at_its_deadline_and_still_cleans_up,
             cancelled_work_leaves_the_rows_for_the_next_start, drain_waits_for_running_work_and_names_it,
             method_that_is_not_here_leaves_no_task, resize_that_is_not_here_ends_its_migration,
+            evacuation_that_is_not_here_ends_its_migration,
             snapshot_that_is_not_here_deletes_its_image_unless_it_has_data)

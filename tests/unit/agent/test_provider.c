@@ -540,6 +540,32 @@ GREEN_TEST_REAL(an_evacuated_instance_gives_back_what_it_holds_here)
         end();
 }
 
+GREEN_TEST_REAL(an_evacuation_that_is_refused_holds_nothing_here)
+{
+        const struct compute_migration migration = { 4, UUID_B };
+        CLEANUP(freep) char *holds = NULL;
+        struct compute_call c;
+        struct instance *i;
+
+        begin();
+        holds = xasprintf("{\"allocations\": {\"p\": {}, \"%s\": {}}, \"consumer_generation\": 1}",
+                          tracker_row(compute_tracker(f.m))->uuid);
+        cloud.holds = holds;
+        i = fake_store_add(UUID_A, VM_ACTIVE, TASK_REBUILDING);
+        fake_store_add_action(UUID_A, REQ);
+        c = compute_fixture_call(&f, UUID_A);
+        replace_str(&i->host, f.conf.host);
+        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &e), e, NOVA_NOT_IMPLEMENTED);
+        ck_assert_str_eq(cloud.cleared, ""); /* it is here: then it stays */
+        replace_str(&i->host, "elsewhere");
+        i->task_state = TASK_REBUILDING;
+        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &e), e, NOVA_NOT_IMPLEMENTED);
+        ck_assert_str_eq(cloud.cleared,
+                         "/allocations/" UUID_A " {\"allocations\":{\"p\":{}},\"consumer_generation\":1}");
+        ck_assert_int_eq(i->task_state, TASK_NONE);
+        end();
+}
+
 GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
             a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
@@ -555,4 +581,5 @@ GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_build_that_waits_for_its_turn_is_no_lost_one,
             a_lost_build_that_somebody_takes_up_is_left_to_him,
             an_evacuated_instance_gives_back_what_it_holds_here,
+            an_evacuation_that_is_refused_holds_nothing_here,
             a_build_that_cannot_begin_gives_its_allocations_back_too)

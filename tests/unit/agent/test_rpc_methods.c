@@ -396,6 +396,34 @@ GREEN_TEST(captured_requests_for_what_is_not_here_leave_no_task)
         }
 }
 
+static void set_evacuation(struct rpc_request *r)
+{
+        static const char text[] = "{\"nova_object.name\": \"Migration\", \"nova_object.data\": {\"id\": 9, "
+                                   "\"uuid\": \"0e8ff1d0-0000-4000-8000-000000000009\"}}";
+        struct error err = {};
+
+        jval_set_bool(r->args, "recreate", true);
+        jval_set(r->args, "migration", jval_parse(text, strlen(text), &err));
+}
+
+/* Else the other host, when it comes back, takes its guest for one that has moved. */
+GREEN_TEST(only_an_evacuation_ends_its_migration)
+{
+        for (int evacuation = 0; evacuation < 2; evacuation++) {
+                struct rpc_request r = captured("rebuild_instance");
+                struct error err = {};
+
+                begin();
+                row_for(&r, VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+                if (evacuation)
+                        set_evacuation(&r);
+                ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_NOT_IMPLEMENTED);
+                ck_assert_int_eq(strstr(fake_store_journal(), "migration 9 failed\n") != NULL, evacuation);
+                rpc_request_free(&r);
+                compute_fixture_stop(&f);
+        }
+}
+
 GREEN_TEST(a_captured_snapshot_leaves_no_image)
 {
         struct rpc_request r = captured("snapshot_instance");
@@ -694,8 +722,9 @@ GREEN_SUITE("rpc-methods", a_captured_build_builds, a_captured_build_that_fails_
             oslos_own_ping_answers_pong, injected_files_that_are_no_base64_end_in_the_rows,
             captured_requests_do_what_they_say, calls_answer, a_captured_console_request_answers_text,
             the_tail_may_be_many_things, captured_requests_for_what_is_not_here_leave_no_task,
-            a_captured_snapshot_leaves_no_image, captured_requests_without_rows_are_refused_too,
-            no_captured_method_is_unknown, bad_requests_name_what_is_wrong_and_touch_no_guest,
+            a_captured_snapshot_leaves_no_image, only_an_evacuation_ends_its_migration,
+            captured_requests_without_rows_are_refused_too, no_captured_method_is_unknown,
+            bad_requests_name_what_is_wrong_and_touch_no_guest,
             older_versions_unknown_fields_and_fields_that_are_not_loaded_are_fine,
             what_cannot_be_understood_ends_in_the_rows,
             a_context_of_wrong_types_is_refused_and_a_missing_one_made_up,
