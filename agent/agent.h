@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "options.h"
 
 struct agent_options {

@@ -13,7 +13,7 @@
 #include "agent.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf.h"
+#include "conf/conf.h"
 #include "green/green.h"
 #include "import/import.h"
 #include "json/json.h"

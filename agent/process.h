@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/context.h"
-#include "conf.h"
+#include "conf/conf.h"
 
 /*
  * Before any thread: SIGPIPE ignored, the signals that process_next_signal() reads blocked, so that every

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "images/disks.h"
 #include "images/image_source.h"
 #include "store/store.h"

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "images/disks.h"
 #include "store/store.h"
 #include "virt/driver.h"

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "virt/driver.h"
 
 #define TRAITS_MAX 128

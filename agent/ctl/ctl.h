@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "ctl/parse.h"
 #include "json/json.h"
 #include "messaging/rpc_client.h"

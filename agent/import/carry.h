@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 #include "import/value.h"
 
 /* An assignment that becomes no setting. */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #define NO_NETWORK \
         "this agent does not drive neutron: guests keep the interfaces they have, new ones get none"

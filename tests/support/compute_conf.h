@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "conf.h"
+#include "conf/conf.h"
 
 static inline struct conf compute_conf(void)
 {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "conf.h"
+#include "conf/conf.h"
 
 /* Loads text as a file of its own; its path, which differs from run to run, reads "F" in errors and notes. */
 static inline struct conf *conf_of_bytes(const char *text, size_t len, char **ret_errors)

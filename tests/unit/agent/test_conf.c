@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/list.h"
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 /* ---- the table ---- */
 

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "conf.h"
+#include "conf/conf.h"
 #include "import/import.h"
 #include "import/nova_options.h"
 #include "private_dir.h"

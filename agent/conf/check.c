@@ -1,5 +1,5 @@
 /*
- * agent/conf_check.c: what libconfuse 3.3 would accept in silence, or stop at, is found here first (design
+ * agent/conf/check.c: what libconfuse 3.3 would accept in silence, or stop at, is found here first (design
  * 7).
  *
  * libconfuse takes a missing "}" for the end of the file, cuts an unquoted value at "#", puts environment
@@ -12,7 +12,7 @@
  *
  * No message shows a value: it may be a password.
  */
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /*
- * agent/conf_table.c: the table of settings. Names, units and defaults are nova's (nova-contract
+ * agent/conf/table.c: the table of settings. Names, units and defaults are nova's (nova-contract
  * 8, 4.5, 4.7);
  * "(ours)" in a help text marks what nova does not have.
  *
  * A new option is a member of struct conf, a row here and the line in etc/compute-agent.conf that the test of
  * the example file asks for.
  */
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -1,12 +1,12 @@
 /*
- * agent/conf_priv.h: what the files of the configuration share: the table of settings, and the list of
+ * agent/conf/conf_priv.h: what the files of the configuration share: the table of settings, and the list of
  * mistakes.
  */
 #pragma once
 
 #include <stddef.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 enum setting_type {
         SETTING_TEXT,

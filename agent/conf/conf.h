@@ -1,6 +1,6 @@
 /*
- * agent/conf.h: the settings: nova's option names, units and defaults (nova-contract 8), read by libconfuse
- * into one struct that is read-only afterwards.
+ * agent/conf/conf.h: the settings: nova's option names, units and defaults (nova-contract 8), read by
+ * libconfuse into one struct that is read-only afterwards.
  */
 #pragma once
 

@@ -1,13 +1,13 @@
 /*
- * agent/conf_dump.c: the settings as text: those in effect, the example file, and what a reload would change.
+ * agent/conf/dump.c: the settings as text: those in effect, the example file, and what a reload would change.
  */
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #define TEXT_WIDTH 100
 

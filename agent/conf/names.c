@@ -1,7 +1,7 @@
 /*
- * agent/conf_names.c: finding options by name, and guessing which one was meant.
+ * agent/conf/names.c: finding options by name, and guessing which one was meant.
  */
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * agent/conf_derive.c: settings that follow from the machine or from other settings.
+ * agent/conf/derive.c: settings that follow from the machine or from other settings.
  */
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

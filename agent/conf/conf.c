@@ -1,14 +1,14 @@
 /*
- * agent/conf.c: reading the configuration file.
+ * agent/conf/conf.c: reading the configuration file.
  *
- * conf_check.c looks at the text first and hands on what is sound; libconfuse reads that, and its callback
- * puts each value through the table (conf_table.c, conf_value.c) into struct conf; conf_derive.c does the
+ * check.c looks at the text first and hands on what is sound; libconfuse reads that, and its callback
+ * puts each value through the table (table.c, value.c) into struct conf; derive.c does the
  * rest. Everybody adds to the same two lists, mistakes and notes, which are sorted by line at the end.
  *
  * libconfuse gets no defaults and no types: every option is a text with a callback. So nothing depends on how
  * it reads numbers, and the callback is told of each assignment together with its line.
  */
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #define FILE_MAX (1024 * 1024)
 
@@ -111,7 +111,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         return 0;
 }
 
-/* What conf_check.c did not see coming. In sections the line is right and the file's name misses (design 7).
+/* What check.c did not see coming. In sections the line is right and the file's name misses (design 7).
  */
 static void __attribute__((format(printf, 2, 0))) on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {

@@ -1,10 +1,10 @@
 /*
- * agent/conf_value.c: from the text of a value to the member of struct conf, and back.
+ * agent/conf/value.c: from the text of a value to the member of struct conf, and back.
  *
  * Numbers are decimal and nothing else: libconfuse's own reading takes 010 for eight and 0x10 for sixteen, so
  * values arrive here as text.
  */
-#include "conf_priv.h"
+#include "conf/conf_priv.h"
 
 #include <ctype.h>
 #include <errno.h>
