@@ -123,12 +123,14 @@ static bool is_accepted(const struct strbuf *text, struct strbuf *said)
         CLEANUP(strbuf_free) struct strbuf errors = {};
         struct conf *conf = conf_load_text("compute-agent.conf", text->data, &errors);
 
-        for (const char *at = conf ? "" : errors.data; *at; at += strcspn(at, "\n") + 1) {
-                const char *what = strstr(at, ": "); /* the line is of a file that nobody gets to see */
+        for (const char *at = errors.data; !conf && at && *at; at += strspn(at, "\n")) {
+                size_t line = strcspn(at, "\n");
+                const char *what =
+                        memmem(at, line, ": ", 2); /* the line is of a file that nobody gets to see */
 
-                what = what ? what : at;
-                strbuf_addf(said, "what these files come to is not accepted%.*s\n", (int)strcspn(what, "\n"),
-                            what);
+                strbuf_addf(said, "what these files come to is not accepted%.*s\n",
+                            what ? (int)(at + line - what) : 0, what ? what : "");
+                at += line;
         }
         conf_free(conf);
         return conf != NULL;
