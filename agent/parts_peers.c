@@ -140,6 +140,14 @@ static int HUB_ONLY make_image_source(struct agent *a, struct error *err)
         return 0;
 }
 
+/* Of cached images; else they are copies. */
+static bool root_disks_are_overlays(const struct conf *c)
+{
+        const char *type = c->libvirt.images_type;
+
+        return strcmp(type, "default") == 0 ? c->use_cow_images : strcmp(type, "qcow2") == 0;
+}
+
 int images_start(struct agent *a, struct error *err)
 {
         struct disk_store_options opt = {
@@ -150,7 +158,7 @@ int images_start(struct agent *a, struct error *err)
                 .discard = a->conf->libvirt.hw_disk_discard,
                 .default_ephemeral_format = a->conf->default_ephemeral_format,
                 .force_raw_images = a->conf->force_raw_images,
-                .use_cow_images = a->conf->use_cow_images,
+                .use_cow_images = root_disks_are_overlays(a->conf),
                 .max_concurrent_ops = (unsigned)a->conf->compute.max_concurrent_disk_ops,
                 .tpool = a->tpool,
         };

@@ -60,7 +60,7 @@ struct conf {
                 char *provider_config_location;
         } compute;
         struct { /* [libvirt] */
-                char *connection_uri, *virt_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
+                char *connection_uri, *virt_type, *images_type, *cpu_mode, *hw_machine_type, *rng_dev_path;
                 char *disk_cachemodes, *hw_disk_discard;
                 int64_t mem_stats_period_seconds, wait_soft_reboot_seconds;
                 int64_t call_timeout;        /* ours: deadline of one libvirt call that is soon done */

@@ -439,6 +439,8 @@ const struct setting settings[] = {
         SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,
                  "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
                  "libvirtd."),
+        SEC_CHOICE(libvirt, images_type, "default", "default qcow2 raw flat", 0,
+                   "Root disks: as use_cow_images says, or always overlays (qcow2) or copies (raw, flat)."),
         SEC_CHOICE(libvirt, cpu_mode, "", "host-model host-passthrough none", SETTING_EMPTY_OK,
                    "CPU that guests see. '' is host-model."),
         SEC_TEXT(libvirt, hw_machine_type, "", SETTING_EMPTY_OK, NULL,
@@ -586,7 +588,6 @@ const struct unused_setting unused_settings[] = {
         { "database", "max_retries retry_interval", "a late or lost database is tried again for ever" },
         { "compute", "cpu_shared_set cpu_dedicated_set", NO_PINNING },
         { "libvirt", "cpu_models cpu_model_extra_flags", "there are no named CPU models in this version" },
-        { "libvirt", "images_type", "use_cow_images decides: qcow2 or raw" },
         { "libvirt", "disk_prefix", "it cannot be chosen in this version" },
         { "libvirt", "sysinfo_serial", "guests always see their uuid" },
         { "libvirt", "inject_partition", "nothing is ever put into a guest's disk" },

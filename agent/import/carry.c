@@ -159,20 +159,6 @@ static bool adjust_log_file(const struct carry *c, char **text)
         return true;
 }
 
-/* images_type says it, too, and comes first; "default" leaves it to use_cow_images. */
-static bool adjust_use_cow_images(const struct carry *c, char **text)
-{
-        CLEANUP(freep) char *type = text_of(c, "libvirt", "images_type");
-
-        if (type && strcmp(type, "qcow2") == 0)
-                replace_str(text, "true");
-        else if (type && (strcmp(type, "raw") == 0 || strcmp(type, "flat") == 0))
-                replace_str(text, "false");
-        else
-                return type && strcmp(type, "default") == 0;
-        return true;
-}
-
 /* auth_section was followed before. */
 static bool adjust_auth_type(const struct carry *c, char **text)
 {
@@ -188,7 +174,6 @@ static const struct adjustment {
         const char *group, *other;
 } adjustments[] = {
         { "", "log_file", adjust_log_file, "DEFAULT", "log_dir" },
-        { "", "use_cow_images", adjust_use_cow_images, "libvirt", "images_type" },
         { NULL, "auth_type", adjust_auth_type, NULL, "auth_section" }, /* in any section */
 };
 

@@ -169,7 +169,7 @@ static void YIELDS start_manager(void)
                                             .cache_name = w.conf->image_cache.subdirectory_name,
                                             .mkisofs_cmd = w.conf->mkisofs_cmd,
                                             .force_raw_images = w.conf->force_raw_images,
-                                            .use_cow_images = w.conf->use_cow_images,
+                                            .use_cow_images = true,
                                             .tpool = w.tpool };
         struct compute_options opt = { .conf = w.conf, .store = &w.store };
         struct error err = {};

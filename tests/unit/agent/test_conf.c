@@ -139,7 +139,7 @@ START_TEST(nova_options_without_effect_are_noted)
                                  "    auth { nested = 1 }\n"
                                  "}\n"
                                  "libvirt {\n"
-                                 "    images_type = 'rbd'\n"
+                                 "    disk_prefix = 'hd'\n"
                                  "    virt_type = 'qemu'\n"
                                  "}\n");
         CLEANUP(freep)
@@ -147,8 +147,7 @@ START_TEST(nova_options_without_effect_are_noted)
                 "%s:1: volume_usage_poll_interval has no effect: there are no volumes in this version\n"
                 "%s:3: section \"neutron\" has no effect: neutron is not driven in this version: guests keep "
                 "the interfaces they have\n"
-                "%s:8: images_type has no effect: use_cow_images decides: qcow2 or "
-                "raw\n",
+                "%s:8: disk_prefix has no effect: it cannot be chosen in this version\n",
                 c->path, c->path, c->path);
 
         ck_assert_str_eq(c->notes, want);

@@ -61,6 +61,8 @@ static const struct wrong_file wrong_files[] = {
         { "running_deleted_instance_action = 'kill'\n",
           "F:1: running_deleted_instance_action must be one of reap "
           "shutdown log noop, not \"kill\"\n" },
+        { "libvirt { images_type = 'rbd'\n}\n",
+          "F:1: images_type must be one of default qcow2 raw flat, not \"rbd\"\n" },
         { "compute_driver = 'ironic.IronicDriver'\n",
           "F:1: compute_driver must be libvirt.LibvirtDriver, not \"ironic.IronicDriver\"\n" },
         { "my_ip = '10.0.0.256'\n", "F:1: my_ip must be an IPv4 or IPv6 address\n" },
