@@ -26,18 +26,21 @@ struct row {
 static const char *next_row(const char *at, struct row *r)
 {
         while (*at) {
-                const char *end = strchr(at, '\n'), *p = at;
+                const char *end = memchr(at, '\n', (size_t)(table + sizeof(table) - at)), *p = at;
 
                 at = end + 1;
                 if (*p == '[') {
-                        snprintf(r->group, sizeof(r->group), "%.*s", (int)(end - p - 2), p + 1);
+                        size_t n = (size_t)(end - p - 2); /* shorter than NOVA_NAME_MAX: our own text */
+
+                        memcpy(r->group, p + 1, n);
+                        r->group[n] = '\0';
                 } else if (*p != '#') {
                         for (size_t i = 0; i < ARRAY_SIZE(r->field); i++) {
-                                size_t n = strcspn(p, "\t\n");
+                                const char *tab = memchr(p, '\t', (size_t)(end - p));
 
                                 r->field[i] = p;
-                                r->len[i] = (int)n;
-                                p += n + (p[n] == '\t');
+                                r->len[i] = (int)((tab ? tab : end) - p);
+                                p = tab ? tab + 1 : end;
                         }
                         return at;
                 }
@@ -47,7 +50,7 @@ static const char *next_row(const char *at, struct row *r)
 
 static bool field_is(const struct row *r, int i, const char *text)
 {
-        return strlen(text) == (size_t)r->len[i] && strncmp(r->field[i], text, strlen(text)) == 0;
+        return strlen(text) == (size_t)r->len[i] && memcmp(r->field[i], text, (size_t)r->len[i]) == 0;
 }
 
 static void take(const struct row *r, struct nova_option *ret)
