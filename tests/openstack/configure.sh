@@ -44,6 +44,8 @@ provider = fernet
 expiration = 86400
 [fernet_tokens]
 key_repository = $state/keystone/fernet-keys
+[fernet_receipts]
+key_repository = $state/keystone/fernet-keys
 [credential]
 key_repository = $state/keystone/credential-keys
 [oslo_policy]
