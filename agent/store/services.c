@@ -185,7 +185,7 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
 {
         CLEANUP(query_free) struct query q = {};
         uint64_t matched;
-        int64_t count;
+        int64_t count = 0;
         int there = read_again(s, r, &count, by, err);
 
         if (there != 0)
