@@ -124,6 +124,34 @@ GREEN_TEST_REAL(a_killed_libvirtd_is_connected_to_again_and_all_is_looked_at)
         libvirtd_kill(&l, SIGKILL);
 }
 
+/* By then the pause between two attempts has grown to seconds. */
+GREEN_TEST_REAL(a_call_does_not_wait_for_the_next_attempt)
+{
+        struct error err = {};
+        struct libvirtd l;
+        struct rig r = {};
+
+        libvirtd_init(&l);
+        libvirtd_start(&l);
+        rig_open_uri(&r, l.uri, 0);
+        rig_connect(&r);
+        libvirtd_kill(&l, SIGKILL);
+        expect_event(&r, VIRT_EVENT_DISCONNECTED, NULL);
+        for (int i = 0; i < 3; i++) {
+                struct guest_info info;
+
+                ck_assert_int_eq(green_sleep(3, &err), 0);
+                libvirtd_start(&l);
+                ck_assert_ok(r.d->ops->get_info(r.d, "00000000-0000-4000-8000-000000000000", &info,
+                                                deadline_in_s(30), &err),
+                             err);
+                libvirtd_kill(&l, SIGKILL);
+                expect_event(&r, VIRT_EVENT_CONNECTED, NULL);
+                expect_event(&r, VIRT_EVENT_DISCONNECTED, NULL);
+        }
+        rig_close(&r);
+}
+
 struct hung {
         unsigned n;
         bool seen;
@@ -234,6 +262,7 @@ static int run_suite(void)
                 a_guest_lives_in_libvirtd,
                 a_late_libvirtd_is_waited_for,
                 a_killed_libvirtd_is_connected_to_again_and_all_is_looked_at,
+                a_call_does_not_wait_for_the_next_attempt,
                 a_frozen_libvirtd_costs_its_callers_their_deadline_and_nothing_more,
                 a_caller_with_much_time_does_not_spend_it_on_one_call_that_hangs,
                 the_driver_stops_beside_a_frozen_libvirtd,

@@ -4,6 +4,9 @@
  * An open of a stopped daemon hangs as long as the daemon is stopped, and no keepalive helps. So each attempt
  * has a deadline; an attempt that was given up closes its connection itself if it ever gets one, and there
  * are never more than OPENS_MAX attempts at once, or a frozen daemon would eat a thread every few seconds.
+ *
+ * Who needs the connection meanwhile has it opened at once, whatever pause has grown by then: a daemon that
+ * was restarted serves the next call.
  */
 #define LOG_MODULE "virt.libvirt.connection"
 #include "virt/libvirt/connection.h"
@@ -20,7 +23,7 @@
 #include "virt/libvirt/embed.h"
 #include "virt/libvirt/vir_error.h"
 
-enum { OPENS_MAX = 2, RETRY_FIRST_MS = 200, RETRY_LAST_MS = 5000, SAY_AGAIN_S = 60 };
+enum { OPENS_MAX = 2, RETRY_FIRST_MS = 200, RETRY_LAST_MS = 5000, SAY_AGAIN_S = 60, OPEN_NOW_S = 2 };
 static const double RESYNC_AFTER_OPEN_S = 2, CHECK_EVERY_S = 10, CLOSE_TIMEOUT_S = 5;
 
 struct connection {
@@ -34,6 +37,8 @@ struct connection {
         struct green *keeper;
         struct green_cond changed; /* connected, lost, suspected, stopping */
         bool stopping, lost, suspected;
+        bool opening, wanted;   /* an attempt is under way; somebody waits for the next one */
+        unsigned long failures; /* attempts that failed so far */
         int64_t gap_since_ns;
         int64_t retry_ms, said_ns;
         char last_error[ERROR_TEXT_MAX];
@@ -275,7 +280,7 @@ static void YIELDS went_down(struct connection *c)
 static void YIELDS wait_to_retry(struct connection *c, const struct error *why)
 {
         int64_t pause_ms = c->retry_ms / 2 + arc4random_uniform((uint32_t)c->retry_ms);
-        struct deadline until = deadline_in_ms(pause_ms);
+        struct deadline until = deadline_in_ms(pause_ms), soonest = deadline_in_ms(RETRY_FIRST_MS);
         struct error err = {};
 
         if (strcmp(c->last_error, why->text) != 0 || clock_now_ns() - c->said_ns > SAY_AGAIN_S * NS_PER_S) {
@@ -285,9 +290,12 @@ static void YIELDS wait_to_retry(struct connection *c, const struct error *why)
         }
         snprintf(c->last_error, sizeof(c->last_error), "%s", why->text);
         c->retry_ms = c->retry_ms * 2 < RETRY_LAST_MS ? c->retry_ms * 2 : RETRY_LAST_MS;
-        while (!c->stopping && !deadline_passed(until))
+        while (!c->stopping && !deadline_passed(until)) {
+                if (c->wanted)
+                        until = deadline_earlier(until, soonest);
                 if (green_cond_wait(&c->changed, until, &err) < 0 && err.code != ERR_TIMEOUT)
                         return;
+        }
 }
 
 struct check_job {
@@ -373,8 +381,15 @@ static int keep(void *arg, struct error *unused)
         (void)unused;
         while (!c->stopping && !green_cancelled()) { /* cancelled alone: the hub is going down */
                 struct error err = {};
+                bool failed;
 
-                if (open_once(c, &err) < 0) {
+                c->wanted = false;
+                c->opening = true;
+                failed = open_once(c, &err) < 0;
+                c->opening = false;
+                if (failed) {
+                        c->failures++;
+                        green_cond_broadcast(&c->changed);
                         if (!c->stopping)
                                 wait_to_retry(c, &err);
                         continue;
@@ -440,8 +455,27 @@ int connection_wait(struct connection *c, struct deadline by, struct error *err)
         return 0;
 }
 
-virConnectPtr connection_get(struct connection *c, struct error *err)
+/* Until an attempt that began from now on has come to its end. */
+static int YIELDS open_now(struct connection *c, struct deadline by, struct error *err)
 {
+        unsigned long enough = c->failures + (c->opening ? 2 : 1);
+        struct deadline until = deadline_earlier(by, deadline_in_s(OPEN_NOW_S));
+
+        while (!c->conn && !c->stopping && c->failures < enough) {
+                if (!c->wanted) {
+                        c->wanted = true;
+                        green_cond_broadcast(&c->changed);
+                }
+                if (green_cond_wait(&c->changed, until, err) < 0)
+                        return err->code == ERR_TIMEOUT ? 0 : -1;
+        }
+        return 0;
+}
+
+virConnectPtr connection_get(struct connection *c, struct deadline by, struct error *err)
+{
+        if (!c->conn && open_now(c, by, err) < 0)
+                return NULL;
         if (!c->conn) {
                 error_set(err, NOVA_HYPERVISOR_UNAVAILABLE, "no connection to the hypervisor: %s",
                           *c->last_error ? c->last_error : "still opening");

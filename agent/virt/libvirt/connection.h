@@ -31,9 +31,10 @@ void YIELDS connection_stop(struct connection *c);
 int YIELDS connection_wait(struct connection *c, struct deadline by, struct error *err);
 /*
  * The connection with a reference of its own, which whoever uses it gives back with virConnectClose() on a
- * worker; NULL and NOVA_HYPERVISOR_UNAVAILABLE while there is none.
+ * worker. Where there is none it is opened now; NULL and NOVA_HYPERVISOR_UNAVAILABLE if that fails, or takes
+ * more than a moment.
  */
-virConnectPtr HUB_ONLY connection_get(struct connection *c, struct error *err);
+virConnectPtr YIELDS connection_get(struct connection *c, struct deadline by, struct error *err);
 /* A call failed in a way that blames the connection: it is looked at now rather than at its next turn. */
 void HUB_ONLY connection_suspect(struct connection *c);
 /* A FACT_CLOSED came out of the queue. */

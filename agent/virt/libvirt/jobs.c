@@ -92,10 +92,10 @@ static void drop(struct tpool_job *base)
                                                          .run = job_name##_run, \
                                                          .drop = drop }
 
-static struct job *HUB_ONLY new_job(struct virt_jobs *j, const struct tpool_ops *ops, const char *what,
-                                    struct error *err)
+static struct job *YIELDS new_job(struct virt_jobs *j, const struct tpool_ops *ops, const char *what,
+                                  struct deadline by, struct error *err)
 {
-        virConnectPtr conn = connection_get(j->conn, err);
+        virConnectPtr conn = connection_get(j->conn, by, err);
         struct job *job;
 
         if (!conn)
@@ -136,7 +136,7 @@ static int YIELDS call(struct virt_jobs *j, struct job *job, struct deadline by,
 static struct job *YIELDS call_named(struct virt_jobs *j, const struct tpool_ops *ops, const char *what,
                                      struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, ops, what, err);
+        struct job *job = new_job(j, ops, what, by, err);
 
         if (!job || call(j, job, by, err) == 0)
                 return job;
@@ -482,7 +482,7 @@ bool job_orphan_runs(struct virt_jobs *j, const char *uuid)
 int job_define(struct virt_jobs *j, const char *uuid, const char *xml, enum job_orphan orphan,
                struct deadline by, struct error *err)
 {
-        struct job *job = new_job(j, &define_ops, uuid, err);
+        struct job *job = new_job(j, &define_ops, uuid, by, err);
         int r;
 
         if (!job)
@@ -497,7 +497,7 @@ int job_define(struct virt_jobs *j, const char *uuid, const char *xml, enum job_
 int job_create(struct virt_jobs *j, const char *uuid, enum job_orphan orphan, struct deadline by,
                struct error *err)
 {
-        struct job *job = new_job(j, &create_ops, uuid, err);
+        struct job *job = new_job(j, &create_ops, uuid, by, err);
         int r;
 
         if (!job)
