@@ -129,21 +129,6 @@ static bool same_row(const struct compute_node_row *a, const struct compute_node
                same_text(a->metrics, b->metrics);
 }
 
-static void copy_row(struct compute_node_row *to, const struct compute_node_row *from)
-{
-        compute_node_row_free(to);
-        *to = *from;
-        to->hypervisor_type = xstrdup(from->hypervisor_type);
-        to->hypervisor_hostname = xstrdup(from->hypervisor_hostname);
-        to->cpu_info = xstrdup(from->cpu_info);
-        to->host_ip = xstrdup(from->host_ip);
-        to->supported_instances = xstrdup(from->supported_instances);
-        to->stats = xstrdup(from->stats);
-        to->numa_topology = xstrdup(from->numa_topology);
-        to->pci_stats = xstrdup(from->pci_stats);
-        to->metrics = xstrdup(from->metrics);
-}
-
 static void apply_usage(struct tracker *t)
 {
         struct compute_node_row *row = &t->row;
@@ -169,7 +154,7 @@ static int YIELDS write_row(struct tracker *t, struct deadline by, struct error 
                 return 0;
         if (store_compute_node_save(t->store, &t->row, by, err) < 0)
                 return error_while(err, "writing the compute_nodes row of %s", t->node);
-        copy_row(&t->written, &t->row);
+        compute_node_row_copy(&t->written, &t->row);
         return 0;
 }
 
@@ -204,7 +189,7 @@ static int YIELDS find_row(struct tracker *t, struct deadline by, struct error *
         t->row.cpu_allocation_ratio = ratio(conf->cpu_allocation_ratio, there.cpu_allocation_ratio);
         t->row.ram_allocation_ratio = ratio(conf->ram_allocation_ratio, there.ram_allocation_ratio);
         t->row.disk_allocation_ratio = ratio(conf->disk_allocation_ratio, there.disk_allocation_ratio);
-        copy_row(&t->written, &there);
+        compute_node_row_copy(&t->written, &there);
         compute_node_row_free(&there);
         return 0;
 }

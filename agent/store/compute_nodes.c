@@ -41,20 +41,6 @@ static const struct column columns[] = {
 #undef FIELD
 #define FIRST_SAVED 2
 
-void compute_node_row_free(struct compute_node_row *r)
-{
-        free(r->hypervisor_type);
-        free(r->hypervisor_hostname);
-        free(r->cpu_info);
-        free(r->host_ip);
-        free(r->supported_instances);
-        free(r->stats);
-        free(r->numa_topology);
-        free(r->pci_stats);
-        free(r->metrics);
-        *r = (struct compute_node_row){};
-}
-
 int store_compute_node_get(struct store *s, const char *hypervisor_hostname, struct compute_node_row *ret,
                            struct deadline by, struct error *err)
 {

@@ -224,6 +224,8 @@ struct compute_node_row {
         double cpu_allocation_ratio, ram_allocation_ratio, disk_allocation_ratio;
 };
 void compute_node_row_free(struct compute_node_row *r);
+/* What to held is freed. */
+void compute_node_row_copy(struct compute_node_row *to, const struct compute_node_row *from);
 /* By (host, hypervisor_hostname): ERR_NOT_FOUND. */
 int YIELDS store_compute_node_get(struct store *s, const char *hypervisor_hostname,
                                   struct compute_node_row *ret, struct deadline by, struct error *err);

@@ -239,34 +239,6 @@ int store_migration_set_status(struct store *s, int64_t id, const char *status, 
         return 0;
 }
 
-void compute_node_row_free(struct compute_node_row *r)
-{
-        free(r->hypervisor_type);
-        free(r->hypervisor_hostname);
-        free(r->cpu_info);
-        free(r->host_ip);
-        free(r->supported_instances);
-        free(r->stats);
-        free(r->numa_topology);
-        free(r->pci_stats);
-        free(r->metrics);
-        *r = (struct compute_node_row){};
-}
-
-static void copy_node(struct compute_node_row *to, const struct compute_node_row *from)
-{
-        *to = *from;
-        to->hypervisor_type = xstrdup(from->hypervisor_type);
-        to->hypervisor_hostname = xstrdup(from->hypervisor_hostname);
-        to->cpu_info = xstrdup(from->cpu_info);
-        to->host_ip = xstrdup(from->host_ip);
-        to->supported_instances = xstrdup(from->supported_instances);
-        to->stats = xstrdup(from->stats);
-        to->numa_topology = xstrdup(from->numa_topology);
-        to->pci_stats = xstrdup(from->pci_stats);
-        to->metrics = xstrdup(from->metrics);
-}
-
 int store_compute_node_get(struct store *s, const char *hypervisor_hostname, struct compute_node_row *ret,
                            struct deadline by, struct error *err)
 {
@@ -274,7 +246,8 @@ int store_compute_node_get(struct store *s, const char *hypervisor_hostname, str
                 return -1;
         if (!have_node || strcmp(node.hypervisor_hostname, hypervisor_hostname) != 0)
                 return error_set(err, ERR_NOT_FOUND, "no compute node %s", hypervisor_hostname);
-        copy_node(ret, &node);
+        *ret = (struct compute_node_row){};
+        compute_node_row_copy(ret, &node);
         return 0;
 }
 
@@ -289,8 +262,7 @@ int store_compute_node_save(struct store *s, struct compute_node_row *r, struct 
                 r->id = 7;
                 snprintf(r->uuid, sizeof(r->uuid), "0e8ff1d0-0000-4000-8000-000000000001");
         }
-        compute_node_row_free(&node);
-        copy_node(&node, r);
+        compute_node_row_copy(&node, r);
         have_node = true;
         return 0;
 }
