@@ -73,6 +73,8 @@ int YIELDS conn_login(struct amqp_conn *c, const struct amqp_host *host, struct 
 void YIELDS conn_logout(struct amqp_conn *c, bool gracefully);
 /* -1 with what librabbitmq or the broker said. */
 int HUB_ONLY conn_status(int status, struct error *err);
+/* Words of the broker, for a log: one line, cut to size. */
+void conn_copy_text(char *buf, size_t size, amqp_bytes_t text);
 int HUB_ONLY conn_reply(struct amqp_conn *c, amqp_rpc_reply_t r, struct error *err);
 
 /* session.c: frames in, requests out. -1: the connection is broken. */

@@ -22,8 +22,7 @@
 #define STEP_S      10 /* connect, handshake, one request of ours */
 #define CLOSE_S     2
 
-/* Does the broker have this text as printable? Its words go into logs: one line, nothing else. */
-static void copy_text(char *buf, size_t size, amqp_bytes_t text)
+void conn_copy_text(char *buf, size_t size, amqp_bytes_t text)
 {
         size_t n = text.len < size - 1 ? text.len : size - 1;
 
@@ -56,13 +55,13 @@ static int closed_by_broker(amqp_method_t m, struct error *err)
         if (m.id == AMQP_CONNECTION_CLOSE_METHOD) {
                 amqp_connection_close_t *close = m.decoded;
 
-                copy_text(text, sizeof(text), close->reply_text);
+                conn_copy_text(text, sizeof(text), close->reply_text);
                 return error_set(err, ERR_PROTOCOL, "the broker refused: %u %s", close->reply_code, text);
         }
         if (m.id == AMQP_CHANNEL_CLOSE_METHOD) {
                 amqp_channel_close_t *close = m.decoded;
 
-                copy_text(text, sizeof(text), close->reply_text);
+                conn_copy_text(text, sizeof(text), close->reply_text);
                 return error_set(err, ERR_PROTOCOL, "the broker refused: %u %s", close->reply_code, text);
         }
         return error_set(err, ERR_PROTOCOL, "the broker answered with an unexpected method");

@@ -14,17 +14,6 @@
 #include "amqp/connection_priv.h"
 #include "base/mem.h"
 
-static void copy_bytes(char *buf, size_t size, amqp_bytes_t text)
-{
-        size_t n = text.len < size - 1 ? text.len : size - 1;
-
-        memcpy(buf, text.bytes, n);
-        buf[n] = '\0';
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char)buf[i] < 0x20 || buf[i] == 0x7f)
-                        buf[i] = ' ';
-}
-
 void session_changed(struct amqp_conn *c, bool ok, const char *fmt, ...)
 {
         char text[ERROR_TEXT_MAX + 64];
@@ -200,7 +189,7 @@ static int YIELDS take_body(struct amqp_conn *c, amqp_bytes_t part, struct error
 
 static int HUB_ONLY take_blocked(struct amqp_conn *c, const amqp_connection_blocked_t *m)
 {
-        copy_bytes(c->blocked_reason, sizeof(c->blocked_reason), m->reason);
+        conn_copy_text(c->blocked_reason, sizeof(c->blocked_reason), m->reason);
         c->blocked = true;
         session_changed(c, false, "%s takes no messages for now: %s", c->peer, c->blocked_reason);
         return 0;
@@ -216,7 +205,7 @@ static int HUB_ONLY take_unblocked(struct amqp_conn *c)
 static int HUB_ONLY take_return(struct amqp_conn *c, const amqp_basic_return_t *m)
 {
         begin_message(c, true, 0);
-        copy_bytes(c->in.reason, sizeof(c->in.reason), m->reply_text);
+        conn_copy_text(c->in.reason, sizeof(c->in.reason), m->reply_text);
         return 0;
 }
 
