@@ -158,11 +158,6 @@ static int YIELDS reach_hypervisor(struct agent *a, struct deadline by, struct e
         return a->driver->ops->wait_connected(a->driver, by, err);
 }
 
-static bool requests_are_local(const struct conf *c)
-{
-        return strncmp(c->transport_url, "unix:", 5) == 0;
-}
-
 /* The manager is made before events flow, so that none is missed. */
 static int YIELDS virt_start(struct agent *a, struct error *err)
 {
@@ -182,7 +177,7 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
                                            .disks = a->disks,
                                            .placement = a->placement };
 
-        if (!requests_are_local(c)) { /* else there is no scheduler */
+        if (!transport_url_is_local(c->transport_url)) { /* else there is no scheduler */
                 manager.scheduler = &rpc_scheduler_ops;
                 manager.scheduler_arg = &a->methods;
         }
@@ -299,7 +294,7 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         a->complaints = complaints_new();
         a->endpoints[0] = admin_endpoint;
         a->endpoints[0].app = &a->admin;
-        if (requests_are_local(a->conf))
+        if (transport_url_is_local(a->conf->transport_url))
                 return 0;
         a->control_transport = transport_new_with(url, &opt, err);
         if (!a->control_transport)

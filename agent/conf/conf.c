@@ -73,26 +73,33 @@ void findings_free(struct findings *f)
         *f = (struct findings){};
 }
 
-static int read_file(const char *path, struct strbuf *text, struct error *err)
+int conf_read_text(int fd, size_t max, struct strbuf *text, struct error *err)
 {
-        CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        struct stat st;
         char buf[16384];
+        struct stat st;
         ssize_t n;
 
-        if (fd < 0)
-                return error_system(err, errno, "cannot be opened");
         if (fstat(fd, &st) < 0)
                 return error_system(err, errno, "cannot be read");
         if (!S_ISREG(st.st_mode))
                 return error_set(err, ERR_INVALID, "is not a regular file");
         while ((n = read(fd, buf, sizeof(buf))) > 0) {
                 strbuf_add(text, buf, (size_t)n);
-                if (text->len > FILE_MAX)
-                        return error_set(err, ERR_LIMIT, "is larger than %d bytes", FILE_MAX);
+                if (text->len > max)
+                        return error_set(err, ERR_LIMIT, "is larger than %zu bytes", max);
         }
-        if (n < 0)
-                return error_system(err, errno, "cannot be read");
+        explicit_bzero(buf, sizeof(buf));
+        return n < 0 ? error_system(err, errno, "cannot be read") : 0;
+}
+
+static int read_file(const char *path, struct strbuf *text, struct error *err)
+{
+        CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+        if (fd < 0)
+                return error_system(err, errno, "cannot be opened");
+        if (conf_read_text(fd, FILE_MAX, text, err) < 0)
+                return -1;
         if (text->len == 0)
                 strbuf_adds(text, "\n");
         return 0;

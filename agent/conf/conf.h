@@ -149,6 +149,8 @@ struct conf *conf_load(const char *path, struct strbuf *errors);
 /* The same for a text that is not (yet) in a file; path only stands in its messages. */
 struct conf *conf_load_text(const char *path, const char *text, struct strbuf *errors);
 void conf_free(struct conf *c); /* NULL is allowed */
+/* All of a regular file of at most max bytes; it may hold secrets, of which no copy stays behind. */
+int conf_read_text(int fd, size_t max, struct strbuf *text, struct error *err);
 /* The file's syntax, every option with its effective value; passwords masked as ***. */
 void conf_dump(const struct conf *c, struct strbuf *out);
 /* etc/compute-agent.conf: every option at its default, with what it means. */

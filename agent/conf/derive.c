@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "messaging/transport.h"
 
 static int line_of_setting(const int *line_of, const char *section, const char *key)
 {
@@ -111,7 +112,7 @@ static void check_identity(struct conf *c, const char *section, const int *line_
 static void find_image_source(struct conf *c, const int *line_of, struct findings *notes)
 {
         bool named = *c->glance.api_servers || *c->glance.endpoint_override;
-        bool in_a_cloud = strncmp(c->transport_url, "unix:", 5) != 0 || *c->placement.auth_type;
+        bool in_a_cloud = !transport_url_is_local(c->transport_url) || *c->placement.auth_type;
         bool own_folder = line_of_setting(line_of, "images", "local_path");
 
         if (strcmp(c->images.source, "auto") == 0)

@@ -12,9 +12,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "amqp/url.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "messaging/transport.h"
 #include "mysql/url.h"
 
 /* The member's offset; does not compile when the member has another type than the row says. */
@@ -70,6 +70,27 @@
 #define TOP_CHOICE(key_, preset_, choices_, flags_, help_) \
         CHOICE("", #key_, key_, preset_, choices_, flags_, help_)
 
+/* Who the agent is for keystone, and how it is spoken with; in a struct of these members. */
+#define IDENTITY(sec, help_)                                                                            \
+        SEC_CHOICE(sec, auth_type, "", "password", SETTING_EMPTY_OK, help_),                            \
+                SEC_TEXT(sec, auth_url, "", SETTING_EMPTY_OK, check_http_url,                           \
+                         "Keystone, with or without /v3 at the end."),                                  \
+                SEC_TEXT(sec, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),    \
+                SEC_TEXT(sec, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,   \
+                         "The password, in single quotes."),                                            \
+                SEC_TEXT(sec, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."), \
+                SEC_TEXT(sec, user_domain_id, "", SETTING_EMPTY_OK, NULL,                               \
+                         "The id of that domain; comes before its name."),                              \
+                SEC_TEXT(sec, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),   \
+                SEC_TEXT(sec, project_domain_name, "", SETTING_EMPTY_OK, NULL,                          \
+                         "The domain of the project."),                                                 \
+                SEC_TEXT(sec, project_domain_id, "", SETTING_EMPTY_OK, NULL,                            \
+                         "The id of that domain; comes before its name."),                              \
+                SEC_PATH(sec, cafile, "", SETTING_EMPTY_OK,                                             \
+                         "PEM file of the authorities to trust. '': those of the system."),             \
+                SEC_BOOL(sec, insecure, "false", "Certificates are not checked."),                      \
+                SEC_INT(sec, timeout, "60", 1, 3600, "Seconds that one request may take.")
+
 #define DAY  86400
 #define YEAR (366 * DAY)
 #define MANY 1000000
@@ -105,19 +126,13 @@ static int url_is_wrong(struct error *err)
 
 static int check_transport_url(const char *value, struct error *err)
 {
-        static const char local[] = "unix:/", broker[] = "rabbit://";
-        struct amqp_url url;
-
-        if (strncmp(value, local, strlen(local)) == 0)
+        if (transport_check_url(value, err) == 0)
                 return 0;
-        if (strncmp(value, broker, strlen(broker)) != 0)
+        if (err->code == ERR_UNSUPPORTED)
                 return error_set(err, ERR_INVALID,
                                  "must be unix:/PATH (the local socket) or "
                                  "rabbit://USER:PASSWORD@HOST:PORT/VHOST");
-        if (amqp_url_parse(value, &url, err) < 0)
-                return url_is_wrong(err);
-        amqp_url_free(&url);
-        return 0;
+        return url_is_wrong(err);
 }
 
 static int check_database_url(const char *value, struct error *err)
@@ -365,31 +380,15 @@ const struct setting settings[] = {
                  "Directory of YAML files with inventories and traits of one's own. They are not supported: "
                  "if there are any, the log says so."),
 
-        SEC_CHOICE(placement, auth_type, "", "password", SETTING_EMPTY_OK,
-                   "How to authenticate for the placement service. '': there is no placement, nobody is told "
-                   "what this host has."),
-        SEC_TEXT(placement, auth_url, "", SETTING_EMPTY_OK, check_http_url,
-                 "Keystone, with or without /v3 at the end."),
-        SEC_TEXT(placement, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),
-        SEC_TEXT(placement, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,
-                 "The password, in single quotes."),
-        SEC_TEXT(placement, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),
-        SEC_TEXT(placement, user_domain_id, "", SETTING_EMPTY_OK, NULL,
-                 "The id of that domain; comes before its name."),
-        SEC_TEXT(placement, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),
-        SEC_TEXT(placement, project_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the project."),
-        SEC_TEXT(placement, project_domain_id, "", SETTING_EMPTY_OK, NULL,
-                 "The id of that domain; comes before its name."),
+        IDENTITY(placement,
+                 "How to authenticate for the placement service. '': there is no placement, nobody is told "
+                 "what this host has."),
         SEC_TEXT(placement, region_name, "", SETTING_EMPTY_OK, NULL,
                  "The region whose placement it is. '': the first of the catalog."),
         SEC_TEXT(placement, valid_interfaces, "internal,public", 0, NULL,
                  "Interfaces to look for in the catalog, the preferred one first."),
         SEC_TEXT(placement, endpoint_override, "", SETTING_EMPTY_OK, check_http_url,
                  "The URL of placement. '': the catalog tells it."),
-        SEC_PATH(placement, cafile, "", SETTING_EMPTY_OK,
-                 "PEM file of the authorities to trust. '': those of the system."),
-        SEC_BOOL(placement, insecure, "false", "Certificates are not checked."),
-        SEC_INT(placement, timeout, "60", 1, 3600, "Seconds that one request may take."),
 
         SEC_TEXT(glance, api_servers, "", SETTING_EMPTY_OK, check_http_urls,
                  "URLs of image services, separated by commas; asked in an order that is shuffled at the "
@@ -415,25 +414,9 @@ const struct setting settings[] = {
                  "A token of this identity goes along with the token of a user, so that what he asked for "
                  "does "
                  "not fail when his expires on the way."),
-        SEC_CHOICE(service_user, auth_type, "", "password", SETTING_EMPTY_OK,
-                   "How to authenticate. '': there is no such identity; images that no user asks for are "
-                   "fetched as the user of [placement]."),
-        SEC_TEXT(service_user, auth_url, "", SETTING_EMPTY_OK, check_http_url,
-                 "Keystone, with or without /v3 at the end."),
-        SEC_TEXT(service_user, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),
-        SEC_TEXT(service_user, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,
-                 "The password, in single quotes."),
-        SEC_TEXT(service_user, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),
-        SEC_TEXT(service_user, user_domain_id, "", SETTING_EMPTY_OK, NULL,
-                 "The id of that domain; comes before its name."),
-        SEC_TEXT(service_user, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),
-        SEC_TEXT(service_user, project_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the project."),
-        SEC_TEXT(service_user, project_domain_id, "", SETTING_EMPTY_OK, NULL,
-                 "The id of that domain; comes before its name."),
-        SEC_PATH(service_user, cafile, "", SETTING_EMPTY_OK,
-                 "PEM file of the authorities to trust. '': those of the system."),
-        SEC_BOOL(service_user, insecure, "false", "Certificates are not checked."),
-        SEC_INT(service_user, timeout, "60", 1, 3600, "Seconds that one request may take."),
+        IDENTITY(service_user,
+                 "How to authenticate. '': there is no such identity; images that no user asks for are "
+                 "fetched as the user of [placement]."),
 
         SEC_CHOICE(libvirt, virt_type, "kvm", "kvm qemu", 0, "kvm, or qemu for machines without /dev/kvm."),
         SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,

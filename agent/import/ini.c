@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "conf/conf.h"
 
 #define FILE_MAX (4u << 20)
 
@@ -162,25 +163,6 @@ size_t ini_parse(struct ini *i, const char *path, const char *text, size_t len, 
         return p.n_mistakes;
 }
 
-static int read_text(int fd, struct strbuf *text, struct error *err)
-{
-        char buf[16384];
-        struct stat st;
-        ssize_t n;
-
-        if (fstat(fd, &st) < 0)
-                return error_system(err, errno, "cannot be read");
-        if (!S_ISREG(st.st_mode))
-                return error_set(err, ERR_INVALID, "is not a regular file");
-        while ((n = read(fd, buf, sizeof(buf))) > 0) {
-                strbuf_add(text, buf, (size_t)n);
-                if (text->len > FILE_MAX)
-                        return error_set(err, ERR_LIMIT, "is larger than %u bytes", FILE_MAX);
-        }
-        explicit_bzero(buf, sizeof(buf));
-        return n < 0 ? error_system(err, errno, "cannot be read") : 0;
-}
-
 static int is_conf(const struct dirent *d)
 {
         size_t len = strlen(d->d_name);
@@ -202,7 +184,7 @@ static bool read_file(struct ini *i, const char *path, size_t *n_mistakes, struc
 
         if (fd < 0)
                 error_system(&err, errno, "cannot be opened");
-        if (fd < 0 || read_text(fd, &text, &err) < 0) {
+        if (fd < 0 || conf_read_text(fd, FILE_MAX, &text, &err) < 0) {
                 strbuf_addf(errors, "%s: %s\n", path, err.text);
                 return false;
         }

@@ -13,10 +13,40 @@
 static const struct {
         const char *scheme;
         struct transport *(*make)(const char *url, const struct transport_options *opt, struct error *err);
+        int (*check)(const char *url, struct error *err);
 } schemes[] = {
-        { "unix", transport_unix_new },
-        { "rabbit", transport_amqp_new },
+        { "unix", transport_unix_new, transport_unix_check },
+        { "rabbit", transport_amqp_new, transport_amqp_check },
 };
+
+/* -1: none. Errors name only the scheme: what follows it may hold a password. */
+static int scheme_of(const char *url, struct error *err)
+{
+        size_t len = strcspn(url, ":");
+
+        for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
+                if (url[len] == ':' && strlen(schemes[i].scheme) == len &&
+                    strncmp(url, schemes[i].scheme, len) == 0)
+                        return (int)i;
+        if (url[len] == ':' && len > 0)
+                return error_set(err, ERR_UNSUPPORTED,
+                                 "transport \"%.*s\" is not supported (unix:/path and rabbit:// are)",
+                                 (int)(len < 32 ? len : 32), url);
+        return error_set(err, ERR_INVALID,
+                         "transport URL has no scheme (expected unix:/path or rabbit://...)");
+}
+
+int transport_check_url(const char *url, struct error *err)
+{
+        int scheme = scheme_of(url, err);
+
+        return scheme < 0 ? -1 : schemes[scheme].check(url, err);
+}
+
+bool transport_url_is_local(const char *url)
+{
+        return strncmp(url, "unix:", 5) == 0;
+}
 
 struct transport *transport_new(const char *url, struct error *err)
 {
@@ -27,22 +57,9 @@ struct transport *transport_new(const char *url, struct error *err)
 
 struct transport *transport_new_with(const char *url, const struct transport_options *opt, struct error *err)
 {
-        size_t len = strcspn(url, ":");
+        int scheme = scheme_of(url, err);
 
-        for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
-                if (url[len] == ':' && strlen(schemes[i].scheme) == len &&
-                    strncmp(url, schemes[i].scheme, len) == 0)
-                        return schemes[i].make(url, opt, err);
-        }
-        /* Only the scheme: what follows it may hold a password. */
-        if (url[len] == ':' && len > 0)
-                error_set(err, ERR_UNSUPPORTED,
-                          "transport \"%.*s\" is not supported (unix:/path and rabbit:// are)",
-                          (int)(len < 32 ? len : 32), url);
-        else
-                error_set(err, ERR_INVALID,
-                          "transport URL has no scheme (expected unix:/path or rabbit://...)");
-        return NULL;
+        return scheme < 0 ? NULL : schemes[scheme].make(url, opt, err);
 }
 
 int transport_listen(struct transport *t, const struct transport_target *target, struct error *err)

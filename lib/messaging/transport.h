@@ -66,6 +66,11 @@ struct transport_options {
  * schemes: ERR_UNSUPPORTED naming the scheme. No error has the password in it.
  */
 struct transport *HUB_ONLY transport_new(const char *url, struct error *err);
+/* Any thread: would transport_new() take it? ERR_UNSUPPORTED: no such scheme; ERR_INVALID. Nothing is
+ * touched. */
+int transport_check_url(const char *url, struct error *err);
+/* Any thread: is the peer on this machine, with no broker between? */
+bool transport_url_is_local(const char *url);
 struct transport *HUB_ONLY transport_new_with(const char *url, const struct transport_options *opt,
                                               struct error *err);
 

@@ -468,6 +468,16 @@ static const struct transport_ops amqp_ops = {
         .describe = amqp_describe,
 };
 
+int transport_amqp_check(const char *url, struct error *err)
+{
+        struct amqp_url parsed;
+
+        if (amqp_url_parse(url, &parsed, err) < 0)
+                return -1;
+        amqp_url_free(&parsed);
+        return 0;
+}
+
 struct transport *transport_amqp_new(const char *url, const struct transport_options *opt, struct error *err)
 {
         struct amqp_transport *t = NEW(struct amqp_transport);

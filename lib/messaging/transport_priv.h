@@ -8,6 +8,10 @@ struct transport *HUB_ONLY transport_unix_new(const char *url, const struct tran
 struct transport *HUB_ONLY transport_amqp_new(const char *url, const struct transport_options *opt,
                                               struct error *err);
 
+/* Could such a transport be made? Of the URL alone: nothing is touched. */
+int transport_unix_check(const char *url, struct error *err);
+int transport_amqp_check(const char *url, struct error *err);
+
 /*
  * For the local socket. Makes the socket at path, mode 0660, and listens. A socket file that nobody answers
  * on is replaced: ERR_BUSY when somebody does, ERR_INVALID when it is no socket. Returns the descriptor, and

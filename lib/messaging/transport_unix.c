@@ -423,17 +423,31 @@ static const struct transport_ops unix_ops = {
         .describe = unix_describe,
 };
 
-struct transport *transport_unix_new(const char *url, const struct transport_options *opt, struct error *err)
+/* What stands after the scheme; NULL and err when that is no path. */
+static const char *path_of(const char *url, struct error *err)
 {
         const char *rest = url + strlen("unix:");
-        struct unix_transport *t;
 
         if (strncmp(rest, "///", 3) == 0)
                 rest += 2;
-        if (rest[0] != '/' || rest[1] == '/' || rest[1] == '\0') {
-                error_set(err, ERR_INVALID, "transport URL unix:%s: expected unix:/path", rest);
+        if (rest[0] == '/' && rest[1] != '/' && rest[1] != '\0')
+                return rest;
+        error_set(err, ERR_INVALID, "transport URL unix:%s: expected unix:/path", rest);
+        return NULL;
+}
+
+int transport_unix_check(const char *url, struct error *err)
+{
+        return path_of(url, err) ? 0 : -1;
+}
+
+struct transport *transport_unix_new(const char *url, const struct transport_options *opt, struct error *err)
+{
+        const char *rest = path_of(url, err);
+        struct unix_transport *t;
+
+        if (!rest)
                 return NULL;
-        }
         t = NEW(struct unix_transport);
         t->base.ops = &unix_ops;
         t->given = *opt;
