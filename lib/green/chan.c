@@ -58,16 +58,28 @@ static unsigned char *slot(struct green_chan *c, size_t i)
         return c->buffer + (c->head + i) % c->capacity * c->item_size;
 }
 
+/* The first who still waits: one whose wait has failed stays in the list until it has run. */
+static struct chan_waiter *HUB_ONLY pop_waiter(struct list *waiters)
+{
+        struct list *node;
+
+        while ((node = list_pop(waiters))) {
+                struct chan_waiter *w = CONTAINER_OF(node, struct chan_waiter, node);
+
+                if (w->green->state == G_PARKED)
+                        return w;
+        }
+        return NULL;
+}
+
 static struct chan_waiter *HUB_ONLY serve_first(struct list *waiters)
 {
-        struct list *node = list_pop(waiters);
-        struct chan_waiter *w;
+        struct chan_waiter *w = pop_waiter(waiters);
 
-        if (!node)
-                return NULL;
-        w = CONTAINER_OF(node, struct chan_waiter, node);
-        w->served = true;
-        hub_wake(w->green, WAKE_OK);
+        if (w) {
+                w->served = true;
+                hub_wake(w->green, WAKE_OK);
+        }
         return w;
 }
 
@@ -143,10 +155,10 @@ int green_chan_recv(struct green_chan *c, void *ret_item, struct deadline by, st
 
 static void HUB_ONLY fail_all(struct list *waiters)
 {
-        struct list *node;
+        struct chan_waiter *w;
 
-        while ((node = list_pop(waiters)))
-                hub_wake(CONTAINER_OF(node, struct chan_waiter, node)->green, WAKE_CLOSED);
+        while ((w = pop_waiter(waiters)))
+                hub_wake(w->green, WAKE_CLOSED);
 }
 
 void green_chan_close(struct green_chan *c)

@@ -138,6 +138,59 @@ GREEN_TEST(closing_wakes_both_sides_and_keeps_the_buffer)
         green_chan_free(NULL);
 }
 
+GREEN_TEST(who_was_cancelled_and_has_not_run_yet_is_passed_over)
+{
+        static int zero;
+        struct error err;
+        struct green *s;
+        int got = 0;
+
+        chan = green_chan_new("c", sizeof(int), 0);
+        s = green_spawn_ref(NULL, "s", send_digits, &zero, &err);
+        green_yield();
+        green_cancel(s);
+        ck_assert(!green_chan_try_recv(chan, &got));
+        green_chan_close(chan);
+        ck_assert_ok(green_join(s, deadline_never(), NULL, &err), err);
+        ck_assert_str_eq(trace.data, "C");
+        green_unref(s);
+        green_chan_free(chan);
+}
+
+static int recv_for_a_while(void *arg, struct error *err)
+{
+        int got = 0;
+
+        assert_green();
+        return green_chan_recv(chan, arg ? arg : &got, deadline_in_ms(5), err);
+}
+
+GREEN_TEST(a_send_goes_past_a_receiver_that_was_cancelled)
+{
+        static int got, seven = 7;
+        struct green *late, *other;
+        struct error err, failed;
+
+        chan = green_chan_new("c", sizeof(int), 0);
+        late = green_spawn_ref(NULL, "late", recv_for_a_while, NULL, &err);
+        green_yield();
+        ck_assert_ok(green_sleep_until(deadline_in_ms(2), &err), err);
+        other = green_spawn_ref(NULL, "other", recv_for_a_while, &got, &err);
+        green_yield();
+        green_cancel(late);
+        ck_assert(green_chan_try_send(chan, &seven));
+        ck_assert_ok(green_join(late, deadline_never(), &failed, &err), err);
+        ck_assert_int_eq(failed.code, ERR_CANCELLED);
+        ck_assert_ok(green_join(other, deadline_never(), &failed, &err), err);
+        ck_assert_int_eq(failed.code, ERR_NONE);
+        ck_assert_int_eq(got, 7);
+        green_unref(late);
+        green_unref(other);
+        green_chan_free(chan);
+}
+
 GREEN_SUITE("chan", every_item_arrives_once_and_in_order, unbuffered_send_returns_when_taken,
             a_timed_out_send_moves_nothing, cancelled_waits_fail,
-            closing_wakes_both_sides_and_keeps_the_buffer)
+            closing_wakes_both_sides_and_keeps_the_buffer,
+            who_was_cancelled_and_has_not_run_yet_is_passed_over,
+            a_send_goes_past_a_receiver_that_was_cancelled)
