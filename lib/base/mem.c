@@ -2,45 +2,57 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static void *checked(void *p)
+/* Says what was wanted, without needing memory for it. */
+static void out_of_memory(size_t wanted) __attribute__((noreturn));
+static void out_of_memory(size_t wanted)
 {
-        if (!p) {
-                static const char text[] = "out of memory: aborting\n";
+        char text[64];
+        int len = snprintf(text, sizeof(text), "out of memory: %zu bytes wanted: aborting\n", wanted);
 
-                if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-                        abort();
+        if (len > 0 && write(STDERR_FILENO, text, (size_t)len) < 0)
                 abort();
-        }
+        abort();
+}
+
+static void *checked(void *p, size_t wanted)
+{
+        if (!p)
+                out_of_memory(wanted);
         return p;
 }
 
 void *xmalloc(size_t size)
 {
-        return checked(malloc(size ? size : 1));
+        return checked(malloc(size ? size : 1), size);
 }
 
 void *xcalloc(size_t n, size_t size)
 {
-        return checked(calloc(n ? n : 1, size ? size : 1));
+        size_t wanted;
+
+        if (__builtin_mul_overflow(n, size, &wanted))
+                wanted = SIZE_MAX;
+        return checked(calloc(n ? n : 1, size ? size : 1), wanted);
 }
 
 void *xrealloc(void *p, size_t size)
 {
-        return checked(realloc(p, size ? size : 1));
+        return checked(realloc(p, size ? size : 1), size);
 }
 
 char *xstrdup(const char *s)
 {
-        return s ? checked(strdup(s)) : NULL;
+        return s ? checked(strdup(s), strlen(s) + 1) : NULL;
 }
 
 char *xstrndup(const char *s, size_t n)
 {
-        return checked(strndup(s, n));
+        return checked(strndup(s, n), strnlen(s, n) + 1);
 }
 
 char *xmemdup(const void *p, size_t n)
@@ -58,7 +70,7 @@ char *xvasprintf(const char *fmt, va_list ap)
         char *s;
 
         if (vasprintf(&s, fmt, ap) < 0)
-                checked(NULL);
+                out_of_memory(strlen(fmt)); /* at least */
         return s;
 }
 

@@ -27,13 +27,16 @@ unsigned green_group_size(const struct green_group *g)
 
 int green_group_wait(struct green_group *g, struct deadline by, struct error *err)
 {
-        while (g->size > 0) {
-                enum wake w = hub_park_in(&g->waiters, "group", g->name, by);
+        enum wake w = WAKE_OK;
+        int r;
 
-                if (w != WAKE_OK)
-                        return wake_error(w, "group", g->name, err);
-        }
-        return 0;
+        g->waiting++;
+        while (g->size > 0 && w == WAKE_OK)
+                w = hub_park_in(&g->waiters, "group", g->name, by);
+        r = w == WAKE_OK ? 0 : wake_error(w, "group", g->name, err);
+        if (--g->waiting == 0 && g->closed)
+                free(g);
+        return r;
 }
 
 void green_group_close(struct green_group *g)
@@ -46,9 +49,12 @@ void green_group_close(struct green_group *g)
         list_for_each (node, &g->members)
                 green_cancel(CONTAINER_OF(node, struct green, group_link));
         green_shield_begin();
+        g->waiting++; /* our own wait does not free it */
         green_group_wait(g, deadline_never(), &ignored);
         green_shield_end();
-        free(g);
+        g->closed = true;
+        if (--g->waiting == 0)
+                free(g);
 }
 
 /* ---- threads ---- */
@@ -113,7 +119,7 @@ int green_join(struct green *g, struct deadline by, struct error *ret_failed, st
                         return wake_error(w, "join", g->name, err);
         }
         if (ret_failed)
-                *ret_failed = g->failed ? *g->failed : (struct error){};
+                *ret_failed = g->failed ? *error_of(g) : (struct error){};
         return 0;
 }
 
@@ -130,7 +136,6 @@ void green_unref(struct green *g)
 {
         if (!g || --g->refs > 0 || g->state != G_ENDED)
                 return;
-        free(take_ptr(&g->failed));
         stack_put(&the_hub->stacks, g);
 }
 

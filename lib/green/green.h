@@ -7,6 +7,16 @@
  * group is closing) every wait fails with ERR_CANCELLED. Clean-up that must wait does so in a shield, with a
  * short deadline of its own. errno belongs to each green thread.
  *
+ * A call that need not wait (a free lock, a buffered item, an ended thread) succeeds without looking at
+ * deadline or cancellation, and without a switch. One that must wait fails without a switch when the green
+ * thread is cancelled, else when the deadline has passed. What has ended a wait is not revised: a green
+ * thread that was handed a lock and is cancelled before it runs has the lock.
+ *
+ * Memory: waiting, waking, timers and ending need none. What needs some and has an `err` fails with
+ * ERR_SYSTEM (ENOMEM) and has changed nothing: spawning, the first wait for a descriptor with a higher number
+ * than any before (and for more than 16 at once), locks by name. What has no `err` (groups, pools, channels,
+ * log contexts) aborts by xmalloc(), which says how much was wanted.
+ *
  * Names are eventlet's where it has one: hub, spawn, sleep(0), GreenPool (green/pool.h), Semaphore, Event,
  * Queue (green/chan.h), lockutils (green/lockutils.h).
  */
@@ -111,13 +121,15 @@ void HUB_ONLY green_shield_end(void);
 void YIELDS green_yield(void);
 /* seconds > 0 sleeps at least that long (ERR_CANCELLED ends it early); 0 is green_yield(). */
 int YIELDS green_sleep(double seconds, struct error *err);
+/* An instant that has passed is no switch. */
 int YIELDS green_sleep_until(struct deadline at, struct error *err);
 
 enum { GREEN_READ = 1, GREEN_WRITE = 2 };
 /*
  * Waits until fd is readable and/or writable (errors and hang-ups count as both). Returns the ready set (> 0)
  * or -1: ERR_TIMEOUT, ERR_CANCELLED, ERR_BUSY (another green thread waits for the same direction of fd),
- * ERR_CLOSED (fd was closed by green_close()), ERR_SYSTEM (bad fd).
+ * ERR_CLOSED (fd was closed by green_close()), ERR_SYSTEM (bad fd, no memory).
+ * A deadline that has passed is ERR_TIMEOUT without a look at the descriptor: use poll(2) for that.
  * A descriptor that epoll refuses (a regular file) is always ready.
  */
 int YIELDS green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err);
@@ -137,9 +149,12 @@ unsigned long HUB_ONLY green_switches(void);
 /* ---- groups ---- */
 
 struct green_group *HUB_ONLY green_group_new(const char *name);
-/* Waits until it is empty. */
+/* Waits until it is empty: at the moment of the return it is. */
 int YIELDS green_group_wait(struct green_group *g, struct deadline by, struct error *err);
-/* Cancels all, joins all, frees the group. NULL is allowed. Not to be called from a member. */
+/*
+ * Cancels all, joins all, frees the group; from its call on the group takes no new members. Who was in
+ * green_group_wait() returns as usual. NULL is allowed. Once only, and not from a member.
+ */
 void YIELDS green_group_close(struct green_group *g);
 unsigned HUB_ONLY green_group_size(const struct green_group *g);
 

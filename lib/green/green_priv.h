@@ -11,8 +11,8 @@
 
 enum green_state { G_READY, G_RUNNING, G_PARKED, G_ENDED };
 
-/* Why a park ended. */
-enum wake { WAKE_OK, WAKE_TIMEOUT, WAKE_CANCELLED, WAKE_CLOSED };
+/* Why a park ended. REFUSED: epoll would not go on watching the descriptor. */
+enum wake { WAKE_OK, WAKE_TIMEOUT, WAKE_CANCELLED, WAKE_CLOSED, WAKE_REFUSED };
 
 struct log_context { /* shared by the green threads that inherited it */
         unsigned refs;
@@ -44,17 +44,24 @@ struct green {
         unsigned shield;
         unsigned refs; /* handles; the record is recycled when it has ended and this is 0 */
         bool cancelled;
-        struct error *failed; /* owned; NULL: succeeded */
+        bool failed; /* then error_of() says how, as long as its stack is its own */
         struct log_context *log_context;
         char name[GREEN_NAME_MAX];
 };
+
+/* What the body leaves: just below the record, where it needs no memory and outlives the body. */
+static inline struct error *error_of(struct green *g)
+{
+        return (struct error *)g - 1;
+}
 
 struct green_group {
         char name[GREEN_NAME_MAX];
         struct list members;
         struct list waiters;
         unsigned size;
-        bool closing;
+        unsigned waiting; /* green threads in green_group_wait(); the last of them frees a closed group */
+        bool closing, closed;
 };
 
 struct fd_entry {

@@ -352,6 +352,7 @@ int wake_error(enum wake w, const char *verb, const char *name, struct error *er
                 [WAKE_TIMEOUT] = { ERR_TIMEOUT, "deadline passed" },
                 [WAKE_CANCELLED] = { ERR_CANCELLED, "cancelled" },
                 [WAKE_CLOSED] = { ERR_CLOSED, "closed" },
+                [WAKE_REFUSED] = { ERR_SYSTEM, "the kernel watches it no longer" },
         };
 
         return error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "",
@@ -395,23 +396,23 @@ void hub_exit_current(struct hub *h)
 /* The first frame of every green thread but main: its stack ends here. */
 static void thread_main(struct green *self)
 {
-        struct error err; /* not cleared whole: that would cost as much as the switch */
+        struct error *err = error_of(self);
         struct hub *h;
         int r;
 
         assert_green();
-        err.code = ERR_NONE;
-        err.text[0] = '\0';
+        err->code = ERR_NONE; /* not cleared whole: that would cost as much as the switch */
+        err->sys = 0;
+        err->text[0] = '\0';
         h = self->hub;
         after_switch(h);
-        r = self->fn(self->arg, &err);
+        r = self->fn(self->arg, err);
         if (h->atomic_depth)
                 misuse("a green thread ended between atomic_begin() and atomic_end()");
         if (r < 0) {
-                if (err.code != ERR_CANCELLED)
-                        log_error("green thread %s failed: %s", self->name, err.text);
-                self->failed = xmalloc(sizeof(err));
-                *self->failed = err;
+                if (err->code != ERR_CANCELLED)
+                        log_error("green thread %s failed: %s", self->name, err->text);
+                self->failed = true;
         }
         list_remove(&self->all_link);
         list_remove(&self->group_link);
@@ -423,15 +424,13 @@ static void thread_main(struct green *self)
         while (hub_wake_first(&self->joiners))
                 ;
         log_context_unref(take_ptr(&self->log_context));
-        if (self->refs == 0)
-                free(take_ptr(&self->failed));
         hub_exit_current(h);
 }
 
 /* Lays out a new stack as green_switch() would have left it: six registers, then where to go. */
 static void prepare_stack(struct green *g)
 {
-        void **sp = (void **)((uintptr_t)g & ~(uintptr_t)15);
+        void **sp = (void **)((uintptr_t)error_of(g) & ~(uintptr_t)15);
 
         *--sp = NULL; /* keeps the alignment of a call: rsp is 16-byte aligned when green_entry runs */
         *--sp = NULL;
@@ -453,6 +452,10 @@ struct green *hub_new_thread(struct hub *h, struct error *err)
         if (h->stats.threads >= h->max_threads) {
                 error_set(err, ERR_LIMIT, "%u green threads are running, no more are allowed",
                           h->max_threads);
+                return NULL;
+        }
+        if (!timer_heap_reserve(&h->timers, h->stats.threads + 1)) {
+                error_system(err, ENOMEM, "room for the timer of a green thread");
                 return NULL;
         }
         g = stack_get(&h->stacks, err);
@@ -532,11 +535,15 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
 
         if (the_hub)
                 misuse("hub_run() inside hub_run()");
-        h = NEW(struct hub);
+        h = calloc(1, sizeof(*h));
+        if (!h)
+                return error_system(err, ENOMEM, "making a hub");
         the_hub = h;
         assert_green();
         hub_init(h, opt);
         r = hub_fd_init(h, err);
+        if (r == 0 && !timer_heap_reserve(&h->timers, 1))
+                r = error_system(err, ENOMEM, "making a hub");
         if (r == 0) {
                 r = fn(arg, err);
                 cancel_the_rest(h);

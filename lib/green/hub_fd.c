@@ -35,10 +35,14 @@ static struct fd_entry *HUB_ONLY entry_of(struct hub *h, int fd)
 {
         if ((size_t)fd >= h->n_fds) {
                 size_t n = h->n_fds ? h->n_fds : 64;
+                struct fd_entry *fds;
 
                 while (n <= (size_t)fd)
                         n *= 2;
-                h->fds = xrealloc(h->fds, n * sizeof(*h->fds));
+                fds = realloc(h->fds, n * sizeof(*fds));
+                if (!fds)
+                        return NULL;
+                h->fds = fds;
                 memset(h->fds + h->n_fds, 0, (n - h->n_fds) * sizeof(*h->fds));
                 h->n_fds = n;
         }
@@ -64,6 +68,20 @@ static int HUB_ONLY arm(struct hub *h, int fd, struct fd_entry *e)
         return 0;
 }
 
+/* Who still waits fails for this reason. */
+static void HUB_ONLY dismiss_waiters(struct hub *h, struct fd_entry *e, enum wake why)
+{
+        for (int side = READER; side <= WRITER; side++) {
+                struct green *g = take_ptr(&e->waiter[side]);
+
+                if (!g)
+                        continue;
+                h->fd_waiters--;
+                if (g->state == G_PARKED)
+                        hub_wake(g, why);
+        }
+}
+
 static void HUB_ONLY dispatch(struct hub *h, int fd, unsigned events)
 {
         struct fd_entry *e = &h->fds[fd];
@@ -83,8 +101,8 @@ static void HUB_ONLY dispatch(struct hub *h, int fd, unsigned events)
                         hub_wake(g, WAKE_OK);
         }
         rest = e->waiter[READER] || e->waiter[WRITER];
-        if (rest)
-                arm(h, fd, e);
+        if (rest && arm(h, fd, e) != 0)
+                dismiss_waiters(h, e, WAKE_REFUSED); /* nobody would ever wake them */
 }
 
 void hub_fd_poll(struct hub *h, int timeout_ms)
@@ -110,6 +128,8 @@ static int HUB_ONLY enlist(struct hub *h, int fd, unsigned events, struct error 
         if (fd < 0)
                 return error_system(err, EBADF, "waiting for descriptor %d", fd);
         e = entry_of(h, fd);
+        if (!e)
+                return error_system(err, ENOMEM, "waiting for descriptor %d", fd);
         for (int side = READER; side <= WRITER; side++) {
                 struct green *g = e->waiter[side];
 
@@ -223,8 +243,8 @@ int green_wait_fds(struct green_pollfd *fds, unsigned n, struct deadline by, str
         struct pollfd on_stack[FDS_ON_STACK], *p = on_stack;
         int r;
 
-        if (n > FDS_ON_STACK)
-                p = xcalloc(n, sizeof(*p));
+        if (n > FDS_ON_STACK && !(p = calloc(n, sizeof(*p))))
+                return error_system(err, ENOMEM, "waiting for %u descriptors", n);
         r = wait_fds(fds, p, n, by, err);
         if (p != on_stack)
                 free(p);
@@ -238,18 +258,8 @@ void green_close(int fd)
         if (fd < 0)
                 return;
         if ((size_t)fd < h->n_fds) {
-                struct fd_entry *e = &h->fds[fd];
-
-                for (int side = READER; side <= WRITER; side++) {
-                        struct green *g = take_ptr(&e->waiter[side]);
-
-                        if (!g)
-                                continue;
-                        h->fd_waiters--;
-                        if (g->state == G_PARKED)
-                                hub_wake(g, WAKE_CLOSED);
-                }
-                e->in_epoll = false;
+                dismiss_waiters(h, &h->fds[fd], WAKE_CLOSED);
+                h->fds[fd].in_epoll = false;
         }
         close(fd);
 }

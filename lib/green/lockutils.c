@@ -31,6 +31,7 @@ struct named_lock {
 static __thread struct list *buckets; /* of this hub thread */
 static char *lock_path;
 
+/* NULL: no memory for the table. */
 static struct list *bucket_of(const char *name)
 {
         unsigned hash = 5381;
@@ -38,11 +39,11 @@ static struct list *bucket_of(const char *name)
         for (const char *c = name; *c; c++)
                 hash = hash * 33 + (unsigned char)*c;
         if (!buckets) {
-                buckets = xcalloc(BUCKETS, sizeof(*buckets));
-                for (int i = 0; i < BUCKETS; i++)
+                buckets = malloc(BUCKETS * sizeof(*buckets));
+                for (int i = 0; buckets && i < BUCKETS; i++)
                         list_init(&buckets[i]);
         }
-        return &buckets[hash % BUCKETS];
+        return !buckets ? NULL : &buckets[hash % BUCKETS];
 }
 
 int lockutils_set_lock_path(const char *dir, struct error *err)
@@ -59,23 +60,30 @@ int lockutils_set_lock_path(const char *dir, struct error *err)
         return 0;
 }
 
-static struct named_lock *HUB_ONLY find_or_make(const char *name)
+static struct named_lock *HUB_ONLY find_or_make(const char *name, struct error *err)
 {
         struct list *bucket = bucket_of(name);
-        struct named_lock *lock;
+        struct named_lock *lock = NULL;
         size_t len = strlen(name) + 1;
 
+        if (!bucket)
+                goto no_memory;
         list_for_each (node, bucket) {
                 lock = CONTAINER_OF(node, struct named_lock, link);
                 if (strcmp(lock->name, name) == 0)
                         return lock;
         }
-        lock = xcalloc(1, sizeof(*lock) + len);
+        lock = calloc(1, sizeof(*lock) + len);
+        if (!lock)
+                goto no_memory;
         memcpy(lock->name, name, len);
         lock->fd = -1;
         green_mutex_init(&lock->mutex, lock->name);
         list_append(bucket, &lock->link);
         return lock;
+no_memory:
+        error_system(err, ENOMEM, "lock %s", name);
+        return NULL;
 }
 
 static void forget_if_unused(struct named_lock *lock)
@@ -88,8 +96,10 @@ static void forget_if_unused(struct named_lock *lock)
 
 struct named_lock *lockutils_acquire(const char *name, struct deadline by, struct error *err)
 {
-        struct named_lock *lock = find_or_make(name);
+        struct named_lock *lock = find_or_make(name, err);
 
+        if (!lock)
+                return NULL;
         lock->users++;
         if (green_mutex_lock(&lock->mutex, by, err) == 0)
                 return lock;
@@ -176,11 +186,15 @@ struct named_lock *lockutils_acquire_external(const char *name, struct deadline 
 struct named_lock *lockutils_enter(const char *name)
 {
         struct named_lock *lock;
-        struct error cannot_happen;
+        struct error err;
 
         green_shield_begin();
-        lock = lockutils_acquire(name, deadline_never(), &cannot_happen);
+        lock = lockutils_acquire(name, deadline_never(), &err);
         green_shield_end();
+        if (!lock) { /* no memory for the name: going on without the lock would be worse */
+                fprintf(stderr, "green: %s\n", err.text);
+                abort();
+        }
         return lock;
 }
 

@@ -21,14 +21,15 @@ struct named_lock;
 /* Where external locks live; created with mode 0750 when missing. Copied. */
 int lockutils_set_lock_path(const char *dir, struct error *err);
 
-/* NULL on ERR_TIMEOUT, ERR_CANCELLED; for external ones also ERR_SYSTEM, ERR_INVALID (no lock path). */
+/* NULL on ERR_TIMEOUT, ERR_CANCELLED, ERR_SYSTEM; for external ones also ERR_INVALID (no lock path). */
 struct named_lock *YIELDS lockutils_acquire(const char *name, struct deadline by, struct error *err);
 struct named_lock *YIELDS lockutils_acquire_external(const char *name, struct deadline by, struct error *err);
 void HUB_ONLY lockutils_release(struct named_lock *lock); /* NULL is allowed */
 
 /*
- * For a scope; waits for ever and within a shield, so it cannot fail: for short critical sections. Where the
- * wait may be long, use lockutils_acquire() with a deadline and CLEANUP(lockutils_releasep).
+ * For a scope; waits for ever and within a shield, so it cannot fail (it aborts without memory): for short
+ * critical sections. Where the wait may be long, use lockutils_acquire() with a deadline and
+ * CLEANUP(lockutils_releasep).
  */
 struct named_lock *YIELDS lockutils_enter(const char *name);
 void lockutils_releasep(struct named_lock **lock);

@@ -1,6 +1,7 @@
 /* lib/green/pool.c: a group with a semaphore: at most `size` green threads at once. */
 #include "green/pool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,16 +24,13 @@ struct pool_task {
         void *arg;
 };
 
-static __thread struct list
-        *all_pools; /* of this hub thread; made at first use, lives as long as the thread */
+static __thread struct list all_pools; /* of this hub thread */
 
 static struct list *pools(void)
 {
-        if (!all_pools) {
-                all_pools = NEW(struct list);
-                list_init(all_pools);
-        }
-        return all_pools;
+        if (!all_pools.next)
+                list_init(&all_pools);
+        return &all_pools;
 }
 
 struct green_pool *green_pool_new(const char *name, unsigned size)
@@ -74,7 +72,11 @@ int green_pool_spawn(struct green_pool *p, const char *name, green_fn *fn, void 
         }
         if (p->closed)
                 return error_set(err, ERR_CLOSED, "starting %s: pool %s is closed", name, p->name);
-        task = NEW(struct pool_task);
+        task = malloc(sizeof(*task));
+        if (!task) {
+                green_sem_release(&p->slots);
+                return error_system(err, ENOMEM, "starting %s in pool %s", name, p->name);
+        }
         *task = (struct pool_task){ p, fn, arg };
         if (green_spawn(p->group, name, run_task, task, err) < 0) {
                 green_sem_release(&p->slots);

@@ -10,7 +10,8 @@
 struct green_pool;
 
 struct green_pool *HUB_ONLY green_pool_new(const char *name, unsigned size);
-/* Waits for a slot, then starts fn. The name is that of the green thread. */
+/* Waits for a slot, then starts fn. The name is that of the green thread. Fails as green_spawn(), or with
+ * ERR_TIMEOUT, ERR_CANCELLED, ERR_CLOSED. */
 int YIELDS green_pool_spawn(struct green_pool *p, const char *name, green_fn *fn, void *arg,
                             struct deadline by, struct error *err);
 /* waitall(): until nothing runs in it. */

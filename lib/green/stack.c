@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "green/sanitizer.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -56,8 +56,12 @@ static int slab_add(struct stack_pool *p, struct error *err)
 
         if (base == MAP_FAILED)
                 return error_system(err, errno, "mapping %zu bytes for stacks", len);
-        madvise(base, len, MADV_NOHUGEPAGE);
-        slab = NEW(struct stack_slab);
+        slab = malloc(sizeof(*slab));
+        if (!slab) {
+                munmap(base, len);
+                return error_system(err, ENOMEM, "noting a mapping for stacks");
+        }
+        madvise(base, len, MADV_NOHUGEPAGE); /* a wish: kernels without huge pages refuse it */
         slab->base = base;
         slab->len = len;
         slab->next = p->slabs;

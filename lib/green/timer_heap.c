@@ -1,7 +1,7 @@
 /* lib/green/timer_heap.c: a 4-ary heap: shallower than a binary one, and a node's children share a line. */
 #include "green/timer_heap.h"
 
-#include "base/mem.h"
+#include <stdlib.h>
 
 enum { ARITY = 4 };
 
@@ -44,14 +44,25 @@ static void sift_down(struct timer_heap *h, size_t i, struct timer_entry e)
         place(h, i, e);
 }
 
+bool timer_heap_grow(struct timer_heap *h, size_t n)
+{
+        size_t cap = h->cap ? h->cap : 64;
+        struct timer_entry *entries;
+
+        while (cap < n)
+                cap *= 2;
+        entries = realloc(h->entries, cap * sizeof(*entries));
+        if (!entries)
+                return false;
+        h->entries = entries;
+        h->cap = cap;
+        return true;
+}
+
 void timer_heap_add(struct timer_heap *h, int64_t at_ns, size_t *index, void *owner)
 {
         struct timer_entry e = { at_ns, index, owner };
 
-        if (h->n == h->cap) {
-                h->cap = h->cap ? h->cap * 2 : 64;
-                h->entries = xrealloc(h->entries, h->cap * sizeof(*h->entries));
-        }
         sift_up(h, h->n++, e);
 }
 

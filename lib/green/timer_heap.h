@@ -2,10 +2,12 @@
  * lib/green/timer_heap.h: the hub's timers: a 4-ary heap whose entries hold the deadline.
  *
  * At most one timer per green thread; the owner keeps the entry's place in an index, so that cancelling is
- * O(log n) and no stack is touched before its timer fires.
+ * O(log n) and no stack is touched before its timer fires. Room is reserved when an owner is made, so that a
+ * wait never needs memory.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +22,12 @@ struct timer_heap {
 };
 #define TIMER_NONE ((size_t)-1)
 
+bool timer_heap_grow(struct timer_heap *h, size_t n);
+/* Room for n timers in all; must come before the add that needs it. False: there is no memory. */
+static inline bool timer_heap_reserve(struct timer_heap *h, size_t n)
+{
+        return n <= h->cap || timer_heap_grow(h, n);
+}
 void timer_heap_add(struct timer_heap *h, int64_t at_ns, size_t *index, void *owner);
 void timer_heap_remove(struct timer_heap *h, size_t index);
 static inline const struct timer_entry *timer_heap_first(const struct timer_heap *h)

@@ -22,8 +22,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "base/mem.h"
-
 enum {
         CACHE_LINE = 64,
         CAPACITY_MAX = 1 << 24,
@@ -71,6 +69,12 @@ static size_t round_up_to_power_of_two(size_t n)
         return power;
 }
 
+static struct native_queue *no_memory(const char *name, size_t item_size, size_t capacity, struct error *err)
+{
+        error_system(err, ENOMEM, "queue %s: %zu items of %zu bytes", name, capacity, item_size);
+        return NULL;
+}
+
 struct native_queue *native_queue_new(const char *name, size_t item_size, size_t capacity, struct error *err)
 {
         struct native_queue *q;
@@ -82,18 +86,17 @@ struct native_queue *native_queue_new(const char *name, size_t item_size, size_t
         }
         q = aligned_alloc(CACHE_LINE, sizeof(*q));
         if (!q)
-                abort();
+                return no_memory(name, item_size, capacity, err);
         memset(q, 0, sizeof(*q));
+        q->bell = -1;
         capacity = round_up_to_power_of_two(capacity);
         q->mask = capacity - 1;
         q->item_size = item_size;
         q->stride = (sizeof(struct cell) + item_size + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1);
-        q->name = xstrdup(name);
-        q->bell = -1;
-        if (__builtin_mul_overflow(q->stride, capacity, &bytes) || !(q->cells = malloc(bytes))) {
-                error_system(err, ENOMEM, "queue %s: %zu items of %zu bytes", name, capacity, item_size);
+        q->name = strdup(name);
+        if (!q->name || __builtin_mul_overflow(q->stride, capacity, &bytes) || !(q->cells = malloc(bytes))) {
                 native_queue_free(q);
-                return NULL;
+                return no_memory(name, item_size, capacity, err);
         }
         for (size_t i = 0; i < capacity; i++)
                 atomic_init(&cell_at(q, i)->turn, i);

@@ -36,9 +36,11 @@ enum { WORKERS_MAX = 4096 };
 static int HUB_ONLY start_worker_locked(struct tpool *p, struct error *err)
 {
         static atomic_uint last_id; /* over all pools: thread "tpool-7" is worker 7 */
-        struct worker *w = NEW(struct worker);
+        struct worker *w = calloc(1, sizeof(*w));
         int r;
 
+        if (!w)
+                return error_system(err, ENOMEM, "tpool %s: starting worker %u", p->name, p->alive + 1);
         w->pool = p;
         w->id = atomic_fetch_add(&last_id, 1) + 1;
         list_init(&w->idle);
@@ -136,8 +138,12 @@ struct tpool *tpool_new(const char *name, unsigned workers, struct error *err)
                           WORKERS_MAX);
                 return NULL;
         }
-        p = NEW(struct tpool);
-        p->name = xstrdup(name);
+        p = calloc(1, sizeof(*p));
+        if (!p || !(p->name = strdup(name))) {
+                error_system(err, ENOMEM, "tpool %s", name);
+                free(p);
+                return NULL;
+        }
         p->bound = workers;
         atomic_init(&p->refs, 1);
         pthread_mutex_init(&p->lock, NULL);
@@ -166,17 +172,21 @@ struct tpool *tpool_new(const char *name, unsigned workers, struct error *err)
 
 /* ---- a call ---- */
 
-static struct tpool_state *HUB_ONLY state_new(struct tpool *p, struct tpool_job *job)
+static struct tpool_state *HUB_ONLY state_new(struct tpool *p, struct tpool_job *job, struct error *err)
 {
-        struct tpool_state *st = NEW(struct tpool_state);
+        struct tpool_state *st = calloc(1, sizeof(*st));
 
+        job->state = st;
+        if (!st) {
+                error_system(err, ENOMEM, "%s", job->ops->name);
+                return NULL;
+        }
         atomic_fetch_add(&p->refs, 1);
         st->pool = p;
         st->job = job;
         atomic_init(&st->refs, 1);
         green_event_init(&st->done, job->ops->name);
         list_init(&st->link);
-        job->state = st;
         return st;
 }
 
@@ -284,9 +294,11 @@ static int HUB_ONLY give_up(struct tpool_state *st, struct error *err)
 
 int tpool_call(struct tpool *p, struct tpool_job *job, struct deadline by, struct error *err)
 {
-        struct tpool_state *st = state_new(p, job);
+        struct tpool_state *st = state_new(p, job, err);
         struct error wait_err = {};
 
+        if (!st)
+                return -1;
         if (deadline_passed(by))
                 return fail(st, err, ERR_TIMEOUT, "the deadline had passed before it began");
         /* Outside of a shield a cancelled caller may not wait, so the job must not begin. */
@@ -302,7 +314,10 @@ int tpool_call(struct tpool *p, struct tpool_job *job, struct deadline by, struc
 
 void tpool_job_done(struct tpool_job *job)
 {
-        tpool_state_unref(job->state);
+        if (job->state)
+                tpool_state_unref(job->state);
+        else
+                job->ops->drop(job); /* there was no memory for a state: nobody else knows of it */
 }
 
 /* ---- closing ---- */

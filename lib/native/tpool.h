@@ -34,7 +34,9 @@ unsigned YIELDS tpool_close(struct tpool *p, struct deadline by);
 /*
  * Runs the job and waits for it. 0 or what run() said; ERR_TIMEOUT, ERR_CANCELLED: the job goes on alone (if
  * it had not started it is dropped unrun). Whatever is returned, the caller may read results out of the job
- * only on 0 or when run() failed, and must call tpool_job_done() exactly once afterwards.
+ * only on 0 or when run() failed, and must call tpool_job_done() exactly once afterwards. Without memory for
+ * the call it fails with ERR_SYSTEM and the job does not run; without memory for a new worker the job waits
+ * for the others, and fails so when there is none.
  */
 int YIELDS tpool_call(struct tpool *p, struct tpool_job *job, struct deadline by, struct error *err);
 void tpool_job_done(struct tpool_job *job);

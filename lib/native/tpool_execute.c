@@ -2,12 +2,12 @@
  */
 #include "native/tpool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
-#include "base/mem.h"
 
 struct execute_job {
         struct tpool_job base;
@@ -32,9 +32,11 @@ static void execute_drop(struct tpool_job *base)
 int tpool_execute(struct tpool *p, const char *name, int (*fn)(void *arg, struct error *err), void *arg,
                   size_t size, struct deadline by, struct error *err)
 {
-        struct execute_job *job = xcalloc(1, sizeof(*job) + size);
+        struct execute_job *job = calloc(1, sizeof(*job) + size);
         int r;
 
+        if (!job)
+                return error_system(err, ENOMEM, "%s: %zu bytes of argument", name, size);
         snprintf(job->name, sizeof(job->name), "%s", name);
         job->ops = (struct tpool_ops){ .name = job->name, .run = execute_run, .drop = execute_drop };
         job->base.ops = &job->ops;

@@ -42,6 +42,7 @@ START_TEST(random_adds_and_removes_keep_the_first_first)
 
                 if (index[i] == TIMER_NONE) {
                         at[i] = rand() % 1000;
+                        ck_assert(timer_heap_reserve(&heap, in + 1));
                         timer_heap_add(&heap, at[i], &index[i], &at[i]);
                         in++;
                 } else {
