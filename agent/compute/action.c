@@ -178,7 +178,7 @@ out:
         instance_free(i);
 }
 
-static int YIELDS run_locked(struct action *a, struct error *err)
+int action_locked(struct action *a, action_body_fn *body, struct error *err)
 {
         struct named_lock *lock;
         int r;
@@ -188,7 +188,7 @@ static int YIELDS run_locked(struct action *a, struct error *err)
         if (!lock)
                 return error_while(err, "waiting for other work on this instance");
         a->running.doing = "at work";
-        r = a->kind->body(a, err);
+        r = body(a, err);
         lockutils_release(lock);
         return r;
 }
@@ -198,7 +198,7 @@ static int YIELDS run_with_fault(struct action *a, struct error *err)
         int r;
 
         a->running.doing = "at work";
-        r = a->kind->locked ? run_locked(a, err) : a->kind->body(a, err);
+        r = a->kind->locked ? action_locked(a, a->kind->body, err) : a->kind->body(a, err);
         if (r == 0 || err->code == ERR_CANCELLED)
                 return r;
         if ((a->kind->wraps & WRAP_FAULT) && err->code != NOVA_INSTANCE_NOT_FOUND)
@@ -252,7 +252,9 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         compute_set_log_context(c->ctx, c->uuid);
         running_begin(m, &a.running, kind->method, c->uuid, c->ctx);
         m->stats.actions++;
-        r = run_with_event(&a, err);
+        r = kind->first ? kind->first(&a, err) : 0;
+        if (r == 0)
+                r = run_with_event(&a, err);
         if (r < 0 && err->code != ERR_CANCELLED) {
                 m->stats.actions_failed++;
                 if (!c->caller_logs)
@@ -265,55 +267,4 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         running_end(m, &a.running);
         instance_free(a.instance);
         return r;
-}
-
-/* ---- requests that are refused ---- */
-
-static int refuse_body(struct action *a, struct error *err)
-{
-        assert_green();
-        *err = *(const struct error *)a->arg;
-        return -1;
-}
-
-/* Nobody else would build it: its owner sees an error with a fault instead of a build without end. */
-static int refuse_build_body(struct action *a, struct error *err)
-{
-        assert_green();
-        if (action_load(a, err) == 0 && a->instance->vm_state == VM_BUILDING)
-                action_error_state(a, 0);
-        return refuse_body(a, err);
-}
-
-/* err is why in the end, whatever happened to the rows: that is logged. */
-static int YIELDS refuse(struct compute_manager *m, const struct action_kind *kind,
-                         const struct compute_call *c, const struct error *why, struct error *err)
-{
-        struct error cause = *why;
-
-        action_run(m, kind, c, &cause, err);
-        if (err->code != ERR_CANCELLED)
-                *err = cause;
-        return -1;
-}
-
-int compute_refuse(struct compute_manager *m, const struct compute_call *c, const char *method,
-                   unsigned wraps, const struct error *why, struct error *err)
-{
-        struct action_kind kind = { .method = method, .wraps = wraps, .body = refuse_body };
-
-        return refuse(m, &kind, c, why, err);
-}
-
-int compute_refuse_build(struct compute_manager *m, const struct compute_call *c, const struct error *why,
-                         struct error *err)
-{
-        static const struct action_kind kind = {
-                .method = BUILD_METHOD,
-                .wraps = WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
-                .locked = true,
-                .body = refuse_build_body,
-        };
-
-        return refuse(m, &kind, c, why, err);
 }

@@ -123,6 +123,9 @@ struct action_kind {
         const char *method; /* "stop_instance"; the event row is named "compute_" + this */
         unsigned wraps;     /* enum compute_wraps */
         bool locked;        /* the body runs under the lock of the instance */
+        /* NULL, or what runs before the event, and whether or not that can be started. When it fails the rest
+         * does not run. */
+        action_body_fn *first;
         action_body_fn *body;
 };
 
@@ -144,6 +147,8 @@ struct action {
  * it. */
 int YIELDS action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
                       void *arg, struct error *err);
+/* The body under the lock of the instance. */
+int YIELDS action_locked(struct action *a, action_body_fn *body, struct error *err);
 /* Reads the row; refuses an instance that another host has. NOVA_INSTANCE_NOT_FOUND when it is gone. */
 int YIELDS action_load(struct action *a, struct error *err);
 /*

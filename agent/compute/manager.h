@@ -202,31 +202,29 @@ struct external_event {
 int YIELDS compute_external_event(struct compute_manager *m, const struct compute_call *c,
                                   const struct external_event *ev, struct error *err);
 
+/* What was prepared for a request before it was sent, beside a task: nobody else takes it back. */
+struct compute_leftover {
+        enum {
+                LEFT_NOTHING,
+                LEFT_BUILD,  /* an instance that nobody would build: it becomes an error */
+                LEFT_RESIZE, /* a migration that holds the instance's allocation: failed, and given back */
+                LEFT_EVACUATION, /* a migration to this host: failed, and the allocation here given up */
+                LEFT_IMAGE,      /* of a snapshot: deleted, as long as it has no data */
+        } what;
+        int64_t migration_id;
+        char migration_uuid[UUID_LEN + 1]; /* "": the request does not say */
+        char image_id[UUID_LEN + 1];
+};
 /*
- * A request that is not done: the method is not here, or its arguments cannot be understood. Runs the
- * method's wrappers around why, so that the rows tell it and no task is left. Returns -1 with why (or
- * ERR_CANCELLED). An instance that was to be built becomes an error.
+ * A request that is not done: the method is not here, or its arguments cannot be understood. Takes back what
+ * is left of it (NULL: nothing), as far as that succeeds, whatever the rows of the action are like; failures
+ * are logged. Then runs the method's wrappers around why, so that the rows tell it and no task is left.
+ * Returns -1 with why (or ERR_CANCELLED).
  */
 enum compute_wraps { WRAP_REVERTS = 1, WRAP_EVENT = 2, WRAP_FAULT = 4 };
 int YIELDS compute_refuse(struct compute_manager *m, const struct compute_call *c, const char *method,
-                          unsigned wraps, const struct error *why, struct error *err);
-int YIELDS compute_refuse_build(struct compute_manager *m, const struct compute_call *c,
-                                const struct error *why, struct error *err);
-/* snapshot_instance and backup_instance: the image that nova-api has made for it goes, too. */
-int YIELDS compute_refuse_snapshot(struct compute_manager *m, const struct compute_call *c,
-                                   const char *method, const char *image_id, struct error *err);
-/* prep_resize, which is not here: the migration has failed, and what it holds in placement is the instance's
- * again. */
-struct compute_migration {
-        int64_t id;
-        char uuid[UUID_LEN + 1];
-};
-int YIELDS compute_refuse_resize(struct compute_manager *m, const struct compute_call *c,
-                                 const struct compute_migration *migration, struct error *err);
-/* rebuild_instance that was to bring an instance here: the migration has failed, the instance holds nothing.
- */
-int YIELDS compute_refuse_evacuation(struct compute_manager *m, const struct compute_call *c,
-                                     const struct compute_migration *migration, struct error *err);
+                          unsigned wraps, const struct compute_leftover *left, const struct error *why,
+                          struct error *err);
 
 /* ---- for status ---- */
 

@@ -2,7 +2,8 @@
  * agent/rpc/methods.c: the handlers: decode, call the manager, encode; and the tables of endpoints. Families
  * of handlers have files of their own: methods_*.c.
  *
- * A method that is added moves from the table of unsupported.c to the one here; nothing else changes.
+ * A method that is added moves from the table of unsupported.c to the one here, with what is taken back of it
+ * when its arguments cannot be understood.
  */
 #include "rpc/methods.h"
 
@@ -11,7 +12,6 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "rpc/methods_priv.h"
-#include "rpc/unsupported.h"
 
 /* ---- methods on one instance that take nothing else ---- */
 
@@ -203,17 +203,17 @@ static const struct rpc_method base_methods[] = {
 };
 
 static const struct rpc_method compute_methods[] = {
-        { "build_and_run_instance", build_and_run_instance },
-        { "terminate_instance", terminate_instance },
-        { "stop_instance", stop_instance },
-        { "start_instance", start_instance },
-        { "reboot_instance", reboot_instance },
-        { "pause_instance", pause_instance },
-        { "unpause_instance", unpause_instance },
-        { "suspend_instance", suspend_instance },
-        { "resume_instance", resume_instance },
-        { "soft_delete_instance", soft_delete_instance },
-        { "restore_instance", restore_instance },
+        { "build_and_run_instance", build_and_run_instance, &refused_build },
+        { "terminate_instance", terminate_instance, &refused_task },
+        { "stop_instance", stop_instance, &refused_task },
+        { "start_instance", start_instance, &refused_task },
+        { "reboot_instance", reboot_instance, &refused_task },
+        { "pause_instance", pause_instance, &refused_task },
+        { "unpause_instance", unpause_instance, &refused_task },
+        { "suspend_instance", suspend_instance, &refused_task },
+        { "resume_instance", resume_instance, &refused_task },
+        { "soft_delete_instance", soft_delete_instance, &refused_task },
+        { "restore_instance", restore_instance, &refused_task },
         { "get_console_output", get_console_output },
         { "trigger_crash_dump", trigger_crash_dump },
         { "get_vnc_console", get_vnc_console },
@@ -232,11 +232,11 @@ static const struct rpc_method compute_methods[] = {
 
 const struct rpc_endpoint agent_endpoints[] = {
         { NULL, COMPUTE_RPC_VERSION, compute_methods, "compute" },
-        { NULL, COMPUTE_RPC_VERSION, unsupported_methods, "compute, not implemented" },
+        { NULL, COMPUTE_RPC_VERSION, unsupported_methods, "compute, refused" },
         { "baseapi", BASE_RPC_VERSION, base_methods, "baseapi" },
         /* What 5.x says differently is optional here, or concerns methods whose arguments nobody reads. */
         { NULL, OLD_RPC_VERSION, compute_methods, "compute 5.x" },
-        { NULL, OLD_RPC_VERSION, unsupported_methods, "compute 5.x, not implemented" },
+        { NULL, OLD_RPC_VERSION, unsupported_methods, "compute 5.x, refused" },
         {},
 };
 const struct rpc_endpoint agent_ping_endpoint = { NULL, "1.0", ping_methods, "ping" };

@@ -5,71 +5,104 @@
  * would leave each instance with a task for ever. So the method's wrappers run around the mistake: the event
  * and a fault tell it to people, and the task is over (nova-contract 9, item 8).
  */
-#include "rpc/args.h"
-#include "rpc/unsupported.h"
+#include "rpc/methods_priv.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/mem.h"
 
-#define BUILD "build_and_run_instance"
+/* ---- what the request says of things that were prepared for it ---- */
 
-/* Casts for which nova-api or conductor set a task. */
-static const char *const with_task[] = { BUILD,
-                                         "terminate_instance",
-                                         "stop_instance",
-                                         "start_instance",
-                                         "reboot_instance",
-                                         "pause_instance",
-                                         "unpause_instance",
-                                         "suspend_instance",
-                                         "resume_instance",
-                                         "soft_delete_instance",
-                                         "restore_instance" };
-
-static unsigned wraps_of(const char *method)
+static void left_by_build(const struct jval *args, struct compute_leftover *ret)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(with_task); i++)
-                if (strcmp(with_task[i], method) == 0)
-                        return WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT;
-        return unsupported_wraps(method);
+        (void)args;
+        ret->what = LEFT_BUILD;
 }
 
-/* What can be read of a context of which something is wrong: the action is found by its request_id. */
+/* False: there is no Migration that can be used. */
+static bool decode_migration(const struct jval *args, struct compute_leftover *ret)
+{
+        const struct jval *data = jval_get(jval_get(args, "migration"), "nova_object.data");
+        const char *uuid = jval_get_text(data, "uuid", NULL);
+
+        ret->migration_id = jval_get_int(data, "id", 0);
+        if (uuid_is(uuid))
+                memcpy(ret->migration_uuid, uuid, sizeof(ret->migration_uuid));
+        return ret->migration_id > 0;
+}
+
+void left_by_resize(const struct jval *args, struct compute_leftover *ret)
+{
+        if (decode_migration(args, ret))
+                ret->what = LEFT_RESIZE;
+}
+
+void left_by_rebuild(const struct jval *args, struct compute_leftover *ret)
+{
+        if (jval_get_bool(args, "recreate", false) && decode_migration(args, ret))
+                ret->what = LEFT_EVACUATION;
+}
+
+void left_by_snapshot(const struct jval *args, struct compute_leftover *ret)
+{
+        const char *id = jval_get_text(args, "image_id", NULL);
+
+        if (!uuid_is(id))
+                return;
+        memcpy(ret->image_id, id, sizeof(ret->image_id));
+        ret->what = LEFT_IMAGE;
+}
+
+const struct refusal refused_build = { WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT, left_by_build };
+const struct refusal refused_task = { WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT, NULL };
+
+/* ---- the context ---- */
+
+static int keep_if_read(const char *key, struct jval *v, void *arg)
+{
+        CLEANUP(request_context_free) struct request_context ctx = {};
+        struct jval *kept = arg;
+        struct error err = {};
+
+        jval_set(kept, key, jval_ref(v));
+        if (object_context_decode(kept, &ctx, &err) < 0)
+                jval_remove(kept, key);
+        return 0;
+}
+
+/*
+ * Without the members that cannot be understood: the action is found by its request_id, and an image is
+ * deleted with its user's token.
+ */
 static void salvage_context(const struct jval *context, struct request_context *ret)
 {
+        struct jval *kept = jval_new_object();
         struct error err = {};
-        struct jval *less;
-        const char *id;
 
-        if (object_context_decode(context, ret, &err) == 0)
-                return;
-        less = jval_new_object();
-        id = jval_get_text(context, "request_id", NULL);
-        if (id)
-                jval_set_text(less, "request_id", id);
-        if (object_context_decode(less, ret, &err) < 0)
+        jval_foreach(context, keep_if_read, kept);
+        if (object_context_decode(kept, ret, &err) < 0)
                 request_context_admin(ret);
-        jval_unref(less);
+        jval_unref(kept);
 }
+
+/* ---- refusing ---- */
 
 int request_refuse(const struct rpc_call *call, struct error *err)
 {
+        const struct refusal *refusal = call->method ? call->method->about : NULL;
         const struct agent_methods *methods = call->app;
         const struct rpc_request *request = call->request;
         const char *uuid = object_instance_uuid(request->args);
-        unsigned wraps = wraps_of(request->method);
         CLEANUP(request_context_free) struct request_context ctx = {};
         struct compute_call c = { .ctx = &ctx, .by = deadline_in_s(methods->timeout_s), .caller_logs = true };
+        struct compute_leftover left = {};
         const struct error why = *err;
 
-        if (!uuid || !wraps)
+        if (!uuid || !refusal || !refusal->wraps)
                 return -1;
         salvage_context(request->context, &ctx);
         memcpy(c.uuid, uuid, sizeof(c.uuid));
-        if (strcmp(request->method, BUILD) == 0)
-                return compute_refuse_build(methods->manager, &c, &why, err);
-        return compute_refuse(methods->manager, &c, request->method, wraps, &why, err);
+        if (refusal->leftover)
+                refusal->leftover(request->args, &left);
+        return compute_refuse(methods->manager, &c, call->method->name, refusal->wraps, &left, &why, err);
 }

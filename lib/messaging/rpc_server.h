@@ -11,10 +11,12 @@
 #include "messaging/transport.h"
 
 struct rpc_server;
+struct rpc_method;
 
 /* What a method sees of its call. */
 struct rpc_call {
         const struct rpc_request *request;
+        const struct rpc_method *method; /* the row it was found in */
         unsigned peer_uid;
         void *app;           /* the endpoint's, else that of rpc_server_options */
         struct jval *result; /* set by the method (owned from then on); NULL answers null */
@@ -29,6 +31,7 @@ typedef int rpc_method_fn(struct rpc_call *call, struct error *err);
 struct rpc_method {
         const char *name;
         rpc_method_fn *fn;
+        const void *about; /* the application's own, or NULL */
 };
 struct rpc_endpoint { /* tried in order: first with equal namespace, compatible version and the method wins */
         const char *ns; /* NULL: none */

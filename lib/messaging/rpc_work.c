@@ -153,6 +153,7 @@ static int YIELDS execute_request(struct rpc_work *w, struct jval **ret_result, 
         m = find_method(w->server, &w->request, &endpoint, err);
         if (!m)
                 return -1;
+        call.method = m;
         call.app = endpoint->app ? endpoint->app : w->server->opt.app;
         r = m->fn(&call, err);
         if (r < 0)

@@ -32,7 +32,7 @@ static inline void YIELDS rpc_fixture_start(struct transport *t)
                                           .timeout_s = 60 };
 }
 
-static inline rpc_method_fn *find_method(const struct rpc_request *r)
+static inline const struct rpc_method *find_method(const struct rpc_request *r)
 {
         for (const struct rpc_endpoint *e = agent_endpoints; e->methods; e++) {
                 if (strcmp(e->ns ? e->ns : "", r->ns ? r->ns : "") != 0 ||
@@ -40,7 +40,7 @@ static inline rpc_method_fn *find_method(const struct rpc_request *r)
                         continue;
                 for (const struct rpc_method *m = e->methods; m->name; m++)
                         if (strcmp(m->name, r->method) == 0)
-                                return m->fn;
+                                return m;
         }
         return NULL;
 }
@@ -48,11 +48,11 @@ static inline rpc_method_fn *find_method(const struct rpc_request *r)
 static inline int YIELDS dispatch(const struct rpc_request *r, struct jval **ret_result, struct error *err)
 {
         struct rpc_call call = { .request = r, .app = &methods };
-        rpc_method_fn *fn = find_method(r);
         int failed;
 
-        ck_assert_msg(fn != NULL, "no method %s", r->method);
-        failed = fn(&call, err);
+        call.method = find_method(r);
+        ck_assert_msg(call.method != NULL, "no method %s", r->method);
+        failed = call.method->fn(&call, err);
         if (ret_result)
                 *ret_result = call.result;
         else

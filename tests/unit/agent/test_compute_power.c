@@ -1,4 +1,8 @@
 /* Stop, start, pause, unpause, suspend, resume: what is written, in which order, and what failures leave. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
 #include "compute_fixture.h"
 #include "green_test.h"
 
@@ -415,7 +419,7 @@ GREEN_TEST(method_that_is_not_here_leaves_no_task)
         c = compute_fixture_call(&f, UUID_A);
         error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
         ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
-                                       &why, &err),
+                                       NULL, &why, &err),
                         err, NOVA_NOT_IMPLEMENTED);
         ck_assert_journal("event+ compute_rebuild_instance\n"
                           "fault 500 NotImplementedError\n"
@@ -425,17 +429,36 @@ GREEN_TEST(method_that_is_not_here_leaves_no_task)
         compute_fixture_stop(&f);
 }
 
+static char heard[1024];
+
+static void hear_errors(enum log_level level, const char *line, void *arg)
+{
+        (void)arg;
+        if (level == LOG_ERROR && !heard[0])
+                snprintf(heard, sizeof(heard), "%s", line);
+}
+
+/* As rpc/ refuses a method that is not here. */
+static void YIELDS refuse(const char *method, const struct compute_leftover *left)
+{
+        struct compute_call c = compute_fixture_call(&f, UUID_A);
+        struct error err = {}, why = {};
+
+        error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
+        ck_assert_fails(
+                compute_refuse(f.m, &c, method, WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT, left, &why, &err),
+                err, NOVA_NOT_IMPLEMENTED);
+}
+
+static const struct compute_leftover resize = { LEFT_RESIZE, .migration_id = 3, .migration_uuid = UUID_B };
+static const struct compute_leftover evacuation = { LEFT_EVACUATION, .migration_id = 4 };
+
 GREEN_TEST(resize_that_is_not_here_ends_its_migration)
 {
-        const struct compute_migration migration = { 3, UUID_B };
-        struct error err = {};
-        struct compute_call c;
-
         begin(VM_ACTIVE, TASK_RESIZE_PREP, POWER_RUNNING);
-        c = compute_fixture_call(&f, UUID_A);
-        ck_assert_fails(compute_refuse_resize(f.m, &c, &migration, &err), err, NOVA_NOT_IMPLEMENTED);
-        ck_assert_journal("event+ compute_prep_resize\n"
-                          "migration 3 failed\n"
+        refuse("prep_resize", &resize);
+        ck_assert_journal("migration 3 failed\n"
+                          "event+ compute_prep_resize\n"
                           "fault 500 NotImplementedError\n"
                           "event- compute_prep_resize Error: NotImplementedError\n"
                           "instance task_state=NULL\n"
@@ -445,15 +468,10 @@ GREEN_TEST(resize_that_is_not_here_ends_its_migration)
 
 GREEN_TEST(evacuation_that_is_not_here_ends_its_migration)
 {
-        const struct compute_migration migration = { 4, UUID_B };
-        struct error err = {};
-        struct compute_call c;
-
         begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
-        c = compute_fixture_call(&f, UUID_A);
-        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &err), err, NOVA_NOT_IMPLEMENTED);
-        ck_assert_journal("event+ compute_rebuild_instance\n"
-                          "migration 4 failed\n"
+        refuse("rebuild_instance", &evacuation);
+        ck_assert_journal("migration 4 failed\n"
+                          "event+ compute_rebuild_instance\n"
                           "fault 500 NotImplementedError\n"
                           "event- compute_rebuild_instance Error: NotImplementedError\n"
                           "instance task_state=NULL\n"
@@ -461,31 +479,87 @@ GREEN_TEST(evacuation_that_is_not_here_ends_its_migration)
         compute_fixture_stop(&f);
 }
 
-static void YIELDS refuse_snapshot(const char *image_id, const char *discarded)
+/* Else the other host would remove the guest with its disks. */
+GREEN_TEST(migration_is_ended_although_the_event_cannot_be_started)
 {
-        struct error err = {};
+        begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+        fake_store_fail("store_event_start", 1, NOVA_INSTANCE_ACTION_NOT_FOUND, "no such action");
+        refuse("rebuild_instance", &evacuation);
+        ck_assert_journal("migration 4 failed\n"
+                          "instance task_state=NULL\n"
+                          "node update vms=1 mb=576\n");
+        fake_store_row(UUID_A)->task_state = TASK_RESIZE_PREP;
+        fake_store_fail("store_event_start", 1, ERR_DB_LOST, "gone away");
+        refuse("prep_resize", &resize);
+        ck_assert_journal("migration 3 failed\n"
+                          "instance task_state=NULL\n");
+        compute_fixture_stop(&f);
+}
+
+GREEN_TEST(undo_that_fails_is_told_and_the_request_is_refused_all_the_same)
+{
+        begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+        fake_store_fail("store_migration_failed", 1, ERR_DB_LOST, "gone away");
+        heard[0] = '\0';
+        log_set_capture(hear_errors, NULL);
+        refuse("rebuild_instance", &evacuation);
+        log_set_capture(NULL, NULL);
+        ck_assert_ptr_nonnull(strstr(heard, "do not start the compute service of the other host"));
+        ck_assert_ptr_nonnull(strstr(heard, "gone away"));
+        ck_assert_journal("event+ compute_rebuild_instance\n"
+                          "fault 500 NotImplementedError\n"
+                          "event- compute_rebuild_instance Error: NotImplementedError\n"
+                          "instance task_state=NULL\n"
+                          "node update vms=1 mb=576\n");
+        compute_fixture_stop(&f);
+}
+
+/* The next start, or the sender's own time limit, continues: nothing is said to be over. */
+GREEN_TEST(undo_that_is_cancelled_leaves_the_rows)
+{
+        struct error err = {}, why = {};
         struct compute_call c;
 
+        begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
+        c = compute_fixture_call(&f, UUID_A);
+        fake_store_fail("store_migration_failed", 1, ERR_CANCELLED, "the service is stopping");
+        error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
+        ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
+                                       &evacuation, &why, &err),
+                        err, ERR_CANCELLED);
+        ck_assert_journal("");
+        ck_assert_int_eq(fake_store_row(UUID_A)->task_state, TASK_REBUILDING);
+        compute_fixture_stop(&f);
+}
+
+static void YIELDS refuse_snapshot(const char *image_id, const char *discarded, bool with_event)
+{
+        struct compute_leftover left = { LEFT_IMAGE };
+
+        snprintf(left.image_id, sizeof(left.image_id), "%s", image_id);
         begin(VM_ACTIVE, TASK_IMAGE_SNAPSHOT_PENDING, POWER_RUNNING);
         if (strcmp(discarded, "") != 0)
                 fake_image()->status = "queued";
-        c = compute_fixture_call(&f, UUID_A);
-        ck_assert_fails(compute_refuse_snapshot(f.m, &c, "snapshot_instance", image_id, &err), err,
-                        NOVA_NOT_IMPLEMENTED);
-        ck_assert_journal("event+ compute_snapshot_instance\n"
-                          "fault 500 NotImplementedError\n"
-                          "event- compute_snapshot_instance Error: NotImplementedError\n"
-                          "instance task_state=NULL\n"
-                          "node update vms=1 mb=576\n");
+        if (!with_event)
+                fake_store_fail("store_event_start", 1, NOVA_INSTANCE_ACTION_NOT_FOUND, "no such action");
+        refuse("snapshot_instance", &left);
+        ck_assert_journal(with_event ? "event+ compute_snapshot_instance\n"
+                                       "fault 500 NotImplementedError\n"
+                                       "event- compute_snapshot_instance Error: NotImplementedError\n"
+                                       "instance task_state=NULL\n"
+                                       "node update vms=1 mb=576\n"
+                                     : "instance task_state=NULL\n"
+                                       "node update vms=1 mb=576\n");
         ck_assert_str_eq(fake_image_discarded(), discarded);
         compute_fixture_stop(&f);
 }
 
 GREEN_TEST(snapshot_that_is_not_here_deletes_its_image_unless_it_has_data)
 {
-        refuse_snapshot("image-1", "image-1 for nobody");
-        refuse_snapshot("image-1", ""); /* active */
-        refuse_snapshot("image-2", ""); /* gone */
+        refuse_snapshot("image-1", "image-1 for nobody", true);
+        refuse_snapshot("image-1", "image-1 for nobody", false);
+        refuse_snapshot("image-1", "", true); /* active */
+        refuse_snapshot("image-2", "", true); /* gone */
 }
 
 GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_then_pulls_the_plug,
@@ -502,4 +576,7 @@ GREEN_SUITE("compute-power", stop_writes_event_and_states, stop_asks_again_and_t
             cancelled_work_leaves_the_rows_for_the_next_start, drain_waits_for_running_work_and_names_it,
             method_that_is_not_here_leaves_no_task, resize_that_is_not_here_ends_its_migration,
             evacuation_that_is_not_here_ends_its_migration,
+            migration_is_ended_although_the_event_cannot_be_started,
+            undo_that_fails_is_told_and_the_request_is_refused_all_the_same,
+            undo_that_is_cancelled_leaves_the_rows,
             snapshot_that_is_not_here_deletes_its_image_unless_it_has_data)

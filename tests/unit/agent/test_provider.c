@@ -542,12 +542,14 @@ GREEN_TEST_REAL(an_evacuated_instance_gives_back_what_it_holds_here)
 
 GREEN_TEST_REAL(an_evacuation_that_is_refused_holds_nothing_here)
 {
-        const struct compute_migration migration = { 4, UUID_B };
+        const struct compute_leftover left = { LEFT_EVACUATION, .migration_id = 4 };
         CLEANUP(freep) char *holds = NULL;
+        struct error why = {};
         struct compute_call c;
         struct instance *i;
 
         begin();
+        error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
         holds = xasprintf("{\"allocations\": {\"p\": {}, \"%s\": {}}, \"consumer_generation\": 1}",
                           tracker_row(compute_tracker(f.m))->uuid);
         cloud.holds = holds;
@@ -555,11 +557,13 @@ GREEN_TEST_REAL(an_evacuation_that_is_refused_holds_nothing_here)
         fake_store_add_action(UUID_A, REQ);
         c = compute_fixture_call(&f, UUID_A);
         replace_str(&i->host, f.conf.host);
-        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &e), e, NOVA_NOT_IMPLEMENTED);
+        ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS, &left, &why, &e), e,
+                        NOVA_NOT_IMPLEMENTED);
         ck_assert_str_eq(cloud.cleared, ""); /* it is here: then it stays */
         replace_str(&i->host, "elsewhere");
         i->task_state = TASK_REBUILDING;
-        ck_assert_fails(compute_refuse_evacuation(f.m, &c, &migration, &e), e, NOVA_NOT_IMPLEMENTED);
+        ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS, &left, &why, &e), e,
+                        NOVA_NOT_IMPLEMENTED);
         ck_assert_str_eq(cloud.cleared,
                          "/allocations/" UUID_A " {\"allocations\":{\"p\":{}},\"consumer_generation\":1}");
         ck_assert_int_eq(i->task_state, TASK_NONE);

@@ -424,7 +424,30 @@ GREEN_TEST(only_an_evacuation_ends_its_migration)
         }
 }
 
-GREEN_TEST(a_captured_snapshot_leaves_no_image)
+/* Neither does it take the rows of the action, nor a context that can be understood. */
+GREEN_TEST(an_evacuation_ends_its_migration_whatever_came_with_it)
+{
+        for (int strange_context = 0; strange_context < 2; strange_context++) {
+                struct rpc_request r = captured("rebuild_instance");
+                struct error err = {};
+                struct instance *row;
+
+                begin();
+                row = fake_store_add(object_instance_uuid(r.args), VM_ACTIVE, TASK_REBUILDING);
+                set_evacuation(&r);
+                if (strange_context) {
+                        jval_set_int(r.context, "roles", 5);
+                        fake_store_add_action(row->uuid, jval_get_text(r.context, "request_id", ""));
+                }
+                ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_NOT_IMPLEMENTED);
+                ck_assert_int_eq(row->task_state, TASK_NONE);
+                ck_assert_ptr_nonnull(strstr(fake_store_journal(), "migration 9 failed\n"));
+                rpc_request_free(&r);
+                compute_fixture_stop(&f);
+        }
+}
+
+static void YIELDS discard_image_of_snapshot(const char *method, bool strange_context)
 {
         struct rpc_request r = captured("snapshot_instance");
         const char *id = jval_get_text(r.args, "image_id", "?");
@@ -433,13 +456,24 @@ GREEN_TEST(a_captured_snapshot_leaves_no_image)
         struct error err = {};
 
         begin();
+        free(r.method);
+        r.method = xstrdup(method);
         row_for(&r, VM_ACTIVE, TASK_IMAGE_SNAPSHOT_PENDING, POWER_RUNNING);
+        if (strange_context)
+                jval_set_int(r.context, "user_name", 5);
         fake_image()->id = (char *)id;
         fake_image()->status = "queued";
         ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_NOT_IMPLEMENTED);
         ck_assert_str_eq(fake_image_discarded(), by_its_user);
         rpc_request_free(&r);
         compute_fixture_stop(&f);
+}
+
+GREEN_TEST(a_captured_snapshot_leaves_no_image)
+{
+        discard_image_of_snapshot("snapshot_instance", false);
+        discard_image_of_snapshot("snapshot_instance", true);
+        discard_image_of_snapshot("backup_instance", false);
 }
 
 GREEN_TEST(captured_requests_without_rows_are_refused_too)
@@ -603,10 +637,17 @@ GREEN_TEST(what_cannot_be_understood_ends_in_the_rows)
         fake_store_add(UUID_B, VM_BUILDING, TASK_SCHEDULING);
         fake_store_add_action(UUID_B, REQ);
         ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_UNSUPPORTED_OBJECT);
-        ck_assert_journal("event+ compute__do_build_and_run_instance\n"
-                          "instance vm_state=error\n"
+        ck_assert_journal("instance vm_state=error\n"
+                          "event+ compute__do_build_and_run_instance\n"
                           "fault 500 IncompatibleObjectVersion\n"
                           "event- compute__do_build_and_run_instance Error: IncompatibleObjectVersion\n"
+                          "instance task_state=NULL\n");
+
+        /* It may not even be known by its request. */
+        fake_store_row(UUID_B)->vm_state = VM_BUILDING;
+        fake_store_fail("store_event_start", 1, NOVA_INSTANCE_ACTION_NOT_FOUND, "no such action");
+        ck_assert_fails(dispatch(&r, NULL, &err), err, NOVA_UNSUPPORTED_OBJECT);
+        ck_assert_journal("instance vm_state=error\n"
                           "instance task_state=NULL\n");
         rpc_request_free(&r);
 
@@ -723,6 +764,7 @@ GREEN_SUITE("rpc-methods", a_captured_build_builds, a_captured_build_that_fails_
             captured_requests_do_what_they_say, calls_answer, a_captured_console_request_answers_text,
             the_tail_may_be_many_things, captured_requests_for_what_is_not_here_leave_no_task,
             a_captured_snapshot_leaves_no_image, only_an_evacuation_ends_its_migration,
+            an_evacuation_ends_its_migration_whatever_came_with_it,
             captured_requests_without_rows_are_refused_too, no_captured_method_is_unknown,
             bad_requests_name_what_is_wrong_and_touch_no_guest,
             older_versions_unknown_fields_and_fields_that_are_not_loaded_are_fine,
