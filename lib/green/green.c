@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "green/green_priv.h"
+#include "green/probes.h"
 
 /* ---- groups ---- */
 
@@ -68,8 +69,8 @@ static void copy_name(char to[GREEN_NAME_MAX], const char *name)
         to[len] = '\0';
 }
 
-static struct green *HUB_ONLY spawn(struct green_group *in, const char *name, green_fn *fn, void *arg,
-                                    struct error *err)
+static struct green *HUB_ONLY spawn(const char *site, struct green_group *in, const char *name, green_fn *fn,
+                                    void *arg, struct error *err)
 {
         struct hub *h = the_hub;
         struct green_group *group = in ? in : &h->root;
@@ -87,23 +88,26 @@ static struct green *HUB_ONLY spawn(struct green_group *in, const char *name, gr
         copy_name(g->name, name);
         g->fn = fn;
         g->arg = arg;
+        g->site = site;
         g->group = group;
         g->log_context = log_context_ref(h->current->log_context);
         list_append(&group->members, &g->group_link);
         group->size++;
+        DTRACE_PROBE4(green, spawn, g->id, g->name, fn, site);
         hub_make_ready(g);
         return g;
 }
 
-int green_spawn(struct green_group *in, const char *name, green_fn *fn, void *arg, struct error *err)
+int green_spawn_at(const char *site, struct green_group *in, const char *name, green_fn *fn, void *arg,
+                   struct error *err)
 {
-        return spawn(in, name, fn, arg, err) ? 0 : -1;
+        return spawn(site, in, name, fn, arg, err) ? 0 : -1;
 }
 
-struct green *green_spawn_ref(struct green_group *in, const char *name, green_fn *fn, void *arg,
-                              struct error *err)
+struct green *green_spawn_ref_at(const char *site, struct green_group *in, const char *name, green_fn *fn,
+                                 void *arg, struct error *err)
 {
-        struct green *g = spawn(in, name, fn, arg, err);
+        struct green *g = spawn(site, in, name, fn, arg, err);
 
         if (g)
                 g->refs++;

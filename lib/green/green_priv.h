@@ -36,6 +36,8 @@ struct green {
         green_fn *fn;
         void *arg;
         unsigned long id, switches;
+        const char *site;             /* where it was spawned: "file.c:12" */
+        uint64_t ticks;               /* of the hub's thread, while accounting is on */
         int64_t created_ns, since_ns; /* by the hub's clock at its last poll */
         /* what it waits for, for dumps: "read", "lock" ...; the rest depends on it */
         const char *wait_verb, *wait_name;
@@ -86,27 +88,33 @@ struct hub {
         unsigned atomic_depth;
         struct stack_pool stacks;
         struct green *dead; /* ended, its stack still under us until the next switch is done */
-        struct {            /* green_backtrace(): the target fills it on its own stack */
-                struct green *target, *asker;
-                void **frames;
-                int max, n;
-        } backtrace;
         struct green_group root;
         struct green main;
         size_t main_stack_size; /* of the native stack; ASan tells */
         unsigned max_threads;
         unsigned long next_id;
         struct hub_stats stats;
+        struct { /* accounting.c */
+                bool on, by_counter;
+                uint64_t slice; /* since when the current green thread runs, in ticks */
+                uint64_t since, since_ns;
+        } accounting;
+        pid_t tid; /* of the hub's thread */
+        struct hub *next_hub;
         /* Written here only, sampled by the stall watcher's thread, as is `current`: by atomic accesses. */
         unsigned long progress;
         enum hub_idle idle; /* a futex */
 };
 
 extern __thread struct hub *the_hub;
+extern struct hub *green_all_hubs; /* for debuggers, which cannot read the variable above in each core file */
 
 /* switch_*.S */
 void green_switch(void **save_sp, void *to_sp);
 void green_entry(void);
+/* unwind_*.S: calls walk(arg), which to unwinders looks as if called by what green_switch() left at sp */
+void green_unwind(void *sp, void (*walk)(void *arg), void *arg);
+extern const char green_unwind_frame[]; /* the return address of walk() */
 
 /*
  * Parks the current green thread, which the caller has put into the list it waits in (by ->link) or into the
@@ -137,7 +145,14 @@ void HUB_ONLY hub_fd_free(struct hub *h);
 /* Looks at descriptors, waiting up to timeout_ms (-1: until one is ready); wakes their waiters. */
 void HUB_ONLY hub_fd_poll(struct hub *h, int timeout_ms);
 
+/* accounting.c; both only while it is on */
+void HUB_ONLY hub_account(struct hub *h, struct green *g); /* what ran until now was g */
+void HUB_ONLY hub_account_to_nobody(struct hub *h);
+double HUB_ONLY hub_seconds_of(struct hub *h, struct green *g); /* -1: accounting is off */
+
 /* info.c */
+void HUB_ONLY hub_register(struct hub *h);
+void HUB_ONLY hub_unregister(struct hub *h);
 void HUB_ONLY hub_dump_and_abort(struct hub *h, const char *why) __attribute__((noreturn));
 struct log_context *log_context_ref(struct log_context *c); /* NULL allowed */
 void log_context_unref(struct log_context *c);

@@ -7,7 +7,6 @@
  * green_sleep(0) starves nobody. The stack of a thread that ended is recycled by whoever runs next.
  */
 #include <errno.h>
-#include <execinfo.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "green/green_priv.h"
+#include "green/probes.h"
 #include "green/sanitizer.h"
 
 enum { POLL_INTERVAL = 61, DEFAULT_STACK = 64 * 1024, DEFAULT_MAX_THREADS = 1000000 };
@@ -181,31 +181,11 @@ static void HUB_ONLY switch_to(struct hub *h, struct green *to)
         to->switches++;
         h->stats.switches++;
         note_progress(h);
+        if (__builtin_expect(h->accounting.on, 0))
+                hub_account(h, self);
+        DTRACE_PROBE3(green, switch, self->id, to->id, to->name);
         leave_for(h, to);
-        while (__builtin_expect(h->backtrace.target == self, 0)) {
-                struct green *asker = h->backtrace.asker;
-
-                h->backtrace.n = backtrace(h->backtrace.frames, h->backtrace.max);
-                h->backtrace.target = NULL;
-                leave_for(h, asker);
-        }
         errno = saved_errno;
-}
-
-int green_backtrace(struct green *g, void **frames, int max)
-{
-        struct hub *h = the_hub;
-
-        if (g == h->current)
-                return backtrace(frames, max);
-        if (g->state == G_ENDED || g->switches == 0)
-                return 0;
-        h->backtrace.target = g;
-        h->backtrace.asker = h->current;
-        h->backtrace.frames = frames;
-        h->backtrace.max = max;
-        leave_for(h, g);
-        return h->backtrace.n;
 }
 
 static void HUB_ONLY fire_timers(struct hub *h)
@@ -249,9 +229,13 @@ static void HUB_ONLY poll_hub(struct hub *h, bool block)
                 if (ahead > 0)
                         clock_fake_advance(ahead);
         } else {
+                if (h->accounting.on)
+                        hub_account(h, h->current);
                 __atomic_store_n(&h->idle, HUB_IDLE, __ATOMIC_RELEASE);
                 hub_fd_poll(h, poll_timeout_ms(h));
                 end_idleness(h);
+                if (h->accounting.on)
+                        hub_account_to_nobody(h);
                 note_progress(h);
                 h->stats.polls++;
         }
@@ -284,6 +268,7 @@ void hub_wake(struct green *g, enum wake why)
 {
         if (g->state != G_PARKED)
                 misuse("woken while not parked");
+        DTRACE_PROBE2(green, wake, g->id, why);
         g->wake = why;
         list_remove(&g->link);
         if (g->timer != TIMER_NONE)
@@ -321,6 +306,7 @@ enum wake hub_park(struct hub *h, const struct wait_info *what, struct deadline 
         self->wait_fd = what->fd;
         self->wait_mutex = what->mutex;
         self->since_ns = h->now_ns;
+        DTRACE_PROBE4(green, park, self->id, what->verb, what->fd, by.ns);
         next = next_ready(h);
         if (next == self) { /* woken by the poll just made on this very stack */
                 self->state = G_RUNNING;
@@ -382,6 +368,7 @@ void hub_exit_current(struct hub *h)
 {
         struct green *self = h->current, *next;
 
+        DTRACE_PROBE2(green, exit, self->id, self->name);
         self->state = G_ENDED;
         if (self->refs == 0)
                 h->dead = self;
@@ -495,6 +482,7 @@ static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
         m->switches = 1;
         m->refs = 1;
         snprintf(m->name, sizeof(m->name), "main");
+        m->site = "hub_run()";
         list_init(&m->link);
         list_init(&m->joiners);
         list_init(&m->group_link);
@@ -504,6 +492,7 @@ static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
         m->stack.tsan_fiber = __tsan_get_current_fiber();
 #endif
         h->current = m;
+        hub_register(h);
 }
 
 /* main has returned: everything that is left is cancelled and joined. */
@@ -549,6 +538,7 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
                 cancel_the_rest(h);
                 log_context_unref(take_ptr(&h->main.log_context));
         }
+        hub_unregister(h);
         if (h->dead)
                 stack_put(&h->stacks, h->dead);
         hub_fd_free(h);

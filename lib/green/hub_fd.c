@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/original.h"
 #include "green/green_priv.h"
+#include "green/probes.h"
 
 enum { READER, WRITER, EVENTS_PER_POLL = 128, FDS_ON_STACK = 16 };
 
@@ -113,6 +114,7 @@ void hub_fd_poll(struct hub *h, int timeout_ms)
         if (h->fd_waiters == 0 && timeout_ms == 0)
                 return;
         n = epoll_wait(h->epoll_fd, events, EVENTS_PER_POLL, timeout_ms);
+        DTRACE_PROBE2(green, poll, n, timeout_ms);
         for (int i = 0; i < n; i++)
                 if ((size_t)events[i].data.fd < h->n_fds)
                         dispatch(h, events[i].data.fd, events[i].events);

@@ -1,5 +1,5 @@
 /* lib/green/info.c: green threads seen from outside: states in words, dumps, the context of log lines. */
-#include <execinfo.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,8 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
                         .group = g->group->name,
                         .age_s = (double)(now - g->created_ns) / 1e9,
                         .in_state_s = (double)(now - g->since_ns) / 1e9,
+                        .cpu_s = hub_seconds_of(h, g),
+                        .site = g->site,
                         .switches = g->switches,
                         .cancelled = g->cancelled,
                 };
@@ -47,6 +49,31 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
                 describe_state(g, info.state, sizeof(info.state));
                 fn(&info, g, arg);
         }
+}
+
+/* ---- hubs ---- */
+
+static pthread_mutex_t hubs_lock = PTHREAD_MUTEX_INITIALIZER;
+struct hub *green_all_hubs;
+
+void hub_register(struct hub *h)
+{
+        h->tid = gettid();
+        pthread_mutex_lock(&hubs_lock);
+        h->next_hub = green_all_hubs;
+        green_all_hubs = h;
+        pthread_mutex_unlock(&hubs_lock);
+}
+
+void hub_unregister(struct hub *h)
+{
+        pthread_mutex_lock(&hubs_lock);
+        for (struct hub **at = &green_all_hubs; *at; at = &(*at)->next_hub)
+                if (*at == h) {
+                        *at = h->next_hub;
+                        break;
+                }
+        pthread_mutex_unlock(&hubs_lock);
 }
 
 static void print_thread(const struct green_info *info, struct green *g, void *arg)

@@ -57,8 +57,8 @@ static int run_task(void *arg, struct error *err)
         return r;
 }
 
-int green_pool_spawn(struct green_pool *p, const char *name, green_fn *fn, void *arg, struct deadline by,
-                     struct error *err)
+int green_pool_spawn_at(const char *site, struct green_pool *p, const char *name, green_fn *fn, void *arg,
+                        struct deadline by, struct error *err)
 {
         struct pool_task *task;
         int r;
@@ -78,7 +78,7 @@ int green_pool_spawn(struct green_pool *p, const char *name, green_fn *fn, void 
                 return error_system(err, ENOMEM, "starting %s in pool %s", name, p->name);
         }
         *task = (struct pool_task){ p, fn, arg };
-        if (green_spawn(p->group, name, run_task, task, err) < 0) {
+        if (green_spawn_at(site, p->group, name, run_task, task, err) < 0) {
                 green_sem_release(&p->slots);
                 free(task);
                 return -1;

@@ -12,8 +12,9 @@ struct green_pool;
 struct green_pool *HUB_ONLY green_pool_new(const char *name, unsigned size);
 /* Waits for a slot, then starts fn. The name is that of the green thread. Fails as green_spawn(), or with
  * ERR_TIMEOUT, ERR_CANCELLED, ERR_CLOSED. */
-int YIELDS green_pool_spawn(struct green_pool *p, const char *name, green_fn *fn, void *arg,
-                            struct deadline by, struct error *err);
+#define green_pool_spawn(...) green_pool_spawn_at(GREEN_SITE, __VA_ARGS__)
+int YIELDS green_pool_spawn_at(const char *site, struct green_pool *p, const char *name, green_fn *fn,
+                               void *arg, struct deadline by, struct error *err);
 /* waitall(): until nothing runs in it. */
 int YIELDS green_pool_waitall(struct green_pool *p, struct deadline by, struct error *err);
 /* Refuses new work with ERR_CLOSED, cancels and joins what runs, frees. NULL allowed. */

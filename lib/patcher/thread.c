@@ -122,7 +122,7 @@ static int HUB_ONLY create(pthread_t *ret, const pthread_attr_t *attr, void *(*f
         r->handle = __atomic_add_fetch(&last_handle, 2, __ATOMIC_RELAXED);
         green_event_init(&r->ended, "pthread_join");
         snprintf(name, sizeof(name), "pthread-%lu", r->handle / 2);
-        r->green = green_spawn_ref(NULL, name, run, r, &err);
+        r->green = green_spawn_ref_at("pthread_create()", NULL, name, run, r, &err);
         if (!r->green) {
                 free(r);
                 return EAGAIN;
