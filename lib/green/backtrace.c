@@ -11,6 +11,7 @@
 #include <unwind.h>
 
 #include "green/green_priv.h"
+#include "green/switch.h"
 
 struct walk {
         void **frames;

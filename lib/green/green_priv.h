@@ -21,7 +21,7 @@ struct log_context { /* shared by the green threads that inherited it */
 
 struct green {
         struct stack_record stack; /* first: the record is the stack's top */
-        void *sp;                  /* while not running */
+        void *sp;                  /* while not running: for green_switch() */
         void *asan_fake;           /* ASan's fake stack while not running */
         struct list link;          /* in the run queue, or in the list it waits in; else alone */
         struct list all_link;      /* hub->all */
@@ -108,13 +108,6 @@ struct hub {
 
 extern __thread struct hub *the_hub;
 extern struct hub *green_all_hubs; /* for debuggers, which cannot read the variable above in each core file */
-
-/* switch_*.S */
-void green_switch(void **save_sp, void *to_sp);
-void green_entry(void);
-/* unwind_*.S: calls walk(arg), which to unwinders looks as if called by what green_switch() left at sp */
-void green_unwind(void *sp, void (*walk)(void *arg), void *arg);
-extern const char green_unwind_frame[]; /* the return address of walk() */
 
 /*
  * Parks the current green thread, which the caller has put into the list it waits in (by ->link) or into the

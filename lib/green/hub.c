@@ -21,6 +21,7 @@
 #include "green/green_priv.h"
 #include "green/probes.h"
 #include "green/sanitizer.h"
+#include "green/switch.h"
 
 enum { POLL_INTERVAL = 61, DEFAULT_STACK = 64 * 1024, DEFAULT_MAX_THREADS = 1000000 };
 
@@ -381,8 +382,9 @@ void hub_exit_current(struct hub *h)
 }
 
 /* The first frame of every green thread but main: its stack ends here. */
-static void thread_main(struct green *self)
+static void thread_main(void *arg)
 {
+        struct green *self = arg;
         struct error *err = error_of(self);
         struct hub *h;
         int r;
@@ -414,23 +416,6 @@ static void thread_main(struct green *self)
         hub_exit_current(h);
 }
 
-/* Lays out a new stack as green_switch() would have left it: six registers, then where to go. */
-static void prepare_stack(struct green *g)
-{
-        void **sp = (void **)((uintptr_t)error_of(g) & ~(uintptr_t)15);
-
-        *--sp = NULL; /* keeps the alignment of a call: rsp is 16-byte aligned when green_entry runs */
-        *--sp = NULL;
-        *--sp = (void *)green_entry;
-        *--sp = NULL;                /* rbp */
-        *--sp = NULL;                /* rbx */
-        *--sp = g;                   /* r12 */
-        *--sp = (void *)thread_main; /* r13 */
-        *--sp = NULL;                /* r14 */
-        *--sp = NULL;                /* r15 */
-        g->sp = sp;
-}
-
 struct green *hub_new_thread(struct hub *h, struct error *err)
 {
         struct green *g;
@@ -453,7 +438,8 @@ struct green *hub_new_thread(struct hub *h, struct error *err)
         list_init(&g->link);
         list_init(&g->joiners);
         g->created_ns = g->since_ns = h->now_ns;
-        prepare_stack(g);
+        g->sp = switch_prepare(g->stack.low, (void *)((uintptr_t)error_of(g) & ~(uintptr_t)15), thread_main,
+                               g);
         list_append(&h->all, &g->all_link);
         h->stats.spawned++;
         if (++h->stats.threads > h->stats.threads_max)
@@ -524,6 +510,8 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
 
         if (the_hub)
                 misuse("hub_run() inside hub_run()");
+        if (shadow_stack_check(err) < 0)
+                return -1;
         h = calloc(1, sizeof(*h));
         if (!h)
                 return error_system(err, ENOMEM, "making a hub");

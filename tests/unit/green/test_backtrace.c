@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "green/green_priv.h"
+#include "green/switch.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -103,6 +104,13 @@ static void HUB_ONLY is_on(const struct path *p, void **frames, int n)
         }
 }
 
+static void ends_at_the_beginning(void *last)
+{
+#ifndef GREEN_SWITCH_UCONTEXT /* there it begins in libc */
+        ck_assert((char *)last > (char *)green_entry && (char *)last < (char *)green_entry + 64);
+#endif
+}
+
 GREEN_TEST(a_parked_thread_shows_each_frame_and_ends_where_it_began)
 {
         struct green *g = start("parked", park_directly, &paths[0]);
@@ -116,8 +124,7 @@ GREEN_TEST(a_parked_thread_shows_each_frame_and_ends_where_it_began)
         ck_assert_uint_eq(green_switches(), switches);
         is_on(&paths[0], frames, n);
         ck_assert_int_lt(n, (int)ARRAY_SIZE(frames));
-        ck_assert((char *)frames[n - 1] > (char *)green_entry &&
-                  (char *)frames[n - 1] < (char *)green_entry + 64);
+        ends_at_the_beginning(frames[n - 1]);
         end(g);
 }
 
@@ -134,8 +141,7 @@ GREEN_TEST(frames_of_libc_which_has_no_frame_pointers_are_passed)
         paths[1].addresses[0] = swapped[1];
         paths[1].addresses[1] = swapped[0];
         is_on(&paths[1], frames, n);
-        ck_assert((char *)frames[n - 1] > (char *)green_entry &&
-                  (char *)frames[n - 1] < (char *)green_entry + 64);
+        ends_at_the_beginning(frames[n - 1]);
         end(g);
 }
 
@@ -155,6 +161,9 @@ GREEN_TEST(the_stack_that_is_looked_at_is_not_written_to)
         void *frames[32];
         unsigned long before;
 
+#ifdef GREEN_SWITCH_UCONTEXT
+        return; /* there a thread is unwound by going to it */
+#endif
         if (RUNNING_ON_VALGRIND) /* for which nothing is below a stack's pointer */
                 return;
 
