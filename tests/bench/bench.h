@@ -1,20 +1,23 @@
 /*
- * tests/bench/bench.h: benchmarks: each returns what one operation costs, in its unit.
+ * tests/bench/bench.h: the works of our own runtime: bench WORK [COUNT].
  *
- * Each is run in a process of its own ("bench NAME") and knows nothing of rounds, medians or peers:
- * tests/bench/run does that.
+ * Each is run as green thread "main" of a process of its own and reports its metrics (measure.h).
  */
 #pragma once
 
 #include "green/green.h"
+#include "measure.h"
 
 struct bench {
-        const char *name, *unit;
-        double (*run)(void); /* on the hub, as green thread main: begins with assert_green() */
+        const char *name;
+        void (*run)(void); /* begins with assert_green() */
 };
-extern const struct bench green_benches[], native_benches[], sql_benches[]; /* end with a NULL name */
+/* All end with a NULL name. */
+extern const struct bench green_benches[], sleep_benches[], native_benches[], sql_benches[], echo_benches[],
+        growth_benches[];
 
-double bench_cpu_ns(void); /* CPU time of this process */
+extern long bench_threads; /* COUNT of the command line, for growth_benches: how many green threads; else 0 */
+
 void bench_fail(const struct error *err) __attribute__((noreturn));
 
 /* Starts fn in a group; waits for the group and closes it. Failing ends the process. */

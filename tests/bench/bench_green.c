@@ -1,7 +1,4 @@
-/* tests/bench/bench_green.c: the runtime's own primitives. */
-#include <stdio.h>
-#include <stdlib.h>
-
+/* tests/bench/bench_green.c: switching, starting, handing over. */
 #include "bench.h"
 #include "green/chan.h"
 #include "green/lockutils.h"
@@ -9,7 +6,7 @@
 
 static int yield_n(void *arg, struct error *err)
 {
-        unsigned n = *(unsigned *)arg;
+        long n = *(long *)arg;
 
         assert_green();
         while (n-- > 0)
@@ -17,29 +14,29 @@ static int yield_n(void *arg, struct error *err)
         return 0;
 }
 
-static double YIELDS yield_among(unsigned threads, unsigned each)
+static double YIELDS yield_among(long threads, long each)
 {
         struct green_group *g = green_group_new("bench");
-        double began;
+        int64_t began;
 
-        for (unsigned i = 0; i < threads; i++)
+        for (long i = 0; i < threads; i++)
                 bench_start(g, yield_n, &each);
-        began = bench_cpu_ns();
+        began = measure_cpu();
         bench_finish(g);
-        return (bench_cpu_ns() - began) / ((double)threads * each);
+        return (double)(measure_cpu() - began) / (double)(threads * each);
 }
 
-static double bench_yield_2(void)
+static void bench_yield_2(void)
 {
         assert_green();
-        return yield_among(2, 5000000);
+        measure_report("yield-2", yield_among(2, measure_count(5000000)), "ns");
 }
 
-static double bench_yield_10000(void)
+static void bench_yield_10000(void)
 {
         assert_green();
         yield_among(10000, 1); /* the first touch of the stacks is another figure */
-        return yield_among(10000, 300);
+        measure_report("yield-10000", yield_among(10000, measure_count(300)), "ns");
 }
 
 static int nothing(void *arg, struct error *err)
@@ -47,30 +44,31 @@ static int nothing(void *arg, struct error *err)
         return 0;
 }
 
-static double bench_spawn_join(void)
+static void bench_spawn_join(void)
 {
-        enum { N = 2000000 };
+        long n = measure_count(2000000);
+        int64_t began = measure_cpu();
         struct error err;
-        double began = bench_cpu_ns();
 
         assert_green();
-        for (int i = 0; i < N; i++) {
+        for (long i = 0; i < n; i++) {
                 struct green *g = green_spawn_ref(NULL, "bench", nothing, NULL, &err);
 
                 if (!g || green_join(g, deadline_never(), NULL, &err) < 0)
                         bench_fail(&err);
                 green_unref(g);
         }
-        return (bench_cpu_ns() - began) / N;
+        measure_report("spawn-join", (double)(measure_cpu() - began) / (double)n, "ns");
 }
 
-enum { HANDOVERS = 2000000 };
 static struct green_sem ping, pong;
 
 static int answer(void *arg, struct error *err)
 {
+        long n = *(long *)arg;
+
         assert_green();
-        for (int i = 0; i < HANDOVERS; i++) {
+        while (n-- > 0) {
                 if (green_sem_acquire(&ping, deadline_never(), err) < 0)
                         return -1;
                 green_sem_release(&pong);
@@ -78,126 +76,80 @@ static int answer(void *arg, struct error *err)
         return 0;
 }
 
-static double bench_semaphore(void)
+static void bench_semaphore(void)
 {
+        long n = measure_count(2000000);
         struct green_group *g = green_group_new("bench");
         struct error err;
-        double began;
+        int64_t began;
 
         assert_green();
         green_sem_init(&ping, "ping", 0);
         green_sem_init(&pong, "pong", 0);
-        bench_start(g, answer, NULL);
-        began = bench_cpu_ns();
-        for (int i = 0; i < HANDOVERS; i++) {
+        bench_start(g, answer, &n);
+        began = measure_cpu();
+        for (long i = 0; i < n; i++) {
                 green_sem_release(&ping);
                 if (green_sem_acquire(&pong, deadline_never(), &err) < 0)
                         bench_fail(&err);
         }
+        measure_report("semaphore", (double)(measure_cpu() - began) / (2.0 * (double)n), "ns");
         bench_finish(g);
-        return (bench_cpu_ns() - began) / (2.0 * HANDOVERS);
 }
 
 static struct green_chan *chan;
 
 static int send_all(void *arg, struct error *err)
 {
+        long n = *(long *)arg;
+
         assert_green();
-        for (int i = 0; i < HANDOVERS; i++)
+        for (long i = 0; i < n; i++)
                 if (green_chan_send(chan, &i, deadline_never(), err) < 0)
                         return -1;
         return 0;
 }
 
-static double bench_channel(void)
+static void bench_channel(void)
 {
+        long n = measure_count(2000000), got;
         struct green_group *g = green_group_new("bench");
         struct error err;
-        double began;
-        int got;
+        int64_t began;
 
         assert_green();
-        chan = green_chan_new("bench", sizeof(int), 0);
-        bench_start(g, send_all, NULL);
-        began = bench_cpu_ns();
-        for (int i = 0; i < HANDOVERS; i++)
-                if (green_chan_recv(chan, &got, deadline_never(), &err) < 0 || got != i)
+        chan = green_chan_new("bench", sizeof(long), 0);
+        bench_start(g, send_all, &n);
+        began = measure_cpu();
+        for (long i = 0; i < n; i++) {
+                if (green_chan_recv(chan, &got, deadline_never(), &err) < 0)
                         bench_fail(&err);
+                if (got != i)
+                        measure_fail("channel: an item came out of order");
+        }
+        measure_report("channel", (double)(measure_cpu() - began) / (double)n, "ns");
         bench_finish(g);
         green_chan_free(chan);
-        return (bench_cpu_ns() - began) / HANDOVERS;
 }
 
-static int nap(void *arg, struct error *err)
+static void bench_lock_by_name(void)
 {
-        assert_green();
-        return green_sleep((double)(uintptr_t)arg / 1e6, err);
-}
-
-static double bench_sleepers(void)
-{
-        struct green_group *g = green_group_new("bench");
-        double began = bench_cpu_ns();
+        long n = measure_count(1000000);
+        int64_t began = measure_cpu();
 
         assert_green();
-        srand(1);
-        for (int i = 0; i < 100000; i++)
-                bench_start(g, nap, (void *)(uintptr_t)(1 + rand() % 1000000));
-        bench_finish(g);
-        return (bench_cpu_ns() - began) / 1e6;
-}
-
-static long resident_kb(void)
-{
-        FILE *f = fopen("/proc/self/status", "re");
-        char line[128];
-        long kb = 0, ptes = 0;
-
-        while (f && fgets(line, sizeof(line), f)) {
-                sscanf(line, "VmRSS: %ld", &kb);
-                sscanf(line, "VmPTE: %ld", &ptes);
-        }
-        if (f)
-                fclose(f);
-        return kb + ptes;
-}
-
-static double bench_parked_memory(void)
-{
-        enum { N = 100000 };
-        struct green_group *g = green_group_new("bench");
-        long before = resident_kb(), after;
-
-        assert_green();
-        for (int i = 0; i < N; i++)
-                bench_start(g, nap, (void *)(uintptr_t)3600000000);
-        for (int i = 0; i < 3; i++)
-                green_yield();
-        after = resident_kb();
-        green_group_close(g);
-        return (double)(after - before) * 1024 / N;
-}
-
-static double bench_lock_by_name(void)
-{
-        enum { N = 1000000 };
-        double began = bench_cpu_ns();
-
-        assert_green();
-        for (int i = 0; i < N; i++) {
+        for (long i = 0; i < n; i++) {
                 SYNCHRONIZED("compute_resources");
         }
-        return (bench_cpu_ns() - began) / N;
+        measure_report("lock-by-name", (double)(measure_cpu() - began) / (double)n, "ns");
 }
 
 const struct bench green_benches[] = {
-        { "yield-2", "ns", bench_yield_2 },
-        { "yield-10000", "ns", bench_yield_10000 },
-        { "spawn-join", "ns", bench_spawn_join },
-        { "semaphore", "ns", bench_semaphore },
-        { "channel", "ns", bench_channel },
-        { "sleepers-100000", "ms", bench_sleepers },
-        { "parked-100000", "B", bench_parked_memory },
-        { "lock-by-name", "ns", bench_lock_by_name },
+        { "yield-2", bench_yield_2 },
+        { "yield-10000", bench_yield_10000 },
+        { "spawn-join", bench_spawn_join },
+        { "semaphore", bench_semaphore },
+        { "channel", bench_channel },
+        { "lock-by-name", bench_lock_by_name },
         {},
 };

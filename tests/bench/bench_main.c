@@ -1,18 +1,13 @@
-/* tests/bench/bench_main.c: bench NAME...: runs them in this process and prints "name value unit" each. */
+/* tests/bench/bench_main.c: bench WORK [COUNT]: runs it on a hub. Exit status 64: there is no such work. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 
-double bench_cpu_ns(void)
-{
-        struct timespec ts;
+enum { MAX_THREADS = 1100000, NO_SUCH_WORK = 64 };
 
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-        return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
+long bench_threads;
 
 void bench_fail(const struct error *err)
 {
@@ -37,28 +32,40 @@ void bench_finish(struct green_group *g)
         green_group_close(g);
 }
 
-static const struct bench *const tables[] = { green_benches, native_benches, sql_benches };
-
-static int run_one(void *arg, struct error *err)
+static const struct bench *find(const char *name)
 {
-        const char *name = arg;
+        static const struct bench *const tables[] = { green_benches, sleep_benches, native_benches,
+                                                      sql_benches,   echo_benches,  growth_benches };
 
-        assert_green();
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct bench *b = tables[t]; b->name; b++)
-                        if (strcmp(b->name, name) == 0) {
-                                printf("%s %.1f %s\n", b->name, b->run(), b->unit);
-                                return 0;
-                        }
-        return error_set(err, ERR_NOT_FOUND, "there is no benchmark %s", name);
+                        if (strcmp(b->name, name) == 0)
+                                return b;
+        return NULL;
+}
+
+static int run(void *arg, struct error *err)
+{
+        const struct bench *b = arg;
+
+        assert_green();
+        b->run();
+        return 0;
 }
 
 int main(int argc, char **argv)
 {
+        const struct bench *b = argc >= 2 ? find(argv[1]) : NULL;
+        struct hub_options opt = { .max_threads = MAX_THREADS };
         struct error err;
 
-        for (int i = 1; i < argc; i++)
-                if (hub_run(run_one, argv[i], NULL, &err) < 0)
-                        bench_fail(&err);
+        if (!b) {
+                fprintf(stderr, "bench: no such work\n");
+                return NO_SUCH_WORK;
+        }
+        if (argc >= 3)
+                bench_threads = strtol(argv[2], NULL, 10);
+        if (hub_run(run, (void *)b, &opt, &err) < 0)
+                bench_fail(&err);
         return 0;
 }

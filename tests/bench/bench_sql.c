@@ -1,16 +1,14 @@
-/* tests/bench/bench_sql.c: SELECT 1 from 50 green threads; the server is named by BENCH_DATABASE_URL. */
-#include <stdlib.h>
-
+/* tests/bench/bench_sql.c: SELECT 1 from 50 green threads; the server is named by MARIADB_URL. */
 #include "bench.h"
 #include "mysql/mysql_pool.h"
 
-enum { THREADS = 50, EACH = 1000 };
+enum { THREADS = 50 };
 
 static struct db_pool *pool;
 
 static int select_one(void *arg, struct error *err)
 {
-        int n = *(int *)arg;
+        long n = *(long *)arg;
         struct db_conn *c;
 
         assert_green();
@@ -28,7 +26,7 @@ static int select_one(void *arg, struct error *err)
         return 0;
 }
 
-static void YIELDS select_from_all(int each)
+static void YIELDS select_from_all(long each)
 {
         struct green_group *g = green_group_new("bench");
 
@@ -38,30 +36,29 @@ static void YIELDS select_from_all(int each)
 }
 
 /* CPU of the client per query: the server's side is the same for everybody. */
-static double bench_select(void)
+static void bench_select(void)
 {
-        struct db_options opt = { .url = getenv("BENCH_DATABASE_URL"), .max_pool_size = THREADS };
+        struct db_options opt = { .url = getenv("MARIADB_URL"), .max_pool_size = THREADS };
+        long each = measure_count(1000);
         struct error err = {};
-        double began;
+        int64_t began;
 
         assert_green();
-        if (!opt.url) {
-                error_set(&err, ERR_INVALID, "BENCH_DATABASE_URL is not set");
-                bench_fail(&err);
-        }
+        if (!opt.url)
+                measure_fail("MARIADB_URL is not set");
         opt.tpool = tpool_new("connect", 4, &err);
         if (!opt.tpool || !(pool = db_pool_new(&opt, &err)))
                 bench_fail(&err);
         select_from_all(1); /* connect */
-        began = bench_cpu_ns();
-        select_from_all(EACH);
-        began = (bench_cpu_ns() - began) / (THREADS * EACH) / 1000;
+        began = measure_cpu();
+        select_from_all(each);
+        measure_report("sql-select-1", (double)(measure_cpu() - began) / (double)(THREADS * each) / 1e3,
+                       "us");
         db_pool_close(pool);
         tpool_close(opt.tpool, deadline_in_ms(1000));
-        return began;
 }
 
 const struct bench sql_benches[] = {
-        { "sql-select-1", "us", bench_select },
+        { "sql-select-1", bench_select },
         {},
 };
