@@ -59,17 +59,24 @@ struct compute_manager {
 /* Clean-up after a failure has a deadline of its own: the action's may be what has just passed. */
 #define CLEANUP_DEADLINE_S 60.0
 
-/* ---- provider.c; without placement these do nothing ---- */
+/* ---- provider.c: this host in placement ---- */
 
-/* After an audit, each: failures are logged. Provider, inventories and traits; ... */
+/* After an audit: provider, inventories and traits. Failures are logged. Nothing without placement. */
 void YIELDS provider_report(struct compute_manager *m, struct deadline by);
-/* ... allocations on this host of instances that were deleted elsewhere; ... */
-void YIELDS provider_sweep(struct compute_manager *m, struct deadline by);
-/* ... compute nodes of this host under former names, also without placement. */
+/* After an audit: compute nodes of this host under former names go, with their providers. Failures are
+ * logged. */
 void YIELDS provider_forget_others(struct compute_manager *m, struct deadline by);
-/* The service was disabled or enabled: placement is told now, in a green thread of its own. */
+/* The service was disabled or enabled: placement, if any, is told now, in a green thread of its own. */
 void HUB_ONLY provider_follow_service(struct compute_manager *m);
-/* Who holds something of this provider: uuids of instances and migrations. One block, freed by the caller. */
+
+/* ---- allocations.c: what instances hold of it; without placement these do nothing ---- */
+
+/* After an audit: allocations on this host of instances that were deleted elsewhere. Failures are logged. */
+void YIELDS provider_sweep(struct compute_manager *m, struct deadline by);
+/*
+ * Who holds something of this provider: uuids of instances and migrations. One block, freed by the caller.
+ * Only with placement.
+ */
 int YIELDS provider_consumers(struct compute_manager *m, const char *provider, const char ***ret,
                               unsigned *ret_n, struct deadline by, struct error *err);
 /* Whatever the instance holds in placement is given back. */

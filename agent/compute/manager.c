@@ -94,24 +94,28 @@ void compute_manager_foreach_running(struct compute_manager *m,
         }
 }
 
+/* What follows from the audit, for others. */
+static void YIELDS after_audit(struct compute_manager *m, struct deadline by)
+{
+        provider_report(m, by);
+        provider_sweep(m, by);
+        provider_forget_others(m, by);
+}
+
 int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)
 {
         if (tracker_audit(m->tracker, by, err) < 0)
                 return -1;
-        provider_report(m, by);
-        provider_sweep(m, by);
-        provider_forget_others(m, by);
+        after_audit(m, by);
         return 0;
 }
 
-enum { FIRST_REPORT_S = 60 };
+#define FIRST_REPORT_S 120.0 /* a keystone that does not answer may take up to a minute of it */
 
-static int first_report(void *arg, struct error *err)
+static int after_first_audit(void *arg, struct error *err)
 {
         assert_green();
-        provider_report(arg, deadline_in_s(FIRST_REPORT_S));
-        provider_sweep(arg, deadline_in_s(FIRST_REPORT_S));
-        provider_forget_others(arg, deadline_in_s(FIRST_REPORT_S));
+        after_audit(arg, deadline_in_s(FIRST_REPORT_S));
         return 0;
 }
 
@@ -119,7 +123,7 @@ int compute_first_audit(struct compute_manager *m, struct deadline by, struct er
 {
         if (tracker_audit(m->tracker, by, err) < 0)
                 return -1;
-        return m->placement ? green_spawn(m->work, "first report to placement", first_report, m, err) : 0;
+        return green_spawn(m->work, "after the first audit", after_first_audit, m, err);
 }
 
 bool compute_get_placement_state(const struct compute_manager *m, struct compute_placement_state *ret)

@@ -62,11 +62,12 @@ int YIELDS compute_init_host(struct compute_manager *m, compute_progress_fn *pro
 /* The services row: read, created or raised to our version. */
 int YIELDS compute_service_ensure(struct compute_manager *m, struct deadline by, struct error *err);
 /*
- * The start's resource audit: makes the compute_nodes row. Placement is told in a green thread of its own:
- * nothing that the start does needs it, and a first token alone may take keystone half a second.
+ * The start's resource audit: makes the compute_nodes row. The rest of an audit, as telling placement, goes
+ * on in a green thread of its own: nothing that the start does needs it, and a first token alone may take
+ * keystone half a second.
  */
 int YIELDS compute_first_audit(struct compute_manager *m, struct deadline by, struct error *err);
-/* Any other resource audit, placement included. */
+/* Any other resource audit, placement and nodes under former names included. */
 int YIELDS compute_audit(struct compute_manager *m, struct deadline by, struct error *err);
 /* report_state in its own green thread (at once, then each report_interval), the others in one loop. */
 int HUB_ONLY compute_start_periodic(struct compute_manager *m, struct error *err);

@@ -210,7 +210,8 @@ void provider_forget_others(struct compute_manager *m, struct deadline by)
         struct error err = {};
 
         if (store_compute_nodes_of_host(m->store, &nodes, by, &err) < 0) {
-                log_warning("%s", err.text);
+                if (err.code != ERR_CANCELLED)
+                        log_warning("%s", err.text);
                 return;
         }
         for (unsigned n = 0; n < nodes.n; n++) {

@@ -142,7 +142,21 @@ GREEN_TEST(what_is_odd_is_said_once)
         finish();
 }
 
-GREEN_SUITE("compute-start", a_host_in_order_starts_without_a_word,
-            a_cell_that_is_too_old_or_too_new_is_not_joined,
+/* A renamed host must not have to wait for the next audit, which may be an hour away. */
+GREEN_TEST(the_first_audit_forgets_former_names_also_without_placement)
+{
+        struct error err;
+
+        prepare();
+        ck_assert_ok(start(&err), err);
+        fake_store_add_former_node("old-name");
+        ck_assert_ok(compute_first_audit(f.m, deadline_in_s(10), &err), err);
+        ck_assert_ok(green_sleep(1, &err), err);
+        ck_assert_ptr_nonnull(strstr(fake_store_journal(), "node old-name forgotten\n"));
+        finish();
+}
+
+GREEN_SUITE("compute-start", the_first_audit_forgets_former_names_also_without_placement,
+            a_host_in_order_starts_without_a_word, a_cell_that_is_too_old_or_too_new_is_not_joined,
             a_database_that_is_away_is_no_fault_of_the_operators, an_old_hypervisor_is_refused_by_its_version,
             directories_must_be_there, what_is_odd_is_said_once)
