@@ -51,6 +51,7 @@ struct unused_setting {
         const char *section;
         const char *keys; /* names, separated by blanks; "live_migration_*" and "*" stand for many */
         const char *because;
+        bool missed; /* guests, or their operators, get something else than from nova-compute */
 };
 extern const struct unused_setting unused_settings[]; /* ends with section NULL */
 

@@ -13,7 +13,6 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "import/weight.h"
 
 /* Names that mean the same, beyond those of oslo's table. */
 static const struct {
@@ -290,16 +289,12 @@ static void leave_one(struct carry *c, const struct ini_value *v)
 {
         CLEANUP(nova_option_free) struct nova_option o = {};
         const struct unused_setting *unused;
-        const char *weight;
         char guess[128];
 
         meant_by(v, &o);
         unused = unused_find(strcmp(o.group, "DEFAULT") == 0 ? "" : o.group, o.name);
-        weight = weight_of(o.group, o.name);
-        if (weight && at_default(c, &o, v))
-                weight = NULL;
-        if (weight || unused)
-                leave(c, v, weight, xstrdup(weight ? weight : unused->because));
+        if (unused)
+                leave(c, v, unused->missed && !at_default(c, &o, v), xstrdup(unused->because));
         else if (o.preset)
                 leave(c, v, false, xstrdup("not used by this agent"));
         else

@@ -103,16 +103,6 @@ bool nova_option_by_alias(const char *group, const char *alias, struct nova_opti
         return false;
 }
 
-bool nova_group_known(const char *group)
-{
-        struct row r = {};
-
-        for (const char *at = table; (at = next_row(at, &r));)
-                if (strcmp(r.group, group) == 0)
-                        return true;
-        return false;
-}
-
 void nova_option_free(struct nova_option *o)
 {
         free(o->group);

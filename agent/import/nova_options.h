@@ -23,7 +23,6 @@ struct nova_option {
 bool nova_option_find(const char *group, const char *name, struct nova_option *ret);
 /* By one of its older names. */
 bool nova_option_by_alias(const char *group, const char *alias, struct nova_option *ret);
-bool nova_group_known(const char *group);
 void nova_option_free(struct nova_option *o); /* also CLEANUP(nova_option_free) */
 /* Splits the first of aliases off; returns what follows it, or NULL when there was none. */
 const char *nova_alias_next(const char *aliases, char group[NOVA_NAME_MAX], char name[NOVA_NAME_MAX]);

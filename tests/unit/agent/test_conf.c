@@ -146,7 +146,7 @@ START_TEST(nova_options_without_effect_are_noted)
         char *want = xasprintf(
                 "%s:1: volume_usage_poll_interval has no effect: there are no volumes in this version\n"
                 "%s:3: section \"neutron\" has no effect: neutron is not driven in this version: guests keep "
-                "the interfaces they have\n"
+                "the interfaces they have, new ones get none\n"
                 "%s:8: disk_prefix has no effect: it cannot be chosen in this version\n",
                 c->path, c->path, c->path);
 

@@ -315,22 +315,28 @@ static const struct left left[] = {
         { "[DEFAULT]\nhosst = x\n",
           "[DEFAULT] hosst (b.conf:2): unknown to nova 26 (Zed), did you mean \"host\"?\n", false },
         { "[pci]\nalias = {\"a\": 1}\nalias = {\"b\": 2}\n",
-          "[pci] alias (b.conf:3): no host devices are given to guests by this agent\n", true },
-        { "[DEFAULT]\npci_alias = {}\n", "[DEFAULT] pci_alias (b.conf:2): no host devices are given", true },
+          "[pci] alias (b.conf:3): no devices of the host are given to guests in this version\n", true },
+        { "[DEFAULT]\npci_alias = {}\n", "[DEFAULT] pci_alias (b.conf:2): no devices of the host are given",
+          true },
         { "[compute]\ncpu_dedicated_set = 4-7\n",
           "[compute] cpu_dedicated_set (b.conf:2): guests are not bound to CPUs", true },
         { "[libvirt]\nimages_type = rbd\n",
           "[libvirt] images_type (b.conf:2): must be one of default qcow2 raw flat, not \"rbd\"\n", true },
         { "[libvirt]\nlive_migration_uri = qemu+tls://%s/system\n",
-          "[libvirt] live_migration_uri (b.conf:2): guests are not moved", true },
+          "[libvirt] live_migration_uri (b.conf:2): instances are not moved", true },
         { "[libvirt]\ncpu_mode = custom\n",
           "[libvirt] cpu_mode (b.conf:2): must be one of host-model host-passthrough none, not \"custom\"\n",
           true },
         { "[ephemeral_storage_encryption]\nenabled = true\n",
           "[ephemeral_storage_encryption] enabled (b.conf:2): guests' disks are NOT encrypted", true },
         { "[ephemeral_storage_encryption]\nenabled = off\n",
-          "[ephemeral_storage_encryption] enabled (b.conf:2): not used by this agent\n", false },
+          "[ephemeral_storage_encryption] enabled (b.conf:2): guests' disks are NOT encrypted", false },
         { "[spice]\nenabled = false\n", "[spice] enabled (b.conf:2): ", false },
+        { "[spice]\nenabled = true\n", "[spice] enabled (b.conf:2): VNC is the only console", true },
+        { "[libvirt]\nswtpm_enabled = true\n", "[libvirt] swtpm_enabled (b.conf:2): guests have no TPM",
+          true },
+        { "[DEFAULT]\nshelved_poll_interval = 5\n",
+          "[DEFAULT] shelved_poll_interval (b.conf:2): there is no shelving", false },
         { "[placement]\nauth_type = v3token\n",
           "[placement] auth_type (b.conf:2): must be password, not \"v3token\"\n", true },
         { "[vnc]\nserver_listen = node.example.org\n",
@@ -353,8 +359,8 @@ START_TEST(what_is_left_for_one_reason_is_one_warning)
 {
         ck_assert_int_eq(import_files(BASE, "[pci]\nalias = {}\ndevice_spec = {}\n"), IMPORT_WHOLE);
         ck_assert_str_eq(said.data,
-                         "warning: [pci] alias (b.conf:2) and 1 more: no host devices are given to guests by "
-                         "this agent\n"
+                         "warning: [pci] alias (b.conf:2) and 1 more: no devices of the host are given to "
+                         "guests in this version\n"
                          "3 options carried over, 2 not: they are listed at the end, with reasons\n");
 }
 END_TEST
