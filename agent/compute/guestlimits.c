@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/words.h"
+
 struct limit {
         const char *key;  /* ends with '*': every key that begins so */
         const char *fine; /* values without effect, separated by blanks; "": none; FALSE: any but true ones */
@@ -49,30 +51,16 @@ static const struct limit flavor_limits[] = {
         { "pci_passthrough:alias", "" },
 };
 
-static bool key_matches(const struct limit *l, const char *key)
-{
-        size_t n = strlen(l->key);
-
-        return l->key[n - 1] == '*' ? strncmp(key, l->key, n - 1) == 0 : strcmp(key, l->key) == 0;
-}
-
 static bool value_is_fine(const char *fine, const char *value)
 {
-        size_t n = strlen(value);
-
-        if (strcmp(fine, FALSE) == 0)
-                return !guestprops_true(value);
-        for (const char *at = fine; n > 0 && (at = strstr(at, value)); at++)
-                if ((at == fine || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-                        return true;
-        return false;
+        return strcmp(fine, FALSE) == 0 ? !guestprops_true(value) : words_have(fine, value);
 }
 
 static int check_one(const struct limit *limits, size_t n, const char *what, const char *key,
                      const char *value, struct error *err)
 {
         for (size_t l = 0; l < n; l++)
-                if (key_matches(&limits[l], key) && !value_is_fine(limits[l].fine, value))
+                if (words_match(limits[l].key, key) && !value_is_fine(limits[l].fine, value))
                         return error_set(err, NOVA_INVALID_INPUT,
                                          "%s %.64s=%.64s is not supported by this agent", what, key, value);
         return 0;

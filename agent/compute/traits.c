@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/words.h"
 #include "peers/placement.h"
 
 /* ---- by the names that others use ---- */

@@ -49,7 +49,7 @@ extern const size_t n_settings;
  */
 struct unused_setting {
         const char *section;
-        const char *keys; /* names, separated by blanks; "live_migration_*" and "*" stand for many */
+        const char *keys; /* words_match(): "live_migration_*" and "*" stand for many */
         const char *because;
         bool missed; /* guests, or their operators, get something else than from nova-compute */
 };
@@ -57,8 +57,6 @@ extern const struct unused_setting unused_settings[]; /* ends with section NULL 
 
 const struct setting *setting_find(const char *section, const char *key);
 const struct unused_setting *unused_find(const char *section, const char *key);
-/* Is name one of the words, which are separated by blanks? A word may end with '*'. */
-bool name_among(const char *words, const char *name);
 bool section_known(const char *section); /* is there any option, used or not, in a section of this name? */
 /* ", did you mean ...?" or "": the nearest names, in this section first. buf is returned. */
 const char *suggest_key(const char *section, const char *key, char *buf, size_t size);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/words.h"
+
 #define NAME_MAX_LEN 64 /* longer names are not compared */
 
 const struct setting *setting_find(const char *section, const char *key)
@@ -17,24 +19,10 @@ const struct setting *setting_find(const char *section, const char *key)
         return NULL;
 }
 
-bool name_among(const char *words, const char *name)
-{
-        while (*words) {
-                size_t len = strcspn(words, " ");
-
-                if (words[len - 1] == '*' ? strncmp(words, name, len - 1) == 0
-                                          : strlen(name) == len && strncmp(words, name, len) == 0)
-                        return true;
-                words += len;
-                words += strspn(words, " ");
-        }
-        return false;
-}
-
 const struct unused_setting *unused_find(const char *section, const char *key)
 {
         for (const struct unused_setting *u = unused_settings; u->section; u++)
-                if (strcmp(u->section, section) == 0 && name_among(u->keys, key))
+                if (strcmp(u->section, section) == 0 && words_match(u->keys, key))
                         return u;
         return NULL;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/words.h"
 
 #define SHOWN_MAX 72
 
@@ -94,16 +95,10 @@ static int parse_ratio(const struct setting *s, const char *value, double *ret, 
 
 static int parse_bool(const char *value, bool *ret, struct error *err)
 {
-        static const char *const yes[] = { "true", "yes", "on", "1" }, *const no[] = { "false", "no", "off",
-                                                                                       "0" };
         char buf[SHOWN_MAX];
 
-        for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-                if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
-                        *ret = strcasecmp(value, yes[i]) == 0;
-                        return 0;
-                }
-        }
+        if (words_bool(value, ret))
+                return 0;
         return error_set(err, ERR_INVALID, "must be true or false, not \"%s\"",
                          shown(value, buf, sizeof(buf)));
 }

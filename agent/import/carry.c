@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/words.h"
 
 /* Names that mean the same, beyond those of oslo's table. */
 static const struct {
@@ -43,7 +44,7 @@ static bool has_identity(const char *section)
 static bool must_fit(const struct setting *s)
 {
         return *s->section ? strcmp(s->section, "libvirt") == 0 && strcmp(s->key, "virt_type") == 0
-                           : name_among("host compute_driver state_path instances_path", s->key);
+                           : words_have("host compute_driver state_path instances_path", s->key);
 }
 
 static void say(struct carry *c, const struct ini_value *v, const char *fmt, ...)
@@ -123,7 +124,7 @@ static void option_of(const struct carry *c, const struct setting *s, struct nov
                 free(ret->aliases);
                 ret->aliases = more;
         }
-        if (!has_identity(s->section) || !name_among(auth_keys, s->key))
+        if (!has_identity(s->section) || !words_have(auth_keys, s->key))
                 return;
         section = auth_section(c, group);
         if (section && *section)

@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/words.h"
 
 #define DEPTH_MAX 20 /* references that lead to references */
 
@@ -118,14 +119,11 @@ static char *stripped(const char *s, size_t len)
 
 static int to_bool(const char *s, char **ret, struct error *err)
 {
-        static const char *const yes[] = { "true", "1", "on", "yes" }, *const no[] = { "false", "0", "off",
-                                                                                       "no" };
+        bool yes;
 
-        for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-                if (strcasecmp(s, yes[i]) == 0 || strcasecmp(s, no[i]) == 0) {
-                        *ret = xstrdup(strcasecmp(s, yes[i]) == 0 ? "true" : "false");
-                        return 0;
-                }
+        if (words_bool(s, &yes)) {
+                *ret = xstrdup(yes ? "true" : "false");
+                return 0;
         }
         return error_set(err, ERR_INVALID, "must be true or false");
 }

@@ -123,16 +123,6 @@ void guest_list_free(struct guest_list *l)
         *l = (struct guest_list){};
 }
 
-bool words_have(const char *words, const char *word)
-{
-        size_t len = strlen(word);
-
-        for (const char *p = words; p && *p; p += strcspn(p, " ") + 1)
-                if (strcspn(p, " ") == len && memcmp(p, word, len) == 0)
-                        return true;
-        return false;
-}
-
 void host_info_free(struct host_info *h)
 {
         if (!h)

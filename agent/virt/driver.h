@@ -111,13 +111,13 @@ struct host_info { /* nova-contract 4.6 */
         int64_t vcpus, memory_mb;
         char *cpu_info;            /* JSON text */
         char *supported_instances; /* JSON text */
-        /* What guests can be given, each a list of words with a blank after each; NULL: not known. */
+        /* What guests can be given, each a list of words (base/words.h) with a blank after each;
+         * NULL: not known. */
         char *cpu_features;       /* of the host's CPU */
         char *plain_cpu_features; /* of the CPU that cpu_mode none gives */
         char *disk_buses, *video_models;
         bool hyperthreading;
 };
-bool words_have(const char *words, const char *word); /* words: as above */
 void host_info_free(struct host_info *h);
 
 /* What a running guest has used so far (nova-contract 3.4). What the hypervisor does not count is not in it.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/words.h"
 
 enum kind { FLAG, SECONDS, COUNT, FRACTION, PATH };
 
@@ -75,20 +76,6 @@ void amqp_options_default(struct amqp_options *ret)
         };
 }
 
-static bool parse_flag(const char *s, bool *ret)
-{
-        static const char *const yes[] = { "true", "1", "yes", "on" }, *const no[] = { "false", "0", "no",
-                                                                                       "off" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-                if (!strcasecmp(s, yes[i]) || !strcasecmp(s, no[i])) {
-                        *ret = !strcasecmp(s, yes[i]);
-                        return true;
-                }
-        }
-        return false;
-}
-
 static bool parse_whole(const char *s, int64_t max, int64_t *ret)
 {
         char *end;
@@ -109,7 +96,7 @@ static int set(void *at, enum kind kind, const char *name, const char *value, st
 
         switch (kind) {
         case FLAG:
-                if (parse_flag(value, at))
+                if (words_bool(value, at))
                         return 0;
                 return error_set(err, ERR_INVALID, "%s is true or false", name);
         case SECONDS:

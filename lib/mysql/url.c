@@ -15,19 +15,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "base/words.h"
 
 #define PORT_DEFAULT 3306
-
-static bool parse_bool(const char *s, bool *ret)
-{
-        if (!strcasecmp(s, "true") || !strcmp(s, "1") || !strcasecmp(s, "yes") || !strcasecmp(s, "on"))
-                *ret = true;
-        else if (!strcasecmp(s, "false") || !strcmp(s, "0") || !strcasecmp(s, "no") || !strcasecmp(s, "off"))
-                *ret = false;
-        else
-                return false;
-        return true;
-}
 
 /* What only drivers of Python know, and what is always so here. */
 static const char *const ignored[] = { "plugin",        "use_unicode",  "autocommit",
@@ -56,7 +46,7 @@ static int set_flag(struct db_url *u, const char *name, const char *value, bool 
                      !strcmp(name, "ssl_verify_identity") || !strcmp(name, "ssl_check_hostname");
         if (!*ret_known)
                 return 0;
-        if (!parse_bool(value, &on))
+        if (!words_bool(value, &on))
                 return error_set(err, ERR_INVALID, "database URL: %s is true or false", name);
         if (on)
                 u->tls = true;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/words.h"
 #include "json/json.h"
 #include "virt/libvirt/vir_error.h"
 #include "virt/libvirt/xmlutil.h"

@@ -185,8 +185,6 @@ START_TEST(what_guests_can_be_given_is_read_as_words)
         ck_assert_str_eq(features, "sse aes ");
         ck_assert_str_eq(buses, "virtio ide ");
         ck_assert_str_eq(models, "");
-        ck_assert(words_have(buses, "ide") && !words_have(buses, "id") && !words_have(buses, "virt"));
-        ck_assert(!words_have(NULL, "ide"));
         ck_assert_ptr_null(hostinfo_features(NULL));
         ck_assert_ptr_null(hostinfo_device_values("<domainCap", "disk", "bus"));
 }
