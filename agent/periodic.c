@@ -7,10 +7,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "green/sync.h"
 
 #define DEFAULT_INTERVAL_S 60.0 /* oslo's spacing 0 */
@@ -34,16 +34,6 @@ struct periodic {
         struct green *thread; /* owned handle */
         struct green_event kicked;
 };
-
-/* 0 <= result < 1; only spreads hosts, so any quality will do. */
-static double random_part(void)
-{
-        uint32_t r = 0;
-
-        if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
-                r = (uint32_t)clock_now_ns();
-        return r / 4294967296.0;
-}
 
 static double interval_of(const struct entry *e)
 {

@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/uuid.h"
 
 #define JITTER    0.05
 #define DEFAULT_S 60.0 /* of a task without an interval of its own, or with 0 */
@@ -52,13 +52,7 @@ int tasks_check_build_time(struct compute_manager *m, struct deadline by, struct
 /* Hosts that were started together shall not work together. */
 static double fuzzy_delay(const struct compute_manager *m)
 {
-        unsigned r = 0;
-
-        if (m->conf->periodic_fuzzy_delay <= 0)
-                return 0;
-        if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
-                r = (unsigned)clock_now_ns();
-        return (double)(r % (unsigned)m->conf->periodic_fuzzy_delay);
+        return m->conf->periodic_fuzzy_delay <= 0 ? 0 : (double)m->conf->periodic_fuzzy_delay * random_part();
 }
 
 /* ---- the shared loop ---- */

@@ -23,7 +23,7 @@
 #include "images/filework.h"
 #include "images/store_priv.h"
 #include "json/json.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 enum { CONSOLE_MAX = 102400, INFO_MAX = 64 << 10 };
 static const double CLEANUP_TIMEOUT_S = 60;

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "images/filework.h"
 #include "json/json.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 enum { METADATA_MAX = 256 << 10, ID_MAX = 128 };
 #define ALGO "sha512"

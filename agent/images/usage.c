@@ -14,7 +14,7 @@
 #include "images/header.h"
 #include "images/store_priv.h"
 #include "json/json.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 enum { INFO_MAX = 64 << 10 };
 

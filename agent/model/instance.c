@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "json/json.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 struct instance *instance_new(void)
 {

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "model/states.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 struct instance_meta { /* one row of instance_system_metadata, or one extra spec */
         char *key, *value;

@@ -10,7 +10,7 @@
 #include "base/strbuf.h"
 #include "messaging/envelope.h"
 #include "model/primitive.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 #define ID_MAX 255 /* what the columns hold */
 

@@ -15,24 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "amqp/connection_priv.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "patcher/patcher.h"
 
 #define CLOSE_S 3.0 /* for a close in good order */
-
-static uint32_t HUB_ONLY random_below(uint32_t n)
-{
-        uint32_t r = 0;
-
-        if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-                r = (uint32_t)clock_now_ns();
-        return r % n;
-}
 
 /* ---- the owner ---- */
 
@@ -204,7 +195,7 @@ static double HUB_ONLY pause_s(const struct amqp_conn *c, unsigned n)
         if (s > (double)o->rabbit_interval_max)
                 s = (double)o->rabbit_interval_max;
         s += o->kombu_reconnect_delay;
-        return s * (1 + (double)random_below(1000) / 4000) + 0.01;
+        return s * (1 + random_part() / 4) + 0.01;
 }
 
 static void HUB_ONLY shuffle(struct amqp_conn *c)
@@ -214,7 +205,7 @@ static void HUB_ONLY shuffle(struct amqp_conn *c)
         for (unsigned i = 0; i < n; i++)
                 c->order[i] = i;
         for (unsigned i = n; i > 1; i--) {
-                unsigned j = random_below(i), kept = c->order[i - 1];
+                unsigned j = arc4random_uniform(i), kept = c->order[i - 1];
 
                 c->order[i - 1] = c->order[j];
                 c->order[j] = kept;
@@ -235,7 +226,7 @@ static int owner(void *arg, struct error *err)
                 if (connect_once(c, err) == 0) {
                         failures = rounds = 0;
                         live(c, err);
-                        s = c->o.options->kombu_reconnect_delay * (0.5 + (double)random_below(1000) / 1000);
+                        s = c->o.options->kombu_reconnect_delay * (0.5 + random_part());
                 } else if (++failures % c->o.url->n_hosts == 0) {
                         s = pause_s(c, ++rounds);
                 }
@@ -268,16 +259,10 @@ static int green_the_library(struct error *err)
 
 static void HUB_ONLY make_name(struct amqp_conn *c)
 {
-        uint8_t r[16];
+        char id[UUID_LEN + 1];
 
-        if (getrandom(r, sizeof(r), 0) != sizeof(r))
-                memset(r, 0, sizeof(r));
-        r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
-        r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
-        snprintf(c->connection_name, sizeof(c->connection_name),
-                 "%.60s:%d:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                 c->o.program, getpid(), r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10],
-                 r[11], r[12], r[13], r[14], r[15]);
+        uuid_new(id);
+        snprintf(c->connection_name, sizeof(c->connection_name), "%.60s:%d:%s", c->o.program, getpid(), id);
 }
 
 static void HUB_ONLY destroy(struct amqp_conn *c)

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -201,7 +200,7 @@ static int add_context(const char *key, struct jval *v, void *arg)
 char *envelope_encode_request(const struct rpc_request *r, size_t *ret_len)
 {
         struct jval *message = jval_new_object();
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
 
         jval_set_text(message, "method", r->method);
         jval_set(message, "args", r->args ? jval_ref(r->args) : jval_new_object());
@@ -213,7 +212,7 @@ char *envelope_encode_request(const struct rpc_request *r, size_t *ret_len)
                 jval_set_text(message, "_reply_q", r->reply_q);
                 jval_set(message, "_timeout", r->timeout_s ? jval_new_int(r->timeout_s) : jval_new_null());
         }
-        rpc_new_id(id);
+        uuid_new_hex(id);
         jval_set_text(message, "_unique_id", r->unique_id ? r->unique_id : id);
         jval_foreach(r->context, add_context, message);
         return close_envelope(message, ret_len);
@@ -242,9 +241,9 @@ char *envelope_encode_reply(const char *msg_id, struct jval *result, const struc
                             bool ending, size_t *ret_len)
 {
         struct jval *message = jval_new_object();
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
 
-        rpc_new_id(id);
+        uuid_new_hex(id);
         jval_set(message, "result", result && !failure ? jval_ref(result) : jval_new_null());
         jval_set(message, "failure", failure ? failure_text(failure) : jval_new_null());
         jval_set_bool(message, "ending", ending);
@@ -352,16 +351,4 @@ bool rpc_version_compatible(const char *offered, const char *requested)
         if (has[0] != wants[0] || wants[1] > has[1])
                 return false;
         return wants[1] < has[1] || wants[2] <= has[2];
-}
-
-void rpc_new_id(char id[RPC_ID_LEN + 1])
-{
-        unsigned char bytes[RPC_ID_LEN / 2];
-
-        if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-                abort(); /* up to 256 bytes are never cut short once the machine has booted */
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        for (size_t i = 0; i < sizeof(bytes); i++)
-                snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 }

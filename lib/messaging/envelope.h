@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/uuid.h"
 #include "json/json.h"
 
 /* A request as received, or to be sent. All strings are owned. */
@@ -54,6 +55,3 @@ void rpc_reply_free(struct rpc_reply *r);
 
 /* 1.4: same major, requested minor <= offered minor. */
 bool rpc_version_compatible(const char *offered, const char *requested);
-
-#define RPC_ID_LEN 32
-void rpc_new_id(char id[RPC_ID_LEN + 1]); /* 32 hex digits of a random uuid4 */

@@ -21,7 +21,7 @@
 struct rpc_client {
         int fd; /* -1: closed */
         unsigned refs;
-        char reply_q[RPC_ID_LEN +
+        char reply_q[UUID_HEX_LEN +
                      sizeof("reply_")]; /* as oslo names them; the local socket does not need it */
         struct list waiters;
         struct green_mutex writing;
@@ -30,7 +30,7 @@ struct rpc_client {
 
 struct waiter {
         struct list node;
-        char msg_id[RPC_ID_LEN + 1];
+        char msg_id[UUID_HEX_LEN + 1];
         bool done;
         struct rpc_reply reply;
         struct green_event arrived;
@@ -110,7 +110,7 @@ static int reader(void *arg, struct error *err)
 struct rpc_client *rpc_client_connect(const char *path, struct deadline by, struct error *err)
 {
         struct rpc_client *c;
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         int fd = local_connect(path, by, err);
 
         if (fd < 0)
@@ -118,7 +118,7 @@ struct rpc_client *rpc_client_connect(const char *path, struct deadline by, stru
         c = NEW(struct rpc_client);
         c->fd = fd;
         c->refs = 2;
-        rpc_new_id(id);
+        uuid_new_hex(id);
         snprintf(c->reply_q, sizeof(c->reply_q), "reply_%s", id);
         list_init(&c->waiters);
         green_mutex_init(&c->writing, "rpc client");
@@ -203,7 +203,7 @@ int rpc_client_call(struct rpc_client *c, const char *ns, const char *version, c
         struct waiter w = {};
         int r;
 
-        rpc_new_id(w.msg_id);
+        uuid_new_hex(w.msg_id);
         green_event_init(&w.arrived, "rpc reply");
         list_append(&c->waiters, &w.node);
         c->refs++;

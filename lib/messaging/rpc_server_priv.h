@@ -9,7 +9,6 @@
 #include "messaging/rpc_server.h"
 
 #define RPC_SEEN_MAX 16
-#define RPC_UUID_LEN 36
 
 struct rpc_server {
         struct rpc_server_options opt;
@@ -38,7 +37,7 @@ struct rpc_work {
         struct rpc_request request;
         struct error unreadable; /* code set: the request could not be read, but its caller can be told */
         int64_t started_ns;
-        char instance[RPC_UUID_LEN + 1]; /* "": none */
+        char instance[UUID_LEN + 1]; /* "": none */
 };
 
 /* Executes, replies, frees. A green_fn for the pool; arg is a struct rpc_work. */

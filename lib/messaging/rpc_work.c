@@ -51,17 +51,6 @@ static const char *context_text(const struct rpc_request *r, const char *key, co
         return text && text[0] ? text : "-";
 }
 
-static bool is_uuid(const char *s)
-{
-        if (!s || strlen(s) != RPC_UUID_LEN)
-                return false;
-        for (size_t i = 0; i < RPC_UUID_LEN; i++) {
-                if (s[i] != '-' && !isxdigit((unsigned char)s[i]))
-                        return false;
-        }
-        return true;
-}
-
 /* args.instance is an object primitive; ours may also send a plain uuid. */
 static void find_instance(struct rpc_work *w)
 {
@@ -73,8 +62,8 @@ static void find_instance(struct rpc_work *w)
                 uuid = jval_get_text(instance, "uuid", jval_text(instance, NULL));
         if (!uuid)
                 uuid = jval_get_text(w->request.args, "instance_uuid", NULL);
-        if (is_uuid(uuid))
-                memcpy(w->instance, uuid, RPC_UUID_LEN);
+        if (uuid_is(uuid))
+                memcpy(w->instance, uuid, UUID_LEN);
 }
 
 static void HUB_ONLY set_context(struct rpc_work *w)

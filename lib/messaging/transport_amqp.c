@@ -244,7 +244,7 @@ static int HUB_ONLY check_target(const struct transport_target *target, struct e
             !*target->server)
                 return error_set(err, ERR_INVALID, "a broker needs exchange, topic and server");
         if (strlen(target->topic) + strlen(target->server) + 1 > NAME_LEN_MAX ||
-            strlen(target->topic) + RPC_ID_LEN + strlen("_fanout_") > NAME_LEN_MAX ||
+            strlen(target->topic) + UUID_HEX_LEN + strlen("_fanout_") > NAME_LEN_MAX ||
             strlen(target->exchange) > NAME_LEN_MAX)
                 return error_set(err, ERR_INVALID, "names of queues have at most %d characters",
                                  NAME_LEN_MAX);
@@ -254,7 +254,7 @@ static int HUB_ONLY check_target(const struct transport_target *target, struct e
 static int amqp_listen(struct transport *base, const struct transport_target *target, struct error *err)
 {
         struct amqp_transport *t = of(base);
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
 
         assert_green();
         if (t->stopped)
@@ -263,7 +263,7 @@ static int amqp_listen(struct transport *base, const struct transport_target *ta
                 return error_set(err, ERR_LIMIT, "more than one target");
         if (check_target(target, err) < 0)
                 return -1;
-        rpc_new_id(id);
+        uuid_new_hex(id);
         t->exchange = xstrdup(target->exchange);
         t->topic = xstrdup(target->topic);
         t->server_key = xasprintf("%s.%s", target->topic, target->server);

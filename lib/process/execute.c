@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "base/original.h"
 #include "base/strbuf.h"
 #include "green/sync.h"
@@ -333,7 +334,7 @@ static void fill_result(struct attempt *a, int code, unsigned attempts, struct e
 
 static double pause_of(const struct execute_options *opt)
 {
-        return opt->delay_s >= 0 ? opt->delay_s : 0.2 + arc4random_uniform(1801) / 1000.0;
+        return opt->delay_s >= 0 ? opt->delay_s : 0.2 + 1.8 * random_part();
 }
 
 static int YIELDS execute_command(const struct execute_options *opt, const struct command *command,

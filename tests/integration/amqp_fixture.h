@@ -182,7 +182,7 @@ struct client {
         struct amqp_options options;
         struct amqp_conn *conn;
         struct green_chan *replies; /* struct amqp_delivery */
-        char reply_q[RPC_ID_LEN + sizeof("reply_")];
+        char reply_q[UUID_HEX_LEN + sizeof("reply_")];
 };
 
 static int client_setup(struct amqp_conn *c, void *arg, struct error *err)
@@ -212,14 +212,14 @@ static inline void YIELDS client_start(struct client *k, const char *url)
                                          .confirms = true,
                                          .body_max = TRANSPORT_BODY_MAX,
                                          .ops = &ops };
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct error err = {};
 
         *k = (struct client){};
         ck_assert_ok(amqp_url_parse(url, &k->url, &err), err);
         amqp_options_default(&k->options);
         ck_assert_ok(amqp_url_apply(&k->url, &k->options, &err), err);
-        rpc_new_id(id);
+        uuid_new_hex(id);
         snprintf(k->reply_q, sizeof(k->reply_q), "reply_%s", id);
         k->replies = green_chan_new("replies", sizeof(struct amqp_delivery), 1000);
         opt.url = &k->url;
@@ -251,7 +251,8 @@ struct sending {
         bool cast, fanout;
 };
 
-static inline void YIELDS client_send(struct client *k, const struct sending *s, char msg_id[RPC_ID_LEN + 1])
+static inline void YIELDS client_send(struct client *k, const struct sending *s,
+                                      char msg_id[UUID_HEX_LEN + 1])
 {
         struct amqp_exchange e =
                 s->fanout ? amqp_fanout_exchange("compute_fanout") : amqp_topic_exchange(&k->options, "nova");
@@ -268,7 +269,7 @@ static inline void YIELDS client_send(struct client *k, const struct sending *s,
         char CLEANUP(freep) *body = NULL;
         struct amqp_publish p = { .exchange = &e };
 
-        rpc_new_id(msg_id);
+        uuid_new_hex(msg_id);
         if (!s->cast) {
                 r.msg_id = msg_id;
                 r.reply_q = s->reply_q ? (char *)s->reply_q : k->reply_q;
@@ -310,7 +311,7 @@ static inline struct jval *YIELDS client_reply(struct client *k, const char *msg
 static inline struct jval *YIELDS client_call(struct client *k, const char *method, const char *args)
 {
         struct sending s = { .method = method, .args = args };
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
 
         client_send(k, &s, id);
         return client_reply(k, id);

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "green/lockutils.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 #include "process/execute.h"
 
 #define STEPS_TABLE "CREATE TABLE steps (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(36), step VARCHAR(100))"

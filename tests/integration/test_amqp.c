@@ -55,7 +55,7 @@ GREEN_TEST_REAL(casts_come_by_server_by_topic_and_to_all)
                 { .method = "count", .cast = true, .fanout = true },
                 { .method = "count", .cast = true },
         };
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
 
         agent_start(env("RABBITMQ_URL"));
@@ -73,7 +73,7 @@ GREEN_TEST_REAL(the_same_message_twice_runs_once)
                                        .cast = true,
                                        .unique_id = "0123456789abcdef0123456789abcdef" };
         struct rpc_server_stats stats;
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
 
         agent_start(env("RABBITMQ_URL"));
@@ -140,7 +140,7 @@ GREEN_TEST_REAL(a_message_that_is_too_large_is_rejected_and_told)
 GREEN_TEST_REAL(a_monitored_call_is_told_to_wait_until_its_reply)
 {
         const struct sending slow = { .method = "sleep", .timeout_s = 2 };
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
         struct rpc_reply r;
         unsigned beats = 0;
@@ -178,7 +178,7 @@ GREEN_TEST_REAL(a_call_that_nobody_can_serve_fails_as_oslos_dispatcher_says)
                   "UnsupportedVersion",
                   "Endpoint does not support RPC version 6.0. Attempted method: ping" },
         };
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
 
         agent_start(env("RABBITMQ_URL"));
@@ -267,7 +267,7 @@ GREEN_TEST_REAL(after_the_stop_messages_wait_for_the_next_start)
 {
         const struct sending cast = { .method = "count", .cast = true };
         CLEANUP(freep) char *queues = NULL;
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
         struct error err = {};
 
@@ -307,7 +307,7 @@ GREEN_TEST_REAL(a_reply_without_its_queue_is_retried_then_remembered)
         CLEANUP(freep)
         char *url = xasprintf("%s?kombu_missing_consumer_retry_timeout=1", env("RABBITMQ_URL"));
         struct transport_message *m;
-        char id[RPC_ID_LEN + 1];
+        char id[UUID_HEX_LEN + 1];
         struct client k;
         struct error err = {};
         int64_t begun;

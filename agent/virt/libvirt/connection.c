@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "green/sync.h"
 #include "virt/libvirt/embed.h"
 #include "virt/libvirt/vir_error.h"
@@ -279,7 +280,7 @@ static void YIELDS went_down(struct connection *c)
 
 static void YIELDS wait_to_retry(struct connection *c, const struct error *why)
 {
-        int64_t pause_ms = c->retry_ms / 2 + arc4random_uniform((uint32_t)c->retry_ms);
+        int64_t pause_ms = c->retry_ms / 2 + (int64_t)((double)c->retry_ms * random_part());
         struct deadline until = deadline_in_ms(pause_ms), soonest = deadline_in_ms(RETRY_FIRST_MS);
         struct error err = {};
 

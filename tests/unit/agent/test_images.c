@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "images/filework.h"
 #include "images/image_source.h"
-#include "model/uuid.h"
+#include "base/uuid.h"
 
 static char dir[64];
 static struct tpool *pool;

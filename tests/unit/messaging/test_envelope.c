@@ -180,7 +180,7 @@ START_TEST(a_request_goes_round)
         ck_assert_str_eq(out.msg_id, "m1");
         ck_assert_str_eq(out.reply_q, "q1");
         ck_assert_int_eq(out.timeout_s, 1800);
-        ck_assert_uint_eq(strlen(out.unique_id), RPC_ID_LEN); /* made, since there was none */
+        ck_assert_uint_eq(strlen(out.unique_id), UUID_HEX_LEN); /* made, since there was none */
         got = jval_print(out.args, NULL);
         ck_assert_str_eq(got, want);
         ck_assert_str_eq(jval_text(jval_at(jval_get(out.context, "roles"), 0), ""), "admin");
@@ -214,7 +214,7 @@ START_TEST(a_reply_has_the_five_keys)
         ck_assert(jval_get(message, "failure") != NULL && jval_is_null(jval_get(message, "failure")));
         ck_assert(jval_get_bool(message, "ending", false));
         ck_assert_str_eq(jval_get_text(message, "_msg_id", ""), "m1");
-        ck_assert_uint_eq(strlen(jval_get_text(message, "_unique_id", "")), RPC_ID_LEN);
+        ck_assert_uint_eq(strlen(jval_get_text(message, "_unique_id", "")), UUID_HEX_LEN);
 }
 END_TEST
 
@@ -330,12 +330,12 @@ END_TEST
 
 START_TEST(ids_are_random_uuids_without_dashes)
 {
-        char a[RPC_ID_LEN + 1], b[RPC_ID_LEN + 1];
+        char a[UUID_HEX_LEN + 1], b[UUID_HEX_LEN + 1];
 
-        rpc_new_id(a);
-        rpc_new_id(b);
-        ck_assert_uint_eq(strlen(a), RPC_ID_LEN);
-        ck_assert_uint_eq(strspn(a, "0123456789abcdef"), RPC_ID_LEN);
+        uuid_new_hex(a);
+        uuid_new_hex(b);
+        ck_assert_uint_eq(strlen(a), UUID_HEX_LEN);
+        ck_assert_uint_eq(strspn(a, "0123456789abcdef"), UUID_HEX_LEN);
         ck_assert_int_eq(a[12], '4');
         ck_assert(strchr("89ab", a[16]) != NULL);
         ck_assert_str_ne(a, b);
