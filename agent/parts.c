@@ -18,6 +18,7 @@
 #include "compute/manager.h"
 #include "green/lockutils.h"
 #include "heartbeat.h"
+#include "monitor/monitor.h"
 #include "mysql/mysql_pool.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
@@ -315,6 +316,18 @@ static void YIELDS control_stop(struct agent *a)
         complaints_free(take_ptr(&a->complaints));
 }
 
+/* Early, so that a probe learns for whom the start waits. */
+static int YIELDS monitoring_start(struct agent *a, struct error *err)
+{
+        a->monitor = monitor_start(&a->admin, err);
+        return a->monitor ? 0 : -1;
+}
+
+static void YIELDS monitoring_stop(struct agent *a)
+{
+        monitor_stop(take_ptr(&a->monitor));
+}
+
 static int YIELDS methods_start(struct agent *a, struct error *err)
 {
         a->methods = (struct agent_methods){
@@ -460,6 +473,7 @@ static const struct part {
         { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
         { "workers", workers_start, workers_stop },
         { "control socket", control_start, control_stop },
+        { "monitoring", monitoring_start, monitoring_stop },
         { "database", database_start, database_stop },
         { "peers", peers_start, peers_stop },
         { "images", images_start, images_stop },

@@ -47,6 +47,10 @@ struct conf {
         int64_t heartbeat_interval;
         char *rootwrap_command; /* words before a command that must run as root */
 
+        struct { /* [healthcheck]: ours */
+                char *socket, *listen;
+                int64_t port; /* 0: none */
+        } healthcheck;
         struct {                  /* [database] */
                 char *connection; /* secret */
                 int64_t max_pool_size, max_overflow, connection_recycle_time;

@@ -115,6 +115,19 @@ static int check_address(const char *value, struct error *err)
         return error_set(err, ERR_INVALID, "must be an IPv4 or IPv6 address");
 }
 
+/* What is answered there is for this machine. */
+static int check_loopback(const char *value, struct error *err)
+{
+        struct in6_addr v6;
+        struct in_addr v4;
+
+        if (inet_pton(AF_INET, value, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET)
+                return 0;
+        if (inet_pton(AF_INET6, value, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6))
+                return 0;
+        return error_set(err, ERR_INVALID, "must be a loopback address: 127.0.0.1 or ::1");
+}
+
 /* err is that of a parser of URLs, which begins with what it read. */
 static int url_is_wrong(struct error *err)
 {
@@ -348,6 +361,12 @@ const struct setting settings[] = {
                  "Guests that ran before the host went down are started again."),
         TOP_TEXT(rootwrap_command, "sudo -n", SETTING_EMPTY_OK, NULL,
                  "(ours) Words before a command that must run as root, when the agent does not."),
+
+        SEC_PATH(healthcheck, socket, "/run/compute-agent/http.sock", SETTING_EMPTY_OK,
+                 "(ours) The local socket that answers GET /health and GET /metrics. '' means none."),
+        SEC_TEXT(healthcheck, listen, "127.0.0.1", 0, check_loopback,
+                 "(ours) The loopback address on which they are answered as well, if there is a port."),
+        SEC_INT(healthcheck, port, "0", 0, 65535, "(ours) The port. 0: only the socket answers."),
 
         SEC_TEXT(
                 database, connection, "", SETTING_SECRET | SETTING_EMPTY_OK, check_database_url,

@@ -6,6 +6,8 @@
  * mode is set on the unbound socket, from which bind() takes it (less the umask), and once more afterwards:
  * at no time is the file wider open than it should be.
  */
+#include "messaging/local_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,8 +19,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "messaging/transport_priv.h"
-
 #define SOCKET_MODE    0660
 #define BACKLOG        128
 #define RETRY_PAUSE_S  0.02

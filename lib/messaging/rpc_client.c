@@ -14,7 +14,8 @@
 #include "base/mem.h"
 #include "green/sync.h"
 #include "messaging/frame.h"
-#include "messaging/transport_priv.h"
+#include "messaging/local_socket.h"
+#include "messaging/local_socket.h"
 
 #define FRAME_S 60.0
 

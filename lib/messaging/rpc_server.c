@@ -34,6 +34,7 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *opt, struct e
         s->pool = green_pool_new("rpc workers", opt->workers ? opt->workers : WORKERS);
         list_init(&s->backlog);
         list_init(&s->running);
+        list_init(&s->methods);
         green_cond_init(&s->more, "rpc backlog");
         green_cond_init(&s->room, "rpc backlog has room");
         green_cond_init(&s->settled, "rpc server");
@@ -223,6 +224,7 @@ void rpc_server_free(struct rpc_server *s)
                 rpc_work_free(CONTAINER_OF(node, struct rpc_work, node));
         for (unsigned i = 0; i < RPC_SEEN_MAX; i++)
                 free(s->seen[i]);
+        rpc_stats_free(s);
         free(s->exchange);
         free(s->topic);
         free(s->server);

@@ -27,7 +27,13 @@ struct rpc_server {
         char *seen[RPC_SEEN_MAX];  /* a ring of _unique_id */
         unsigned next_seen;
         struct rpc_server_stats stats;
+        struct list methods; /* of struct method_stats: those that were called */
 };
+
+/* rpc_stats.c */
+void HUB_ONLY rpc_stats_count(struct rpc_server *s, const char *ns, const struct rpc_method *m,
+                              double seconds, bool failed);
+void HUB_ONLY rpc_stats_free(struct rpc_server *s);
 
 struct rpc_work {
         struct list node; /* in backlog, then in running */

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "green/sync.h"
 #include "messaging/frame.h"
+#include "messaging/local_socket.h"
 #include "messaging/transport_priv.h"
 
 #define CONNECTIONS_MAX 256

@@ -107,6 +107,9 @@ graceful_shutdown_timeout = 10
 update_resources_interval = 86400
 sync_power_state_interval = 86400
 running_deleted_instance_poll_interval = 86400
+healthcheck {{
+    socket = ''
+}}
 database {{
     connection = '{self.env['MARIADB_URL']}'
 }}

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "green_test.h"
 #include "messaging/frame.h"
-#include "messaging/transport_priv.h"
+#include "messaging/local_socket.h"
 #include "private_dir.h"
 
 static const char *test_path(const char *name)

@@ -1,0 +1,24 @@
+/*
+ * agent/monitor/monitor.h: what monitoring asks by HTTP: GET /health and GET /metrics.
+ *
+ *      /health   application/health+json, in the shape of nova's per-process health checks: status pass, warn
+ *                (both 200) or fail (503), and what was looked at. Made at most once a second, whoever asks.
+ *      /metrics  Prometheus' text format. Made of counters that the parts keep; nothing waits for anybody.
+ *
+ * On a local socket, which any local user may ask (nothing secret is in it), and where [healthcheck] listen
+ * is set on a port of a loopback address.
+ */
+#pragma once
+
+#include "rpc/admin.h"
+
+struct monitor;
+
+/* `from` is borrowed; its parts may come and go. ERR_BUSY, ERR_SYSTEM, ERR_INVALID: a listener. */
+struct monitor *YIELDS monitor_start(const struct admin_sources *from, struct error *err);
+void YIELDS monitor_stop(struct monitor *m); /* NULL is allowed */
+
+/* The pages' texts; for tests too. */
+struct strbuf;
+struct jval *HUB_ONLY monitor_health(const struct admin_sources *from);
+void HUB_ONLY monitor_metrics(const struct admin_sources *from, struct strbuf *to);
