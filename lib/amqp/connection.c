@@ -61,7 +61,7 @@ static int YIELDS pause_until(struct amqp_conn *c, struct deadline by, struct er
 {
         while (wanted(c)) {
                 c->awake = false;
-                if (green_wait_fd(c->wake_fd, GREEN_READ, by, err) < 0)
+                if (green_wait_fd(c->wake_fd, GREEN_READ | GREEN_KEPT, by, err) < 0)
                         return err->code == ERR_TIMEOUT ? 0 : -1;
                 drain_wakes(c);
         }

@@ -77,7 +77,8 @@ int HUB_ONLY hub_use_signal_stack(struct error *err);
 struct hub_stats {
         unsigned long turns, switches, spawned, timers_fired, polls;
         unsigned threads, threads_max, ready, stacks_cached;
-        unsigned unguarded; /* stacks without a guard page: always 0, or spawn would have refused */
+        unsigned long fd_changes; /* epoll_ctl() calls: how often the kernel was told of a descriptor */
+        unsigned unguarded;       /* stacks without a guard page: always 0, or spawn would have refused */
 };
 void HUB_ONLY hub_get_stats(struct hub_stats *ret);
 
@@ -130,13 +131,25 @@ int YIELDS green_sleep(double seconds, struct error *err);
 /* An instant that has passed is no switch. */
 int YIELDS green_sleep_until(struct deadline at, struct error *err);
 
-enum { GREEN_READ = 1, GREEN_WRITE = 2 };
+enum {
+        GREEN_READ = 1,
+        GREEN_WRITE = 2,
+        /*
+         * A promise: whoever closes this descriptor tells the hub, by green_close(), green_forget_fd() or a
+         * patched close(). The kernel is then told of it once, and a wait for the same as before costs no
+         * system call. A broken promise (a foreign close() and a new descriptor of the same number) makes a
+         * wait up to 10 ms late, no more: what was not promised is looked at after that time. Without the
+         * promise each wait costs one system call, and nothing is assumed.
+         */
+        GREEN_KEPT = 4,
+};
 /*
  * Waits until fd is readable and/or writable (errors and hang-ups count as both). Returns the ready set (> 0)
  * or -1: ERR_TIMEOUT, ERR_CANCELLED, ERR_BUSY (another green thread waits for the same direction of fd),
- * ERR_CLOSED (fd was closed by green_close()), ERR_SYSTEM (bad fd, no memory).
+ * ERR_CLOSED (fd was closed by green_close() or forgotten), ERR_SYSTEM (bad fd, no memory).
  * A deadline that has passed is ERR_TIMEOUT without a look at the descriptor: use poll(2) for that.
- * A descriptor that epoll refuses (a regular file) is always ready.
+ * A descriptor that epoll refuses (a regular file) is always ready. It is the state that is waited for, not
+ * its change: who has read only a part may wait again.
  */
 int YIELDS green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err);
 /* Several descriptors at once, as poll(2): fd < 0 is skipped. Returns how many have revents (> 0), or -1 as
@@ -146,8 +159,19 @@ struct green_pollfd {
         unsigned events, revents;
 };
 int YIELDS green_wait_fds(struct green_pollfd *fds, unsigned n, struct deadline by, struct error *err);
-/* Before close(): wakes who waits for fd with ERR_CLOSED, forgets fd, closes it. -1 is ignored. */
+/* Wakes who waits for fd with ERR_CLOSED, forgets fd, closes it. -1 is ignored. */
 void HUB_ONLY green_close(int fd);
+/*
+ * Before fd is closed by code that does not know the hub, or once such code has handed out fd as a new one:
+ * what the hub knows of the number is forgotten, who still waits for it gets ERR_CLOSED.
+ */
+void HUB_ONLY green_forget_fd(int fd);
+/*
+ * A word about fd for whoever makes blocking calls green (lib/patcher): 0 at first, and again when fd is
+ * forgotten or turns out to be another file. NULL: nobody ever waited for a number as high. Valid until the
+ * next wait.
+ */
+uint32_t *HUB_ONLY green_fd_note(int fd);
 
 /* How many switches there have been: lets a test prove that a call does not yield. */
 unsigned long HUB_ONLY green_switches(void);

@@ -66,9 +66,23 @@ struct green_group {
         bool closing, closed;
 };
 
+enum fd_side { READER, WRITER };
+
 struct fd_entry {
-        struct green *waiter[2]; /* reader, writer */
-        bool in_epoll;
+        struct green *waiter[2];
+        uint32_t generation; /* of the registration; its events carry it */
+        uint32_t wait;       /* counts waits */
+        uint32_t note;       /* green_fd_note() */
+        uint8_t armed;       /* GREEN_READ, GREEN_WRITE: what epoll reports */
+        uint8_t kept_by;     /* the same: which waiter has promised GREEN_KEPT */
+        bool kept;           /* level-triggered, else EPOLLONESHOT */
+        bool registered;     /* as far as we know */
+};
+
+/* Waits that rely on a registration made earlier, in their order; a ring. */
+struct fd_checks {
+        struct fd_check *ring;
+        size_t head, n, cap;
 };
 
 enum hub_idle { HUB_BUSY, HUB_IDLE, HUB_IDLE_AWAITED };
@@ -83,7 +97,9 @@ struct hub {
         struct fd_entry *fds;
         size_t n_fds;
         unsigned fd_waiters;
-        int64_t now_ns; /* at the last poll: for ages in dumps, never for deadlines */
+        struct fd_checks checks;
+        bool stale_events; /* epoll reports what it cannot be told to leave alone */
+        int64_t now_ns;    /* at the last poll: for ages in dumps, never for deadlines */
         struct list all;
         unsigned atomic_depth;
         struct stack_pool stacks;
@@ -132,11 +148,24 @@ enum wake YIELDS hub_park_in(struct list *waiters, const char *verb, const char 
 /* Fills err for anything but WAKE_OK: "waiting for lock x: deadline passed". Returns -1. */
 int wake_error(enum wake w, const char *verb, const char *name, struct error *err);
 
-/* hub_fd.c */
+/* hub_epoll.c */
 int HUB_ONLY hub_fd_init(struct hub *h, struct error *err);
 void HUB_ONLY hub_fd_free(struct hub *h);
 /* Looks at descriptors, waiting up to timeout_ms (-1: until one is ready); wakes their waiters. */
 void HUB_ONLY hub_fd_poll(struct hub *h, int timeout_ms);
+/* Of fd >= 0; valid until the next call. NULL: no memory. */
+struct fd_entry *HUB_ONLY hub_fd_entry(struct hub *h, int fd);
+/* Tells epoll what is waited for now. 0, or an errno; EPERM: a kind of file that is always ready. */
+int HUB_ONLY hub_fd_arm(struct hub *h, int fd, struct fd_entry *e);
+/* Forgets what epoll was told: the descriptor is another one, or gone. */
+void HUB_ONLY hub_fd_drop(struct fd_entry *e);
+void HUB_ONLY hub_fd_unregister(struct hub *h, int fd, struct fd_entry *e);
+/* Who still waits fails for this reason. */
+void HUB_ONLY hub_fd_dismiss(struct hub *h, struct fd_entry *e, enum wake why);
+/* A wait begins that relies on what epoll knows. False: no memory to remember that; it may not. */
+bool HUB_ONLY hub_fd_check_later(struct hub *h, int fd, struct fd_entry *e);
+/* Checks, at most a bounded number, those waits that are due. When to come again; INT64_MAX: no need. */
+int64_t HUB_ONLY hub_fd_check(struct hub *h, int64_t now);
 
 /* accounting.c; both only while it is on */
 void HUB_ONLY hub_account(struct hub *h, struct green *g); /* what ran until now was g */

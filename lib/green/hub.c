@@ -23,7 +23,7 @@
 #include "green/sanitizer.h"
 #include "green/switch.h"
 
-enum { POLL_INTERVAL = 61, DEFAULT_STACK = 64 * 1024, DEFAULT_MAX_THREADS = 1000000 };
+enum { POLL_INTERVAL = 61, TIMERS_PER_POLL = 512, DEFAULT_STACK = 64 * 1024, DEFAULT_MAX_THREADS = 1000000 };
 
 __thread struct hub *the_hub;
 struct context on_hub, may_yield, on_worker;
@@ -189,57 +189,79 @@ static void HUB_ONLY switch_to(struct hub *h, struct green *to)
         errno = saved_errno;
 }
 
+/* At most TIMERS_PER_POLL: the rest keeps its place, and descriptors have their turn in between. */
 static void HUB_ONLY fire_timers(struct hub *h)
 {
         const struct timer_entry *e;
+        unsigned left = TIMERS_PER_POLL;
 
-        while ((e = timer_heap_first(&h->timers)) && e->at_ns <= h->now_ns) {
+        while ((e = timer_heap_first(&h->timers)) && e->at_ns <= h->now_ns && left-- > 0) {
                 h->stats.timers_fired++;
                 hub_wake(e->owner, WAKE_TIMEOUT);
         }
 }
 
 /* How long epoll may sleep: rounded up, so that a timer never fires early and near ones fire together. */
-static int HUB_ONLY poll_timeout_ms(struct hub *h)
+static int HUB_ONLY poll_timeout_ms(struct hub *h, int64_t check_at)
 {
         const struct timer_entry *e = timer_heap_first(&h->timers);
-        int64_t ms;
+        int64_t at = e && e->at_ns < check_at ? e->at_ns : check_at, ms;
 
-        if (!e)
+        if (at == INT64_MAX)
                 return -1;
-        ms = (e->at_ns - clock_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
+        ms = (at - h->now_ns + NS_PER_MS - 1) / NS_PER_MS;
         return ms <= 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* Looks at descriptors and timers; with `block` it returns only when somebody is ready. */
-static void HUB_ONLY poll_hub(struct hub *h, bool block)
+/* Nobody is ready. On the fake clock time is what moves to the next timer, unless a descriptor is ready. */
+static void HUB_ONLY wait_for_work(struct hub *h, int64_t check_at)
 {
-        h->since_poll = 0;
-        h->stats.polls++;
-        note_progress(h);
-        hub_fd_poll(h, 0);
-        h->now_ns = clock_now_ns();
-        fire_timers(h);
-        if (!block || h->n_ready)
-                return;
+        int timeout;
+
         if (h->timers.n == 0 && h->fd_waiters == 0)
                 hub_dump_and_abort(h, "deadlock: every green thread waits for another one");
         if (clock_is_fake() && h->timers.n) {
-                int64_t ahead = timer_heap_first(&h->timers)->at_ns - clock_now_ns();
+                int64_t ahead = timer_heap_first(&h->timers)->at_ns - h->now_ns;
 
-                if (ahead > 0)
+                hub_fd_poll(h, 0);
+                if (!h->n_ready && ahead > 0)
                         clock_fake_advance(ahead);
-        } else {
-                if (h->accounting.on)
-                        hub_account(h, h->current);
-                __atomic_store_n(&h->idle, HUB_IDLE, __ATOMIC_RELEASE);
-                hub_fd_poll(h, poll_timeout_ms(h));
-                end_idleness(h);
-                if (h->accounting.on)
-                        hub_account_to_nobody(h);
-                note_progress(h);
-                h->stats.polls++;
+                return;
         }
+        timeout = poll_timeout_ms(h, check_at);
+        if (timeout == 0) {
+                hub_fd_poll(h, 0);
+                return;
+        }
+        if (h->accounting.on)
+                hub_account(h, h->current);
+        __atomic_store_n(&h->idle, HUB_IDLE, __ATOMIC_RELEASE);
+        hub_fd_poll(h, timeout);
+        end_idleness(h);
+        if (h->accounting.on)
+                hub_account_to_nobody(h);
+        note_progress(h);
+}
+
+/*
+ * One look at timers, then descriptors. With `block` it sleeps when nobody is ready, until there is something
+ * to look at again. The clock is read once, and again after a sleep.
+ */
+static void HUB_ONLY poll_hub(struct hub *h, bool block)
+{
+        int64_t check_at;
+
+        h->since_poll = 0;
+        h->stats.polls++;
+        note_progress(h);
+        h->now_ns = clock_now_ns();
+        fire_timers(h);
+        check_at = hub_fd_check(h, clock_is_fake() ? INT64_MAX : h->now_ns);
+        if (!block || h->n_ready) {
+                hub_fd_poll(h, 0);
+                return;
+        }
+        wait_for_work(h, check_at);
         h->now_ns = clock_now_ns();
         fire_timers(h);
 }

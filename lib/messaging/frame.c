@@ -34,7 +34,7 @@ static ssize_t YIELDS read_some(const int *fd, void *buf, size_t len, struct dea
                         return 0;
                 if (errno != EAGAIN)
                         return error_system(err, errno, "reading from the socket");
-                if (green_wait_fd(*fd, GREEN_READ, by, err) < 0)
+                if (green_wait_fd(*fd, GREEN_READ | GREEN_KEPT, by, err) < 0)
                         return -1;
         }
 }
@@ -129,7 +129,7 @@ int frame_write(const int *fd, const char *body, size_t len, struct deadline by,
                         return error_set(err, ERR_CLOSED, "the connection was closed");
                 n = sendmsg(*fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (n < 0 && errno == EAGAIN) {
-                        if (green_wait_fd(*fd, GREEN_WRITE, by, err) < 0)
+                        if (green_wait_fd(*fd, GREEN_WRITE | GREEN_KEPT, by, err) < 0)
                                 return -1;
                 } else if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
                         return error_set(err, ERR_CLOSED, "the peer is gone");

@@ -200,6 +200,8 @@ void conn_close(struct db_conn *c)
         if (c->state == CONN_BROKEN && fd >= 0)
                 shutdown(fd, SHUT_RDWR); /* no farewell: the server may be in the middle of something */
         conn_set_state(c, CONN_CLOSED);
+        if (fd >= 0)
+                green_forget_fd(fd);
         mysql_close(c->mysql);
         io_wait_forget(c);
         stmts_free(c);

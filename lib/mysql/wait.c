@@ -38,6 +38,7 @@ void io_wait_register(struct db_conn *c)
                 by_fd.size = size;
         }
         by_fd.conns[fd] = c;
+        green_forget_fd(c->fd); /* made by a worker: the number may have had another life here */
 }
 
 void io_wait_forget(struct db_conn *c)
@@ -84,9 +85,9 @@ static int YIELDS wait_tls(struct db_conn *c, struct error *err)
         int r;
 
         if (!writable_now(c->fd))
-                return green_wait_fd(c->fd, GREEN_READ | GREEN_WRITE, c->by, err);
+                return green_wait_fd(c->fd, GREEN_READ | GREEN_WRITE | GREEN_KEPT, c->by, err);
         retry = deadline_in_ms(c->retry_ms);
-        r = green_wait_fd(c->fd, GREEN_READ, deadline_earlier(c->by, retry), err);
+        r = green_wait_fd(c->fd, GREEN_READ | GREEN_KEPT, deadline_earlier(c->by, retry), err);
         if (r < 0 && err->code == ERR_TIMEOUT && !deadline_passed(c->by)) {
                 *err = (struct error){};
                 if (c->retry_ms < IO_RETRY_MOST_MS)
@@ -110,7 +111,7 @@ int io_wait(my_socket fd, my_bool is_read, int timeout)
                 r = wait_tls(c, &c->wait_err);
                 tls_forget_errors();
         } else {
-                r = green_wait_fd(fd, is_read ? GREEN_READ : GREEN_WRITE, c->by, &c->wait_err);
+                r = green_wait_fd(fd, (is_read ? GREEN_READ : GREEN_WRITE) | GREEN_KEPT, c->by, &c->wait_err);
         }
         return r > 0;
 }

@@ -227,7 +227,7 @@ static int YIELDS sleep_until_rung(struct native_queue *q, struct deadline by, s
 
         atomic_store(&q->asleep, true);
         if (!is_ready(q, head) && !is_over(q) && (q->draining || !atomic_load(&q->overflowed))) {
-                r = green_wait_fd(q->bell, GREEN_READ, by, err) < 0 ? -1 : 0;
+                r = green_wait_fd(q->bell, GREEN_READ | GREEN_KEPT, by, err) < 0 ? -1 : 0;
                 eventfd_read(q->bell, &rings); /* EAGAIN after a timeout */
                 q->streak = 0;
         }

@@ -122,7 +122,7 @@ static int dispatch(void *arg, struct error *err)
         int r;
 
         assert_green();
-        while ((r = green_wait_fd(p->bell, GREEN_READ, deadline_never(), err)) > 0)
+        while ((r = green_wait_fd(p->bell, GREEN_READ | GREEN_KEPT, deadline_never(), err)) > 0)
                 drain(p);
         p->attended = false;
         return r;

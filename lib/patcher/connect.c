@@ -16,13 +16,13 @@ enum { RETRY_MIN_MS = 1, RETRY_MAX_MS = 50 };
 /* connect() on a blocking socket, without blocking: 0, or -1 with EINPROGRESS (or what else it says). */
 static int start_connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-        int flags = fcntl(fd, F_GETFL), r, sys;
+        int flags = ORIGINAL(fcntl64)(fd, F_GETFL), r, sys;
 
-        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        if (flags < 0 || ORIGINAL(fcntl64)(fd, F_SETFL, flags | O_NONBLOCK) < 0)
                 return -1;
         r = ORIGINAL(connect)(fd, addr, len);
         sys = errno;
-        fcntl(fd, F_SETFL, flags);
+        ORIGINAL(fcntl64)(fd, F_SETFL, flags);
         errno = sys;
         return r;
 }
@@ -79,16 +79,33 @@ static int wait_connection(int fd)
         return r > 0 ? 0 : -1;
 }
 
+/* The new one may have the number of one that was closed behind the hub's back. */
+static int accepted(int fd)
+{
+        int saved = errno;
+
+        if (fd >= 0) {
+                assert_on_hub();
+                green_forget_fd(fd);
+        }
+        errno = saved;
+        return fd;
+}
+
 int __wrap_accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
 {
-        if (patcher_in_scope(PATCH_SOCKET) && !patcher_nonblocking(fd) && wait_connection(fd) < 0)
+        if (!patcher_in_scope(PATCH_SOCKET))
+                return ORIGINAL(accept4)(fd, addr, len, flags);
+        if (!patcher_nonblocking(fd) && wait_connection(fd) < 0)
                 return -1;
-        return ORIGINAL(accept4)(fd, addr, len, flags);
+        return accepted(ORIGINAL(accept4)(fd, addr, len, flags));
 }
 
 int __wrap_accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
-        if (patcher_in_scope(PATCH_SOCKET) && !patcher_nonblocking(fd) && wait_connection(fd) < 0)
+        if (!patcher_in_scope(PATCH_SOCKET))
+                return ORIGINAL(accept)(fd, addr, len);
+        if (!patcher_nonblocking(fd) && wait_connection(fd) < 0)
                 return -1;
-        return ORIGINAL(accept)(fd, addr, len);
+        return accepted(ORIGINAL(accept)(fd, addr, len));
 }

@@ -79,15 +79,16 @@ struct patience {
 /* errno is EAGAIN: park unless the caller did not want to wait. 0: try again; -1 with errno. */
 static int wait_turn(int fd, unsigned event, int flags, struct patience *p)
 {
-        if ((flags & MSG_DONTWAIT) || patcher_nonblocking(fd)) {
+        assert_on_hub();
+        if ((flags & MSG_DONTWAIT) || patcher_known_nonblocking(fd)) {
                 errno = EAGAIN;
                 return -1;
         }
         if (!p->begun) {
                 p->begun = true;
-                p->by = patcher_socket_deadline(fd, event == GREEN_READ ? SO_RCVTIMEO : SO_SNDTIMEO);
+                p->by = patcher_known_deadline(fd, event == GREEN_READ ? SO_RCVTIMEO : SO_SNDTIMEO);
         }
-        if (patcher_wait(fd, event, p->by) == 0)
+        if (patcher_wait(fd, event | GREEN_KEPT, p->by) == 0)
                 return 0;
         if (errno == ETIMEDOUT)
                 errno = EAGAIN; /* as a blocking call says it */
@@ -201,16 +202,40 @@ ssize_t __wrap___recvfrom_chk(int fd, void *buf, size_t len, size_t size, int fl
                        : ORIGINAL(__recvfrom_chk)(fd, buf, len, size, flags, from, from_len);
 }
 
+/*
+ * One buffer and no address: what most programs do most of the time. A read that got less than there was room
+ * for has probably emptied the stream, so the next one waits first, instead of being told so by the kernel.
+ */
+static ssize_t green_recv(int fd, void *buf, size_t len, int flags)
+{
+        const int plain = MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
+        struct patience patience = {};
+        ssize_t n;
+
+        if (flags & MSG_WAITALL)
+                return green_recvfrom(fd, buf, len, flags, NULL, NULL);
+        assert_on_hub();
+        if ((flags & ~plain) == 0 && len > 0 && patcher_take_drained(fd) &&
+            wait_turn(fd, GREEN_READ, flags, &patience) < 0)
+                return -1;
+        do
+                n = ORIGINAL(recv)(fd, buf, len, flags | MSG_DONTWAIT);
+        while (n < 0 && would_block() && wait_turn(fd, GREEN_READ, flags, &patience) == 0);
+        if (n > 0 && (size_t)n < len && (flags & ~plain) == 0)
+                patcher_set_drained(fd);
+        return n;
+}
+
 ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
 {
-        return patcher_in_scope(PATCH_SOCKET) ? green_recvfrom(fd, buf, len, flags, NULL, NULL)
+        return patcher_in_scope(PATCH_SOCKET) ? green_recv(fd, buf, len, flags)
                                               : ORIGINAL(recv)(fd, buf, len, flags);
 }
 
 ssize_t __wrap___recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
 {
         return len <= size && patcher_in_scope(PATCH_SOCKET)
-                       ? green_recvfrom(fd, buf, len, flags, NULL, NULL)
+                       ? green_recv(fd, buf, len, flags)
                        : ORIGINAL(__recv_chk)(fd, buf, len, size, flags);
 }
 
@@ -241,9 +266,22 @@ ssize_t __wrap_sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
                                               : ORIGINAL(sendto)(fd, buf, len, flags, to, to_len);
 }
 
+/* At once, as nearly always; what is left goes the long way. */
+static ssize_t green_send(int fd, const void *buf, size_t len, int flags)
+{
+        ssize_t n = ORIGINAL(send)(fd, buf, len, flags | MSG_DONTWAIT), rest;
+
+        if (n < 0 ? !would_block() : (size_t)n == len)
+                return n;
+        if (n < 0)
+                return green_sendto(fd, buf, len, flags, NULL, 0);
+        rest = green_sendto(fd, (const char *)buf + n, len - (size_t)n, flags, NULL, 0);
+        return rest < 0 ? n : n + rest;
+}
+
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
 {
-        return patcher_in_scope(PATCH_SOCKET) ? green_sendto(fd, buf, len, flags, NULL, 0)
+        return patcher_in_scope(PATCH_SOCKET) ? green_send(fd, buf, len, flags)
                                               : ORIGINAL(send)(fd, buf, len, flags);
 }
 
@@ -254,14 +292,14 @@ static ssize_t read_socket(int fd, const struct iovec *iov, int n)
 {
         struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n };
 
-        return green_recvmsg(fd, &msg, 0);
+        return n == 1 ? green_recv(fd, iov->iov_base, iov->iov_len, 0) : green_recvmsg(fd, &msg, 0);
 }
 
 static ssize_t write_socket(int fd, const struct iovec *iov, int n)
 {
         struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n };
 
-        return green_sendmsg(fd, &msg, 0);
+        return n == 1 ? green_send(fd, iov->iov_base, iov->iov_len, 0) : green_sendmsg(fd, &msg, 0);
 }
 
 static bool not_done(ssize_t r)

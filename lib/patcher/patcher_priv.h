@@ -6,9 +6,11 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -26,6 +28,9 @@ ssize_t __read_chk(int fd, void *buf, size_t len, size_t size);
 ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags, __SOCKADDR_ARG from,
                        socklen_t *from_len);
+
+/* These never wait: what they change about a descriptor is to be known. See descriptors.c. */
+#define PATCH_DESCRIPTORS (PATCH_SOCKET | PATCH_SELECT | PATCH_OS)
 
 #define PATCHED_SYMBOLS(X)                     \
         X(sleep, PATCH_TIME)                   \
@@ -55,6 +60,12 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags, __
         X(__recvfrom_chk, PATCH_SOCKET)        \
         X(__read_chk, PATCH_SOCKET | PATCH_OS) \
         X(getaddrinfo, PATCH_SOCKET)           \
+        X(close, PATCH_DESCRIPTORS)            \
+        X(dup2, PATCH_DESCRIPTORS)             \
+        X(dup3, PATCH_DESCRIPTORS)             \
+        X(fcntl64, PATCH_DESCRIPTORS)          \
+        X(ioctl, PATCH_DESCRIPTORS)            \
+        X(setsockopt, PATCH_DESCRIPTORS)       \
         X(pthread_create, PATCH_THREAD)        \
         X(pthread_join, PATCH_THREAD)          \
         X(pthread_detach, PATCH_THREAD)        \
@@ -93,6 +104,16 @@ int patcher_errno(const struct error *err);
 bool patcher_nonblocking(int fd);
 /* SO_RCVTIMEO or SO_SNDTIMEO of a socket as a deadline from now on. */
 struct deadline patcher_socket_deadline(int fd, int option);
+
+/*
+ * descriptors.c: both of the above, asked of the kernel once for each descriptor, for code that waits again
+ * and again. And a hint: the last read of a stream got less than there was room for, so the next one had
+ * better wait first; it is only taken for descriptors that are known to block.
+ */
+bool HUB_ONLY patcher_known_nonblocking(int fd);
+struct deadline HUB_ONLY patcher_known_deadline(int fd, int option);
+void HUB_ONLY patcher_set_drained(int fd);
+bool HUB_ONLY patcher_take_drained(int fd); /* and forgets it */
 
 /* poll() with an absolute deadline. */
 int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by);
