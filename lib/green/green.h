@@ -77,7 +77,7 @@ int HUB_ONLY hub_use_signal_stack(struct error *err);
 struct hub_stats {
         unsigned long turns, switches, spawned, timers_fired, polls;
         unsigned threads, threads_max, ready, stacks_cached;
-        unsigned long fd_changes; /* epoll_ctl() calls: how often the kernel was told of a descriptor */
+        unsigned long fd_changes; /* how often epoll was told of a descriptor: system calls */
         unsigned unguarded;       /* stacks without a guard page: always 0, or spawn would have refused */
 };
 void HUB_ONLY hub_get_stats(struct hub_stats *ret);
