@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compute/manager.h"
+#include "native/file.h"
 #include "notify.h"
 #include "process.h"
 #include "report.h"
@@ -80,24 +81,80 @@ static int drain(void *arg, struct error *err)
         return 0;
 }
 
-/* Whole or not at all: a file that has mistakes, or asks for what needs a restart, changes nothing. */
-static void HUB_ONLY reload(struct agent *a)
+/* What SIGHUP has read again: on a worker, as log and configuration may lie anywhere. */
+struct reading {
+        char *path;
+        struct conf *conf; /* NULL: it has mistakes */
+        struct strbuf errors;
+        struct error log; /* of opening the log */
+};
+
+static void reading_free(void *arg)
 {
-        CLEANUP(strbuf_free) struct strbuf errors = {};
-        struct conf *fresh = conf_load(a->conf->path, &errors);
-        struct error err;
+        struct reading *r = arg;
+
+        free(r->path);
+        conf_free(r->conf);
+        strbuf_free(&r->errors);
+        free(r);
+}
+
+static int read_again(void *arg, const bool *given_up, struct error *err)
+{
+        struct reading *r = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        (void)err;
+        log_reopen(&r->log);
+        r->conf = conf_load(r->path, &r->errors);
+        return 0;
+}
+
+static void take_reading(void *arg, void *into)
+{
+        struct reading *r = arg;
+
+        *(struct reading *)into = *r;
+        *r = (struct reading){};
+}
+
+/* Whole or not at all: a file that has mistakes, or asks for what needs a restart, changes nothing. */
+static void HUB_ONLY apply(struct agent *a, struct reading *r)
+{
+        struct strbuf *errors = &r->errors;
+        struct conf *fresh = r->conf;
         enum log_level level;
 
-        if (log_reopen(&err) < 0)
-                log_error("opening the log again: %s; going on with the old file", err.text);
-        if (!fresh || conf_may_reload(a->conf, fresh, &errors) < 0) {
-                log_error("configuration not reloaded, nothing was changed:\n%s", errors.data);
+        if (r->log.code)
+                log_error("opening the log again: %s; going on with the old file", r->log.text);
+        if (!fresh || conf_may_reload(a->conf, fresh, errors) < 0) {
+                log_error("configuration not reloaded, nothing was changed:\n%s", errors->data);
         } else {
                 if (log_level_parse(fresh->debug ? "debug" : fresh->log_level, &level))
                         log_set_level(level);
                 log_info("configuration read again: log level %s", log_level_name(log_get_level()));
         }
-        conf_free(fresh);
+}
+
+static int reload(void *arg, struct error *err)
+{
+        struct reading *r = NEW(struct reading), got = {};
+        struct agent *a = arg;
+        const struct file_call c = { "read configuration", a->conf->path, read_again, r,
+                                     reading_free,         take_reading,  &got };
+
+        assert_green();
+        r->path = xstrdup(a->conf->path);
+        if (file_call(a->files, &c, file_soon(deadline_never()), err) < 0) {
+                log_error("configuration not reloaded, nothing was changed: %s", err->text);
+                return -1;
+        }
+        apply(a, &got);
+        free(got.path);
+        conf_free(got.conf);
+        strbuf_free(&got.errors);
+        return 0;
 }
 
 static int write_report(void *arg, struct error *err)
@@ -130,7 +187,8 @@ static int YIELDS serve(struct agent *a, struct error *err)
                         quit_at_once();
                         break;
                 case SIGHUP:
-                        reload(a);
+                        if (a->files) /* else it was read a moment ago */
+                                green_spawn(NULL, "reload", reload, a, &ignored);
                         break;
                 case SIGUSR2:
                         green_spawn(NULL, "report", write_report, &a->admin, &ignored);

@@ -21,6 +21,7 @@ struct agent {
         struct stall_watcher *watcher;
         struct heartbeat *heartbeat;
         struct tpool *tpool;
+        struct tpool *files; /* for work on files: a file server that hangs keeps nothing else waiting */
         struct db_pool *db;
         struct store store;
         struct http_client *http; /* this and the next three: NULL without [placement] */
@@ -45,12 +46,21 @@ struct agent {
         struct complaints *complaints;
 };
 
-enum { STOP_S = 5 }; /* what a part gets for stopping beyond the graceful timeout */
+enum { STOP_S = 5 };  /* what a part gets for stopping beyond the graceful timeout */
+enum { REACH_S = 5 }; /* an attempt only to reach a peer */
 
 /* Starts what was not started yet; fails with the part's own error, ERR_CANCELLED when asked to stop. */
 int YIELDS parts_start(struct agent *a, struct error *err);
 /* Stops what was started, also half way, in reverse order. */
 void YIELDS parts_stop(struct agent *a);
+
+/*
+ * Tries until it works: a late database or hypervisor is not an error of ours. Fails only when it was
+ * cancelled, or with ERR_INVALID: that does not mend itself.
+ */
+int YIELDS until_it_works(struct agent *a, const char *what, int64_t attempt_s,
+                          int (*attempt)(struct agent *a, struct deadline by, struct error *err),
+                          struct error *err);
 
 /* ---- parts_peers.c ---- */
 

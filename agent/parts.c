@@ -20,16 +20,16 @@
 #include "heartbeat.h"
 #include "monitor/monitor.h"
 #include "mysql/mysql_pool.h"
+#include "native/file.h"
 #include "native/stall_watcher.h"
-#include "native/tpool.h"
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
 #include "rpc/scheduler.h"
 #include "trim.h"
 
-/* How long a single attempt may take before it is given up and tried again; REACH_S: only to reach a peer. */
-enum { REACH_S = 5, ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
+/* How long a single attempt may take before it is given up and tried again. */
+enum { ATTEMPT_S = 30, FIRST_PAUSE_S = 1, LAST_PAUSE_S = 30 };
 
 static void HUB_ONLY fill_admin(struct agent *a)
 {
@@ -39,19 +39,15 @@ static void HUB_ONLY fill_admin(struct agent *a)
         a->admin.driver = a->driver;
         a->admin.manager = a->manager;
         a->admin.tpool = a->tpool;
+        a->admin.files = a->files;
         a->admin.watcher = a->watcher;
         a->admin.heartbeat = a->heartbeat;
         a->admin.images = a->images;
         a->admin.disks = a->disks;
 }
 
-/*
- * Tries until it works: a late database or hypervisor is not an error of ours. Fails only when it was
- * cancelled, or with ERR_INVALID: that does not mend itself.
- */
-static int YIELDS until_it_works(struct agent *a, const char *what, int64_t attempt_s,
-                                 int (*attempt)(struct agent *a, struct deadline by, struct error *err),
-                                 struct error *err)
+int until_it_works(struct agent *a, const char *what, int64_t attempt_s,
+                   int (*attempt)(struct agent *a, struct deadline by, struct error *err), struct error *err)
 {
         int64_t pause = FIRST_PAUSE_S;
 
@@ -113,15 +109,19 @@ static int YIELDS workers_start(struct agent *a, struct error *err)
                 return -1;
         a->tpool = tpool_new("tpool", (unsigned)a->conf->hub.tpool_workers, err);
         patcher_use_tpool(a->tpool); /* getaddrinfo() goes there */
-        return a->tpool ? 0 : -1;
+        file_set_timeout((double)a->conf->hub.file_timeout);
+        a->files = a->tpool ? tpool_new("files", (unsigned)a->conf->hub.tpool_workers, err) : NULL;
+        return a->files ? 0 : -1;
 }
 
 static void YIELDS workers_stop(struct agent *a)
 {
+        struct deadline by = deadline_in_s(STOP_S);
         unsigned left;
 
         patcher_use_tpool(NULL);
-        left = tpool_close(take_ptr(&a->tpool), deadline_in_s(STOP_S));
+        left = tpool_close(take_ptr(&a->files), by);
+        left += tpool_close(take_ptr(&a->tpool), by);
         if (left > 0)
                 log_warning("%u blocking calls did not return; leaving them behind", left);
 }

@@ -128,12 +128,12 @@ static int HUB_ONLY make_glance(struct agent *a, struct error *err)
         return 0;
 }
 
-static int HUB_ONLY make_image_source(struct agent *a, struct error *err)
+static int YIELDS make_image_source(struct agent *a, struct deadline by, struct error *err)
 {
-        image_source_set_tpool(a->tpool);
+        image_source_set_tpool(a->files);
         if (strcmp(a->conf->images.source, "glance") == 0)
                 return make_glance(a, err);
-        a->images = image_source_local_new(a->conf->images.local_path, err);
+        a->images = image_source_local_new(a->conf->images.local_path, by, err);
         if (!a->images)
                 return -1;
         log_info("images come from %s", a->conf->images.local_path);
@@ -148,7 +148,7 @@ static bool root_disks_are_overlays(const struct conf *c)
         return strcmp(type, "default") == 0 ? c->use_cow_images : strcmp(type, "qcow2") == 0;
 }
 
-int images_start(struct agent *a, struct error *err)
+static int YIELDS make_disk_store(struct agent *a, struct deadline by, struct error *err)
 {
         struct disk_store_options opt = {
                 .instances_path = a->conf->instances_path,
@@ -160,15 +160,29 @@ int images_start(struct agent *a, struct error *err)
                 .force_raw_images = a->conf->force_raw_images,
                 .use_cow_images = root_disks_are_overlays(a->conf),
                 .max_concurrent_ops = (unsigned)a->conf->compute.max_concurrent_disk_ops,
-                .tpool = a->tpool,
+                .images = a->images,
+                .tpool = a->files,
         };
+
+        a->disks = disk_store_new(&opt, by, err);
+        return a->disks ? 0 : error_while(err, "instances_path");
+}
+
+/* A file server that does not answer may do so later; what else is wrong does not mend itself. */
+static int YIELDS open_files(struct agent *a, struct deadline by, struct error *err)
+{
+        if ((a->images || make_image_source(a, by, err) == 0) && make_disk_store(a, by, err) == 0)
+                return 0;
+        if (err->code != ERR_TIMEOUT && err->code != ERR_CANCELLED)
+                err->code = ERR_INVALID;
+        return -1;
+}
+
+int images_start(struct agent *a, struct error *err)
+{
         struct error left = {};
 
-        if (make_image_source(a, err) < 0)
-                return -1;
-        opt.images = a->images;
-        a->disks = disk_store_new(&opt, err);
-        if (!a->disks)
+        if (until_it_works(a, "files of images and instances", REACH_S, open_files, err) < 0)
                 return -1;
         if (disks_remove_leftovers(a->disks, deadline_in_s(LEFTOVERS_S), &left) < 0)
                 log_warning("files of unfinished downloads may be left behind: %s", left.text);

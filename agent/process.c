@@ -28,6 +28,7 @@ static int make_directory(const char *path, const char *option, struct error *er
         CLEANUP(freep) char *copy = xstrdup(path);
         struct stat st;
 
+        local_files("state_path, before the hub turns");
         for (char *c = copy + 1; *c; c++) {
                 if (*c != '/')
                         continue;
@@ -54,9 +55,11 @@ static int make_directory(const char *path, const char *option, struct error *er
 static int lock_state(const char *state_path, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/compute-agent.lock", state_path);
-        CLEANUP(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        CLEANUP(closep) int fd = -1;
         char owner[16] = "";
 
+        local_files("state_path, before the hub turns");
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return error_system(err, errno, "opening %s", path);
         for (int n = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; n++) {
@@ -107,9 +110,7 @@ int process_prepare(const struct conf *conf, struct error *err)
                 return error_system(err, errno, "signalfd");
         raise_descriptor_limit();
         umask(022); /* QEMU, perhaps another user, must reach the disks */
-        if (make_directory(conf->state_path, "state_path", err) < 0 ||
-            lock_state(conf->state_path, err) < 0 ||
-            make_directory(conf->instances_path, "instances_path", err) < 0)
+        if (make_directory(conf->state_path, "state_path", err) < 0 || lock_state(conf->state_path, err) < 0)
                 return -1;
         return 0;
 }

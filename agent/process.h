@@ -8,7 +8,7 @@
 
 /*
  * Before any thread: SIGPIPE ignored, the signals that process_next_signal() reads blocked, so that every
- * thread made later inherits that; file mode mask; state and instances directory made. ERR_BUSY: another
+ * thread made later inherits that; file mode mask; state directory made. ERR_BUSY: another
  * agent works on this state directory.
  */
 int process_prepare(const struct conf *conf, struct error *err);

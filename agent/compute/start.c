@@ -81,15 +81,6 @@ static int YIELDS check_hypervisor(struct compute_manager *m, struct deadline by
 
 /* ---- the host ---- */
 
-static int check_directory(const char *what, const char *path, struct error *err)
-{
-        if (!path || !*path || access(path, R_OK | W_OK | X_OK) == 0)
-                return 0;
-        error_system(err, errno, "%s %s cannot be written", what, path);
-        err->code = ERR_INVALID;
-        return -1;
-}
-
 static bool same_address(const struct sockaddr *a, const char *text)
 {
         char buf[INET6_ADDRSTRLEN] = "";
@@ -126,8 +117,10 @@ static void warn_of_provider_files(const char *path)
 {
         CLEANUP(strbuf_free) struct strbuf names = {};
         struct dirent *entry;
-        DIR *dir = *path ? opendir(path) : NULL;
+        DIR *dir;
 
+        local_files("configuration in /etc, at the start");
+        dir = *path ? opendir(path) : NULL;
         if (!dir)
                 return;
         while ((entry = readdir(dir)) && names.len < NAMES_SHOWN_MAX)
@@ -142,7 +135,7 @@ static void warn_of_provider_files(const char *path)
 
 int start_check(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        if (check_directory("instances_path", m->conf->instances_path, err) < 0)
+        if (disks_check(m->disks, by, err) < 0)
                 return -1;
         if (check_service_versions(m, by, err) < 0 || check_hypervisor(m, by, err) < 0)
                 return -1;

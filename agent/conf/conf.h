@@ -136,7 +136,7 @@ struct conf {
                 bool ssl_enforce_hostname_verification;
         } oslo_messaging_rabbit;
         struct { /* [hub] (ours) */
-                int64_t stall_threshold_ms, stack_size_kb, tpool_workers;
+                int64_t stall_threshold_ms, stack_size_kb, tpool_workers, file_timeout;
         } hub;
 };
 

@@ -549,7 +549,12 @@ const struct setting settings[] = {
                 "(ours) Milliseconds for which one green thread may hold all others before a warning names "
                 "it."),
         SEC_INT(hub, stack_size_kb, "64", 32, 8192, "(ours) KiB of stack of a green thread."),
-        SEC_INT(hub, tpool_workers, "20", 1, 1000, "(ours) Native threads for calls that block."),
+        SEC_INT(hub, tpool_workers, "20", 1, 1000,
+                "(ours) Native threads for calls that block, and as many again for work on files."),
+        SEC_INT(hub, file_timeout, "60", 1, 3600,
+                "(ours) Seconds after which a single operation of a file system is said to hang (a file "
+                "server "
+                "that does not answer): the agent goes on without it."),
         {}
 };
 const size_t n_settings = ARRAY_SIZE(settings) - 1;

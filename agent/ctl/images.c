@@ -113,6 +113,7 @@ enum ctl_exit ctl_image_import(struct ctl *c)
         ctl_may_take_long(c);
         if ((status = ctl_need_conf(c)) != CTL_OK || (status = ctl_need_tpool(c)) != CTL_OK)
                 return status;
+        local_files("a program for one command, whose user waits anyway");
         if (mkdir(c->conf->state_path, 0755) < 0 && errno != EEXIST)
                 return ctl_complain(CTL_FAILED, "making the directory %s: %s", c->conf->state_path,
                                     strerror(errno));

@@ -8,17 +8,12 @@
  * nova takes the digest of the name of its default file system even when it makes another one; two bases that
  * differ must not share a name, so that it is that of the file system which is in it here.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "images/filework.h"
 #include "images/store_priv.h"
 #include "process/execute.h"
@@ -85,25 +80,26 @@ static int YIELDS make_swap(const char *path, struct deadline by, struct error *
 }
 
 /* file_system NULL: swap. */
-static int YIELDS make_base(const char *path, int64_t size, const char *file_system, struct deadline by,
-                            struct error *err)
+static int YIELDS make_base(struct disk_store *s, const char *path, int64_t size, const char *file_system,
+                            struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *part = xasprintf("%s.part", path);
-        CLEANUP(closep) int fd = -1;
+        struct error ignored = {};
         int r;
 
-        unlink(part); /* what a killed agent left: we hold the lock of this name */
-        fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (fd < 0)
-                return error_system(err, errno, "making %s", part);
-        if (ftruncate(fd, size) < 0)
-                r = error_system(err, errno, "giving %s its size", part);
-        else
+        /* First what a killed agent left: we hold the lock of this name. */
+        if (file_remove(s->tpool, part, by, err) < 0 || file_create(s->tpool, part, 0644, by, err) < 0)
+                return -1;
+        r = file_set_length(s->tpool, part, size, by, err);
+        if (r == 0)
                 r = file_system ? make_file_system(file_system, part, by, err) : make_swap(part, by, err);
-        if (r == 0 && (fchmod(fd, 0644) < 0 || rename(part, path) < 0))
-                r = error_system(err, errno, "putting %s in place", path);
-        if (r < 0)
-                unlink(part);
+        if (r == 0)
+                r = file_put_in_place(s->tpool, part, path, 0644, by, err);
+        if (r < 0) {
+                green_shield_begin();
+                file_remove(s->tpool, part, deadline_never(), &ignored); /* else the next attempt does */
+                green_shield_end();
+        }
         return r;
 }
 
@@ -111,16 +107,19 @@ static int YIELDS have_base(struct disk_store *s, const char *name, int64_t size
                             char **ret_path, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/%s", s->cache_path, name);
-        struct named_lock *lock = cache_lock(s, name, by, err);
-        int r = 0;
+        struct file_lock *lock = cache_lock(s, name, by, err);
+        struct error ignored = {};
+        bool there;
+        int r;
 
         if (!lock)
                 return error_while(err, "waiting for %s", name);
-        if (access(path, F_OK) < 0)
-                r = make_base(path, size, file_system, by, err);
-        else
-                utimensat(AT_FDCWD, path, NULL, 0); /* so that the cache's cleaner sees it used */
-        lockutils_release(lock);
+        r = file_exists(s->tpool, path, &there, by, err);
+        if (r == 0 && !there)
+                r = make_base(s, path, size, file_system, by, err);
+        else if (r == 0)
+                file_renew(s->tpool, path, by, &ignored); /* so that the cache's cleaner sees it used */
+        file_lock_release(lock);
         if (r == 0)
                 *ret_path = take_ptr(&path);
         return r;
@@ -170,10 +169,12 @@ int blank_disk_create(struct disk_store *s, const struct instance *i, const stru
 int blank_disk_check(struct disk_store *s, const char *disk, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *base = NULL;
+        bool there = true;
 
-        if (file_backing(s->tpool, disk, &base, by, err) < 0)
+        if (file_backing(s->tpool, disk, &base, by, err) < 0 ||
+            (base && file_exists(s->tpool, base, &there, by, err) < 0))
                 return error_while(err, "looking for the backing file of %s", disk);
-        if (!base || access(base, F_OK) == 0)
+        if (there)
                 return 0;
         return error_set(err, NOVA_INVALID_DISK_INFO, "the backing file %s of %s is missing", base, disk);
 }

@@ -11,18 +11,13 @@
  * to be taken as it is: the guest's own data may imitate a qcow2 header with a backing file of its choice.
  */
 #define LOG_MODULE "images.cache"
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "images/filework.h"
 #include "images/store_priv.h"
 
@@ -62,10 +57,11 @@ static int YIELDS use_base(struct disk_store *s, const char *path, struct base_i
                            struct error *err)
 {
         struct image_header header;
+        struct error renewal = {};
 
         /* First of all: what was used just now is not removed as unused (cache_pass.c). */
-        if (utimensat(AT_FDCWD, path, NULL, 0) < 0 && errno != ENOENT)
-                log_warning("renewing the time of base image %s: %s", path, strerror(errno));
+        if (file_renew(s->tpool, path, by, &renewal) < 0 && renewal.code != ERR_NOT_FOUND)
+                log_warning("%s", renewal.text);
         if (file_inspect(s->tpool, path, &header, by, err) < 0) {
                 if (err->code != NOVA_IMAGE_UNACCEPTABLE)
                         return -1;
@@ -119,9 +115,7 @@ static int YIELDS put_in_place(struct disk_store *s, const struct attempt *a, co
                                 image->id);
                 ready = converted;
         }
-        if (chmod(ready, 0644) < 0 || rename(ready, path) < 0)
-                return error_system(err, errno, "putting base image %s in place", path);
-        return 0;
+        return file_put_in_place(s->tpool, ready, path, 0644, by, err);
 }
 
 /* Whatever is left of an attempt; it has its own time for that. */
@@ -173,12 +167,13 @@ int cache_get(struct disk_store *s, const struct image_info *image, const struct
         CLEANUP(freep) char *path = base_path(s, image->id, err);
         struct attempt a = { .image = image, .caller = caller };
         struct error ignored = {};
-        struct named_lock *lock;
-        int r = 0;
+        struct file_lock *lock;
+        bool there;
+        int r;
 
-        if (!path)
+        if (!path || file_exists(s->tpool, path, &there, by, err) < 0)
                 return -1;
-        if (access(path, F_OK) == 0) {
+        if (there) {
                 if (use_base(s, path, ret, by, err) == 0)
                         return 0;
                 if (err->code != ERR_NOT_FOUND)
@@ -189,12 +184,13 @@ int cache_get(struct disk_store *s, const struct image_info *image, const struct
         lock = cache_lock(s, strrchr(path, '/') + 1, by, err);
         if (!lock)
                 return error_while(err, "waiting for image %s", image->id);
-        if (access(path, F_OK) < 0) {
+        r = file_exists(s->tpool, path, &there, by, err);
+        if (r == 0 && !there) {
                 if (cache_remove_leftovers(s, strrchr(path, '/') + 1, by, &ignored) < 0)
                         log_warning("%s; leaving it there", ignored.text);
                 r = fetch_base(s, &a, path, by, err);
         }
-        lockutils_release(lock);
+        file_lock_release(lock);
         return r < 0 ? -1 : use_base(s, path, ret, by, err);
 }
 
@@ -204,10 +200,14 @@ int cache_keep(struct disk_store *s, const char *path, const char *image_id,
         CLEANUP(freep) char *expected = NULL;
         CLEANUP(image_info_free) struct image_info image = {};
         struct base_image base = {};
+        struct error renewal = {};
+        bool there;
 
-        if (access(path, F_OK) == 0) {
-                if (utimensat(AT_FDCWD, path, NULL, 0) < 0)
-                        log_warning("renewing the time of base image %s: %s", path, strerror(errno));
+        if (file_exists(s->tpool, path, &there, by, err) < 0)
+                return -1;
+        if (there) {
+                if (file_renew(s->tpool, path, by, &renewal) < 0)
+                        log_warning("%s", renewal.text);
                 return 0;
         }
         if (image_id && *image_id && !(expected = base_path(s, image_id, err)))
@@ -222,7 +222,9 @@ int cache_keep(struct disk_store *s, const char *path, const char *image_id,
             cache_get(s, &image, caller, &base, by, err) < 0)
                 return error_while(err, "fetching the missing backing file of the root disk");
         free(base.path);
-        if (access(path, F_OK) == 0)
+        if (file_exists(s->tpool, path, &there, by, err) < 0)
+                return -1;
+        if (there)
                 return 0;
         return error_set(err, NOVA_INVALID_DISK_INFO, "the root disk needs %s, but images are kept in %s",
                          path, s->cache_path);

@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "images/filework.h"
 #include "images/header.h"
 #include "images/store_priv.h"
@@ -82,11 +81,6 @@ static void survey_free(void *arg)
         free(w->cache_path);
         free(w->cache_name);
         free(w);
-}
-
-static bool is_given_up(const bool *given_up)
-{
-        return __atomic_load_n(given_up, __ATOMIC_RELAXED);
 }
 
 static int BLOCKS list_cache(struct survey *w, struct error *err)
@@ -167,7 +161,7 @@ static int BLOCKS mark_all_disks(struct survey *w, const bool *given_up, struct 
         while (r == 0 && (e = readdir(d))) {
                 CLEANUP(freep) char *dir = xasprintf("%s/%s", w->instances_path, e->d_name);
 
-                if (is_given_up(given_up))
+                if (file_given_up(given_up))
                         r = error_set(err, ERR_CANCELLED, "looking through %s was given up", w->cache_path);
                 else if (e->d_name[0] != '.' && strcmp(e->d_name, w->cache_name) != 0)
                         r = mark_disks_in(w, dir, err);
@@ -260,7 +254,7 @@ static int remove_if_old(void *arg, const bool *given_up, struct error *err)
         struct stat st;
 
         assert_on_worker();
-        if (is_given_up(given_up))
+        if (file_given_up(given_up))
                 return error_set(err, ERR_CANCELLED, "removing %s was given up", w->path);
         if (lstat(w->path, &st) < 0)
                 return errno == ENOENT ? 0 : error_system(err, errno, "looking at %s", w->path);
@@ -286,7 +280,7 @@ static int YIELDS remove_one(struct disk_store *s, const struct cached *f, int64
                              struct cache_pass_result *ret, struct deadline by, struct error *err)
 {
         struct deadline soon = deadline_earlier(by, deadline_in_ms(LOCK_MS));
-        CLEANUP(lockutils_releasep) struct named_lock *lock = cache_lock(s, f->name, soon, err);
+        CLEANUP(file_lock_releasep) struct file_lock *lock = cache_lock(s, f->name, soon, err);
         struct file_call c = {
                 "remove image", f->name, remove_if_old, NULL, removal_free, take_removal, ret
         };
@@ -311,7 +305,8 @@ static int YIELDS remove_one(struct disk_store *s, const struct cached *f, int64
 /* Hosts that are not in this file do not count for the pass of a nova-compute on the same storage. */
 static int YIELDS note_host(struct disk_store *s, const char *host, struct deadline by, struct error *err)
 {
-        CLEANUP(lockutils_releasep) struct named_lock *lock = cache_lock(s, "storage-registry-lock", by, err);
+        CLEANUP(file_lock_releasep)
+        struct file_lock *lock = cache_lock(s, "storage-registry-lock", by, err);
         CLEANUP(freep) char *path = xasprintf("%s/compute_nodes", s->instances_path);
         CLEANUP(jval_unrefp) struct jval *hosts = NULL;
         CLEANUP(freep) char *text = NULL;

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/list.h"
@@ -256,11 +255,11 @@ int config_drive_create(struct disk_store *s, const struct disks_request *req, c
         r = file_call(s->tpool, &c, by, err);
         if (r == 0)
                 r = make_iso(s, tree_dir, tmp, by, err);
-        if (r == 0 && (chmod(tmp, 0640) < 0 || rename(tmp, path) < 0))
-                r = error_system(err, errno, "putting the config drive in place");
-        if (r < 0)
-                unlink(tmp);
+        if (r == 0)
+                r = file_put_in_place(s->tpool, tmp, path, 0640, by, err);
         green_shield_begin();
+        if (r < 0)
+                file_remove(s->tpool, tmp, deadline_in_s(30), &ignored);
         file_remove_tree(s->tpool, tree_dir, deadline_in_s(30), &ignored);
         green_shield_end();
         return r;

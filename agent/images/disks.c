@@ -140,32 +140,42 @@ static int YIELDS make_root_disk(struct disk_store *s, const struct disks_reques
                 return -1;
         r = file_copy(s->tpool, base->path, disk, NULL, NULL, by, err);
         heavy_end(s);
-        if (r == 0 && truncate(disk, size) < 0)
-                return error_system(err, errno, "giving %s its size", disk);
-        return r;
+        return r == 0 ? file_set_length(s->tpool, disk, size, by, err) : r;
 }
 
-static int make_console_log(const char *dir, struct error *err)
+static int YIELDS make_console_log(struct disk_store *s, const char *dir, struct deadline by,
+                                   struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/console.log", dir);
-        CLEANUP(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-        return fd < 0 ? error_system(err, errno, "making %s", path) : 0;
+        return file_create(s->tpool, path, 0640, by, err);
 }
 
 /*
  * A request that came twice must never cost a running guest its disk. QEMU keeps shared locks on the bytes
  * from 100 on of each image that it has open.
  */
-static int check_not_in_use(const char *dir, struct error *err)
+static int probe_locks(void *arg, const bool *given_up, struct error *err)
 {
-        CLEANUP(freep) char *disk = xasprintf("%s/disk", dir);
-        CLEANUP(closep) int fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         struct flock probe = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 200 };
+        CLEANUP(closep) int fd = -1;
+        const char *disk = arg;
 
+        assert_on_worker();
+        (void)given_up;
+        fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK)
                 return error_set(err, ERR_BUSY, "%s is in use by a process: not replacing it", disk);
         return 0;
+}
+
+static int YIELDS check_not_in_use(struct disk_store *s, const char *dir, struct deadline by,
+                                   struct error *err)
+{
+        char *disk = xasprintf("%s/disk", dir);
+        const struct file_call c = { "look who uses disk", disk, probe_locks, disk, free, NULL, NULL };
+
+        return file_call(s->tpool, &c, file_soon(by), err);
 }
 
 static int YIELDS make_disk(struct disk_store *s, const struct disks_request *req,
@@ -190,16 +200,15 @@ static int YIELDS fill_folder(struct disk_store *s, const struct disks_request *
                               const struct disk_plan *plan, const struct base_image *base, const char *dir,
                               struct deadline by, struct error *err)
 {
-        if (file_remove_tree(s->tpool, dir, by, err) < 0)
+        if (file_remove_tree(s->tpool, dir, by, err) < 0 ||
+            file_make_folder(s->tpool, dir, 0755, by, err) < 0)
                 return -1;
-        if (mkdir(dir, 0755) < 0)
-                return error_system(err, errno, "making the instance's folder %s", dir);
         for (unsigned k = 0; k < plan->n; k++)
                 if (make_disk(s, req, base, dir, &plan->disks[k], by, err) < 0)
                         return -1;
         if (write_info(s, dir, plan, by, err) < 0)
                 return -1;
-        return make_console_log(dir, err);
+        return make_console_log(s, dir, by, err);
 }
 
 static void YIELDS remove_failed(struct disk_store *s, const char *dir)
@@ -225,7 +234,7 @@ int disks_create(struct disk_store *s, const struct disks_request *req, struct g
             disk_plan_make(req->instance, req->devices, req->config_drive, &plan, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, req->instance->uuid);
-        if (check_not_in_use(dir, err) < 0)
+        if (check_not_in_use(s, dir, by, err) < 0)
                 return -1;
         if (cache_get(s, req->image, req->caller, &base, by, err) < 0)
                 return -1;
@@ -285,11 +294,14 @@ static int YIELDS check_disk(struct disk_store *s, const struct disks_request *r
                              struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *disk = path_of(dir, d);
+        bool there;
 
         *ret_format = "raw";
         if (d->role == DISK_CONFIG_DRIVE)
                 return 0;
-        if (access(disk, F_OK) < 0)
+        if (file_exists(s->tpool, disk, &there, by, err) < 0)
+                return -1;
+        if (!there)
                 return error_set(err, NOVA_INVALID_DISK_INFO, "%s disk %s is missing",
                                  d->role == DISK_ROOT ? "the root" : "the", disk);
         *ret_format = jval_get_text(info, disk, "");
@@ -308,12 +320,14 @@ int disks_load(struct disk_store *s, const struct disks_request *req, struct gue
         CLEANUP(freep) char *drive = NULL;
         CLEANUP(jval_unrefp) struct jval *info = NULL;
         struct disk_plan plan;
+        bool has_drive;
 
         if (check_uuid(req->instance->uuid, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, req->instance->uuid);
         drive = xasprintf("%s/disk.config", dir);
-        if (disk_plan_make(req->instance, req->devices, access(drive, F_OK) == 0, &plan, err) < 0 ||
+        if (file_exists(s->tpool, drive, &has_drive, by, err) < 0 ||
+            disk_plan_make(req->instance, req->devices, has_drive, &plan, err) < 0 ||
             read_info(s, dir, &info, by, err) < 0)
                 return -1;
         guest_spec_forget_disks(into);
@@ -327,7 +341,7 @@ int disks_load(struct disk_store *s, const struct disks_request *req, struct gue
                 add_disk(s, into, dir, &plan.disks[k], format);
         }
         into->console_log = xasprintf("%s/console.log", dir);
-        return make_console_log(dir, err);
+        return make_console_log(s, dir, by, err);
 }
 
 /* ---- removing, reading ---- */
@@ -345,10 +359,11 @@ int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, str
         for (size_t n = 0; n < ARRAY_SIZE(left); n++) {
                 CLEANUP(freep) char *dir = xasprintf("%s/%s%s", s->instances_path, uuid, left[n]);
 
-                if (rename(dir, doomed) < 0) {
-                        if (errno == ENOENT)
-                                continue;
-                        return error_system(err, errno, "removing %s", dir);
+                if (file_rename(s->tpool, dir, doomed, by, err) < 0) {
+                        if (err->code != ERR_NOT_FOUND)
+                                return error_while(err, "removing %s", dir);
+                        *err = (struct error){};
+                        continue;
                 }
                 if (file_remove_tree(s->tpool, doomed, by, err) < 0)
                         return -1;
@@ -359,25 +374,29 @@ int disks_remove(struct disk_store *s, const char *uuid, struct deadline by, str
 int disks_take_back(struct disk_store *s, const char *uuid, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *aside = NULL, *dir = NULL, *doomed = NULL;
+        bool there;
 
         if (check_uuid(uuid, err) < 0)
                 return -1;
         dir = xasprintf("%s/%s", s->instances_path, uuid);
         aside = xasprintf("%s_resize", dir);
         doomed = xasprintf("%s_del", dir);
-        if (access(aside, F_OK) < 0)
-                return errno == ENOENT ? 0 : error_system(err, errno, "looking for %s", aside);
+        if (file_exists(s->tpool, aside, &there, by, err) < 0)
+                return -1;
+        if (!there)
+                return 0;
         if (file_remove_tree(s->tpool, doomed, by, err) < 0)
                 return -1;
-        if (rename(dir, doomed) < 0 && errno != ENOENT)
-                return error_system(err, errno, "putting %s aside", dir);
-        if (rename(aside, dir) < 0)
-                return error_system(err, errno, "taking %s back", aside);
+        if (file_rename(s->tpool, dir, doomed, by, err) < 0 && err->code != ERR_NOT_FOUND)
+                return error_while(err, "putting %s aside", dir);
+        *err = (struct error){};
+        if (file_rename(s->tpool, aside, dir, by, err) < 0)
+                return error_while(err, "taking %s back", aside);
         return file_remove_tree(s->tpool, doomed, by, err);
 }
 
 /* Numbers of statfs(2): NFS, CIFS, SMB2, Ceph, FUSE (GlusterFS and others), GFS2, OCFS2, Lustre, 9p, AFS. */
-static bool is_shared(const char *path)
+static bool BLOCKS is_shared(const char *path)
 {
         static const uint32_t types[] = { 0x6969,     0xff534d42, 0xfe534d42, 0x00c36400, 0x65735546,
                                           0x01161970, 0x7461636f, 0x0bd00bd0, 0x01021997, 0x5346414f };
@@ -402,15 +421,21 @@ int disks_console_read(struct disk_store *s, const char *path, size_t max, char 
         return file_tail(s->tpool, path, max ? max : CONSOLE_MAX, ret, ret_len, by, err);
 }
 
-/* ---- the store ---- */
-
-static int make_folder(const char *path, struct error *err)
+int disks_check(struct disk_store *s, struct deadline by, struct error *err)
 {
-        return mkdir(path, 0755) < 0 && errno != EEXIST ? error_system(err, errno, "making %s", path) : 0;
+        if (file_check_access(s->tpool, s->instances_path, R_OK | W_OK | X_OK, by, err) == 0)
+                return 0;
+        if (err->code == ERR_TIMEOUT || err->code == ERR_CANCELLED)
+                return error_while(err, "instances_path %s", s->instances_path);
+        error_while(err, "instances_path %s cannot be written", s->instances_path);
+        err->code = ERR_INVALID;
+        return -1;
 }
 
+/* ---- the store ---- */
+
 /* QEMU's cache mode "none" needs O_DIRECT, which not every file system has (nova-contract 7.1). */
-static bool has_direct_io(const char *dir)
+static bool BLOCKS has_direct_io(const char *dir)
 {
         CLEANUP(freep) char *path = xasprintf("%s/.directio.%ld", dir, (long)getpid());
         CLEANUP(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
@@ -438,7 +463,52 @@ static char *cache_mode_of(const char *modes, bool direct_io)
         return xstrdup(direct_io ? "none" : "writeback");
 }
 
-struct disk_store *disk_store_new(const struct disk_store_options *opt, struct error *err)
+/* What the file system below instances_path is. */
+struct facts {
+        char *path;
+        bool direct_io, shared;
+};
+
+static void facts_free(void *arg)
+{
+        struct facts *f = arg;
+
+        free(f->path);
+        free(f);
+}
+
+static int find_facts(void *arg, const bool *given_up, struct error *err)
+{
+        struct facts *f = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        (void)err;
+        f->direct_io = has_direct_io(f->path);
+        f->shared = is_shared(f->path);
+        return 0;
+}
+
+static void take_facts(void *arg, void *into)
+{
+        const struct facts *f = arg;
+        struct disk_store *s = into;
+
+        s->direct_io = f->direct_io;
+        s->shared = f->shared;
+}
+
+static int YIELDS learn_facts(struct disk_store *s, struct deadline by, struct error *err)
+{
+        struct facts *f = NEW(struct facts);
+        const struct file_call c = { "look at folder", s->instances_path, find_facts, f,
+                                     facts_free,       take_facts,        s };
+
+        f->path = xstrdup(s->instances_path);
+        return file_call(s->tpool, &c, file_soon(by), err);
+}
+
+struct disk_store *disk_store_new(const struct disk_store_options *opt, struct deadline by, struct error *err)
 {
         struct disk_store *s = NEW(struct disk_store);
 
@@ -455,14 +525,13 @@ struct disk_store *disk_store_new(const struct disk_store_options *opt, struct e
         s->images = opt->images;
         s->tpool = opt->tpool;
         green_sem_init(&s->heavy_ops, "max_concurrent_disk_ops", (long)opt->max_concurrent_ops);
-        if (make_folder(s->instances_path, err) < 0 || make_folder(s->cache_path, err) < 0 ||
-            make_folder(s->locks_path, err) < 0) {
+        if (file_make_folders(s->tpool, s->instances_path, 0755, by, err) < 0 ||
+            file_make_folder(s->tpool, s->cache_path, 0755, by, err) < 0 ||
+            file_make_folder(s->tpool, s->locks_path, 0755, by, err) < 0 || learn_facts(s, by, err) < 0) {
                 disk_store_free(s);
                 return NULL;
         }
-        s->direct_io = has_direct_io(s->instances_path);
         s->cache_mode = cache_mode_of(opt->disk_cachemodes, s->direct_io);
-        s->shared = is_shared(s->instances_path);
         return s;
 }
 

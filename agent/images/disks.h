@@ -33,9 +33,11 @@ struct disk_store_options {
         bool use_cow_images;         /* false: a full raw copy instead of an overlay */
         unsigned max_concurrent_ops; /* fetches and conversions at once; 0: no bound */
         struct image_source *images; /* borrowed */
-        struct tpool *tpool;         /* borrowed */
+        struct tpool *tpool;         /* for work on files; borrowed */
 };
-struct disk_store *HUB_ONLY disk_store_new(const struct disk_store_options *opt, struct error *err);
+/* ERR_TIMEOUT: the file system below instances_path does not answer. */
+struct disk_store *YIELDS disk_store_new(const struct disk_store_options *opt, struct deadline by,
+                                         struct error *err);
 void HUB_ONLY disk_store_free(struct disk_store *s); /* no call may be running; NULL allowed */
 
 struct injected_file {
@@ -73,6 +75,9 @@ int YIELDS disks_create(struct disk_store *s, const struct disks_request *req, s
  */
 int YIELDS disks_load(struct disk_store *s, const struct disks_request *req, struct guest_spec *into,
                       struct deadline by, struct error *err);
+
+/* instances_path can be read and written; ERR_INVALID: it cannot. */
+int YIELDS disks_check(struct disk_store *s, struct deadline by, struct error *err);
 
 /* Files that a fetch left in the cache which never ended: of an agent that was killed. */
 int YIELDS disks_remove_leftovers(struct disk_store *s, struct deadline by, struct error *err);

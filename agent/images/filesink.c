@@ -67,7 +67,8 @@ static void piece_free(void *arg)
 {
         struct piece *p = arg;
 
-        target_unref(p->target);
+        if (p->target)
+                target_unref(p->target);
         free(p->data);
         free(p);
 }
@@ -86,13 +87,18 @@ static int open_target(void *arg, const bool *given_up, struct error *err)
         return error_set(err, ERR_CANCELLED, "writing %s was given up", t->path);
 }
 
-static int end_target(struct piece *p, struct error *err)
+static int BLOCKS end_target(struct piece *p, struct error *err)
 {
         struct target *t = p->target;
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned len = 0;
 
-        if (ftruncate(t->fd, t->at) < 0)
+        int fd = t->fd;
+
+        if (ftruncate(fd, t->at) < 0)
+                return error_system(err, errno, "writing %s", t->path);
+        t->fd = -1;
+        if (close(fd) < 0) /* a file server may tell only now that it has no room */
                 return error_system(err, errno, "writing %s", t->path);
         if (t->ctx && !EVP_DigestFinal_ex(t->ctx, digest, &len))
                 return error_set(err, ERR_UNSUPPORTED, "the digest of %s failed", t->path);
@@ -100,7 +106,7 @@ static int end_target(struct piece *p, struct error *err)
         return 0;
 }
 
-static int begin_anew(struct target *t, struct error *err)
+static int BLOCKS begin_anew(struct target *t, struct error *err)
 {
         t->at = 0;
         if (ftruncate(t->fd, 0) < 0)
@@ -140,6 +146,15 @@ static int start_digest(struct target *t, const char *algo, struct error *err)
         return 0;
 }
 
+static void YIELDS remove_file(struct tpool *p, const char *path)
+{
+        struct error ignored = {};
+
+        green_shield_begin();
+        file_remove(p, path, deadline_never(), &ignored); /* which means: file_set_timeout() */
+        green_shield_end();
+}
+
 struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *algo, struct deadline by,
                                  struct error *err)
 {
@@ -159,7 +174,8 @@ struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *
                 return s;
         }
         if (err->code == ERR_CANCELLED || err->code == ERR_TIMEOUT)
-                unlink(path); /* it may be there all the same; if it comes later the worker removes it */
+                remove_file(p,
+                            path); /* it may be there all the same; if it comes later the worker removes it */
         file_sink_close(s);
         return NULL;
 }
@@ -216,13 +232,39 @@ int file_sink_finish(struct file_sink *s, char *ret_hex, struct deadline by, str
         return 0;
 }
 
+/* The last reference closes the file, which may take as long as any other operation: so not on the hub. */
+static int discard_target(void *arg, const bool *given_up, struct error *err)
+{
+        struct piece *p = arg;
+
+        assert_on_worker();
+        (void)given_up;
+        (void)err;
+        unlink(p->target->path);
+        target_unref(take_ptr(&p->target));
+        return 0;
+}
+
+static void YIELDS discard(struct file_sink *s)
+{
+        struct file_call c = { "remove file", s->target->path, discard_target, NULL, piece_free, NULL, NULL };
+        struct error ignored = {};
+
+        c.arg = piece_new(s->target);
+        target_unref(s->target);
+        green_shield_begin();
+        file_call(s->pool, &c, file_soon(deadline_never()), &ignored);
+        green_shield_end();
+}
+
 void file_sink_close(struct file_sink *s)
 {
         if (!s)
                 return;
         if (s->opened && !s->finished)
-                unlink(s->target->path);
-        target_unref(s->target);
+                discard(s);
+        else
+                target_unref(s->target);
         strbuf_free(&s->gathered);
         free(s);
 }

@@ -23,4 +23,4 @@ int64_t HUB_ONLY file_sink_length(const struct file_sink *s); /* so far */
 /* Writes the rest. ret_hex has room for DIGEST_HEX_MAX + 1; "" without algo. */
 int YIELDS file_sink_finish(struct file_sink *s, char *ret_hex, struct deadline by, struct error *err);
 /* Without a file_sink_finish() that succeeded the file is removed. NULL is allowed. */
-void HUB_ONLY file_sink_close(struct file_sink *s);
+void YIELDS file_sink_close(struct file_sink *s);

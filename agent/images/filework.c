@@ -1,15 +1,13 @@
 /*
- * agent/images/filework.c: file work as jobs.
+ * agent/images/filework.c: work on images and disks as jobs (native/file.h).
  *
  * Every job owns copies of what it needs, because it may outlive its caller. A caller that gave up sets a
  * flag which long work looks at now and then.
  */
 #include "images/filework.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,67 +20,12 @@
 #include "base/strbuf.h"
 #include "images/header.h"
 
-enum { COPY_CHUNK = 1 << 20, BLOCK = 4096, TREE_DEPTH_MAX = 32 };
-
-/* ---- the job ---- */
-
-struct file_job {
-        struct tpool_job base;
-        struct tpool_ops ops; /* its name is the call's */
-        file_fn *fn;
-        void *arg;
-        void (*free_arg)(void *arg);
-        bool given_up;
-};
-
-static int file_run(struct tpool_job *base, struct error *err)
-{
-        struct file_job *job = CONTAINER_OF(base, struct file_job, base);
-
-        assert_on_worker();
-        return job->fn(job->arg, &job->given_up, err);
-}
-
-static void file_drop(struct tpool_job *base)
-{
-        struct file_job *job = CONTAINER_OF(base, struct file_job, base);
-
-        job->free_arg(job->arg);
-        free(job);
-}
-
-int file_call(struct tpool *p, const struct file_call *c, struct deadline by, struct error *err)
-{
-        struct file_job *job = NEW(struct file_job);
-        int r;
-
-        job->ops = (struct tpool_ops){ .name = c->name, .run = file_run, .drop = file_drop };
-        job->base.ops = &job->ops;
-        snprintf(job->base.what, sizeof(job->base.what), "%s", c->what);
-        job->fn = c->fn;
-        job->arg = c->arg;
-        job->free_arg = c->free_arg;
-        r = tpool_call(p, &job->base, by, err);
-        if (r == 0) {
-                if (c->results)
-                        c->results(job->arg, c->into);
-        } else {
-                __atomic_store_n(&job->given_up, true, __ATOMIC_SEQ_CST);
-        }
-        tpool_job_done(&job->base);
-        return r;
-}
-
-static bool is_given_up(const bool *given_up)
-{
-        return __atomic_load_n(given_up, __ATOMIC_RELAXED);
-}
+enum { COPY_CHUNK = 1 << 20, BLOCK = 4096 };
 
 /* One block of arguments and results serves the calls of this file. */
 struct work {
-        char *path, *other, *text;
+        char *path, *other;
         char algo[16];
-        unsigned mode;
         size_t max;
         char *out;
         size_t out_len;
@@ -104,7 +47,6 @@ static void work_free(void *arg)
 
         free(w->path);
         free(w->other);
-        free(w->text);
         free(w->out);
         free(w);
 }
@@ -124,100 +66,13 @@ static void take_text(void *arg, void *into)
                 *t->len = w->out_len;
 }
 
-/* ---- small files ---- */
-
-static int open_for_reading(const char *path, struct error *err)
+static int BLOCKS open_for_reading(const char *path, struct error *err)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
 
         if (fd < 0 && errno == ENOENT)
                 return error_set(err, ERR_NOT_FOUND, "there is no %s", path);
         return fd < 0 ? error_system(err, errno, "opening %s", path) : fd;
-}
-
-int read_small_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err)
-{
-        CLEANUP(strbuf_free) struct strbuf b = {};
-        CLEANUP(closep) int fd = open_for_reading(path, err);
-        char buf[16384];
-        ssize_t n;
-
-        if (fd < 0)
-                return -1;
-        while ((n = read(fd, buf, sizeof(buf))) > 0) {
-                if (b.len + (size_t)n > max)
-                        return error_set(err, ERR_LIMIT, "%s is longer than %zu bytes", path, max);
-                strbuf_add(&b, buf, (size_t)n);
-        }
-        if (n < 0)
-                return error_system(err, errno, "reading %s", path);
-        *ret = strbuf_take(&b, ret_len);
-        return 0;
-}
-
-static int do_read(void *arg, const bool *given_up, struct error *err)
-{
-        struct work *w = arg;
-
-        assert_on_worker();
-        (void)given_up;
-        return read_small_file(w->path, w->max, &w->out, &w->out_len, err);
-}
-
-int file_read(struct tpool *p, const char *path, size_t max, char **ret, size_t *ret_len, struct deadline by,
-              struct error *err)
-{
-        struct text_into into = { ret, ret_len };
-        struct work *w = work_new(path);
-        const struct file_call c = { "read file", path, do_read, w, work_free, take_text, &into };
-
-        w->max = max;
-        return file_call(p, &c, by, err);
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-        while (len > 0) {
-                ssize_t n = write(fd, data, len);
-
-                if (n < 0 && errno != EINTR)
-                        return -1;
-                if (n > 0) {
-                        data += n;
-                        len -= (size_t)n;
-                }
-        }
-        return 0;
-}
-
-static int do_write(void *arg, const bool *given_up, struct error *err)
-{
-        CLEANUP(freep) char *tmp = NULL;
-        CLEANUP(closep) int fd = -1;
-        struct work *w = arg;
-
-        assert_on_worker();
-        (void)given_up;
-        tmp = xasprintf("%s.tmp", w->path);
-        fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, w->mode);
-        if (fd < 0)
-                return error_system(err, errno, "writing %s", tmp);
-        if (write_all(fd, w->text, strlen(w->text)) == 0 && rename(tmp, w->path) == 0)
-                return 0;
-        error_system(err, errno, "writing %s", w->path);
-        unlink(tmp);
-        return -1;
-}
-
-int file_write(struct tpool *p, const char *path, const char *text, unsigned mode, struct deadline by,
-               struct error *err)
-{
-        struct work *w = work_new(path);
-        const struct file_call c = { "write file", path, do_write, w, work_free, NULL, NULL };
-
-        w->text = xstrdup(text);
-        w->mode = mode;
-        return file_call(p, &c, by, err);
 }
 
 /* ---- digests ---- */
@@ -258,8 +113,8 @@ int write_sparse(int fd, const char *data, size_t len, off_t at)
         return 0;
 }
 
-static int copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bool *given_up,
-                     struct error *err)
+static int BLOCKS copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bool *given_up,
+                            struct error *err)
 {
         CLEANUP(freep) char *buf = xmalloc(COPY_CHUNK);
         off_t at = 0;
@@ -268,7 +123,7 @@ static int copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bo
         while ((n = read(from, buf, COPY_CHUNK)) != 0) {
                 if (n < 0)
                         return error_system(err, errno, "reading %s", w->path);
-                if (is_given_up(given_up))
+                if (file_given_up(given_up))
                         return error_set(err, ERR_CANCELLED, "copying %s was given up", w->path);
                 if (ctx && !EVP_DigestUpdate(ctx, buf, (size_t)n))
                         return error_set(err, ERR_UNSUPPORTED, "digest \"%s\" failed", w->algo);
@@ -281,7 +136,7 @@ static int copy_data(struct work *w, int from, int to, EVP_MD_CTX *ctx, const bo
         return 0;
 }
 
-static int copy_and_digest(struct work *w, int from, int to, const bool *given_up, struct error *err)
+static int BLOCKS copy_and_digest(struct work *w, int from, int to, const bool *given_up, struct error *err)
 {
         const EVP_MD *md = w->algo[0] ? EVP_get_digestbyname(w->algo) : NULL;
         EVP_MD_CTX *ctx = NULL;
@@ -370,7 +225,7 @@ int file_inspect(struct tpool *p, const char *path, struct image_header *ret, st
         struct work *w = work_new(path);
         const struct file_call c = { "inspect image", path, do_inspect, w, work_free, take_header, ret };
 
-        return file_call(p, &c, by, err);
+        return file_call(p, &c, file_soon(by), err);
 }
 
 static int do_backing(void *arg, const bool *given_up, struct error *err)
@@ -388,7 +243,7 @@ int file_backing(struct tpool *p, const char *path, char **ret, struct deadline 
         struct work *w = work_new(path);
         const struct file_call c = { "inspect disk", path, do_backing, w, work_free, take_text, &into };
 
-        return file_call(p, &c, by, err);
+        return file_call(p, &c, file_soon(by), err);
 }
 
 /* The end of one file, at most max bytes of it, in front of what is in out already. */
@@ -432,7 +287,7 @@ static int do_tail(void *arg, const bool *given_up, struct error *err)
         assert_on_worker();
         if (prepend_tail(w->path, w->max, &out, &missing, err) < 0)
                 return -1;
-        for (unsigned i = 0; out.len < w->max && !missing && !is_given_up(given_up); i++) {
+        for (unsigned i = 0; out.len < w->max && !missing && !file_given_up(given_up); i++) {
                 CLEANUP(freep) char *older = xasprintf("%s.%u", w->path, i);
 
                 if (prepend_tail(older, w->max - out.len, &out, &missing, err) < 0)
@@ -450,65 +305,5 @@ int file_tail(struct tpool *p, const char *path, size_t max, char **ret, size_t 
         const struct file_call c = { "read console log", path, do_tail, w, work_free, take_text, &into };
 
         w->max = max;
-        return file_call(p, &c, by, err);
-}
-
-/* ---- removing ---- */
-
-static int BLOCKS remove_at(int parent, const char *name, int depth)
-{
-        struct dirent *e;
-        DIR *dir;
-        int fd, r = 0;
-
-        if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-                return 0;
-        if (errno != EISDIR && errno != EPERM)
-                return -1;
-        if (depth == 0) {
-                errno = ELOOP;
-                return -1;
-        }
-        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        dir = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!dir) {
-                closep(&fd);
-                return -1;
-        }
-        while (r == 0 && (e = readdir(dir)))
-                if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-                        r = remove_at(fd, e->d_name, depth - 1);
-        if (r < 0) {
-                int saved = errno;
-
-                closedir(dir);
-                errno = saved;
-                return -1;
-        }
-        closedir(dir);
-        return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
-}
-
-int remove_tree(const char *path, struct error *err)
-{
-        if (remove_at(AT_FDCWD, path, TREE_DEPTH_MAX) < 0)
-                return error_system(err, errno, "removing %s", path);
-        return 0;
-}
-
-static int do_remove(void *arg, const bool *given_up, struct error *err)
-{
-        struct work *w = arg;
-
-        assert_on_worker();
-        (void)given_up;
-        return remove_tree(w->path, err);
-}
-
-int file_remove_tree(struct tpool *p, const char *path, struct deadline by, struct error *err)
-{
-        struct work *w = work_new(path);
-        const struct file_call c = { "remove files", path, do_remove, w, work_free, NULL, NULL };
-
-        return file_call(p, &c, by, err);
+        return file_call(p, &c, file_soon(by), err);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/log.h"
@@ -444,13 +443,16 @@ static int YIELDS download(struct glance *g, struct download *d, struct error *e
         CLEANUP(freep) char *path = xasprintf("%s/file", id);
         const struct wish w = { .id = d->info->id, .path = path, .caller = d->caller, .download = d };
         char hex[DIGEST_HEX_MAX + 1] = "";
+        struct error ignored = {};
 
         if (ask(g, &w, &r, d->by, err) < 0 || check_length(d->info, file_sink_length(d->sink), err) < 0 ||
             file_sink_finish(d->sink, hex, d->by, err) < 0)
                 return -1;
         if (check_data(d, hex, err) == 0)
                 return 0;
-        unlink(d->file);
+        green_shield_begin();
+        file_remove(image_source_tpool(), d->file, deadline_never(), &ignored);
+        green_shield_end();
         return -1;
 }
 

@@ -56,7 +56,7 @@ struct image_source {
 };
 
 /* A folder with <id>.json (metadata) and <id>.img (data). Created with mode 0755 when missing. */
-struct image_source *HUB_ONLY image_source_local_new(const char *dir, struct error *err);
+struct image_source *YIELDS image_source_local_new(const char *dir, struct deadline by, struct error *err);
 
 struct tpool;
 /* File work that can block for long goes through this pool; borrowed; set once before any other call. */

@@ -13,17 +13,16 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "images/filework.h"
 #include "images/store_priv.h"
 
 enum { NAME_LEN = 40, TRY_LOCK_MS = 20 }; /* NAME_LEN: of a SHA1 in hexadecimal */
 
-struct named_lock *cache_lock(struct disk_store *s, const char *name, struct deadline by, struct error *err)
+struct file_lock *cache_lock(struct disk_store *s, const char *name, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/nova-%s", s->locks_path, name);
 
-        return lockutils_acquire_external(path, by, err);
+        return file_lock_acquire(s->tpool, path, by, err);
 }
 
 /* <name>.part (as nova has it), <name>.<number>.part, and the same with .converted. */
@@ -58,12 +57,13 @@ static int search(void *arg, const bool *given_up, struct error *err)
 {
         struct search *w = arg;
         struct dirent *e;
-        DIR *d = opendir(w->dir);
+        DIR *d;
 
         assert_on_worker();
+        d = opendir(w->dir);
         if (!d)
                 return error_system(err, errno, "reading %s", w->dir);
-        while ((e = readdir(d)) && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
+        while ((e = readdir(d)) && !file_given_up(given_up)) {
                 if (!is_leftover(e->d_name))
                         continue;
                 w->files = xrealloc(w->files, (w->n + 1) * sizeof(*w->files));
@@ -130,7 +130,7 @@ int disks_remove_leftovers(struct disk_store *s, struct deadline by, struct erro
         if (find_all(s, &found, by, err) < 0)
                 return -1;
         for (unsigned i = 0; i < found.n; i++) {
-                CLEANUP(lockutils_releasep) struct named_lock *lock = NULL;
+                CLEANUP(file_lock_releasep) struct file_lock *lock = NULL;
                 CLEANUP(freep) char *name = xstrndup(found.files[i], NAME_LEN);
                 struct error lock_err = {};
 

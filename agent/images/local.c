@@ -10,9 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -168,6 +166,16 @@ static int local_get(struct image_source *s, const char *id, const struct image_
         return read_metadata(local_of(s)->dir, id, ret, by, err);
 }
 
+/* What is not removed in time is overwritten by the next attempt, or is removed with other leftovers. */
+static void YIELDS remove_file(const char *path)
+{
+        struct error ignored = {};
+
+        green_shield_begin();
+        file_remove(pool, path, deadline_never(), &ignored); /* which means: file_set_timeout() */
+        green_shield_end();
+}
+
 static int local_fetch(struct image_source *s, const struct image_info *image,
                        const struct image_caller *caller, const char *path, struct deadline by,
                        struct error *err)
@@ -189,7 +197,7 @@ static int local_fetch(struct image_source *s, const struct image_info *image,
         }
         if (!image->checksum || strcasecmp(image->checksum, hex) == 0)
                 return 0;
-        unlink(path);
+        remove_file(path);
         return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
                          "data of image %s is damaged: its %s is %.16s..., not %.16s...", image->id,
                          image->checksum_algo ? image->checksum_algo : "checksum", hex, image->checksum);
@@ -207,24 +215,20 @@ static const struct image_source_ops local_ops = {
         .name = "local", .get = local_get, .fetch = local_fetch, .free = local_free
 };
 
-static int make_folder(const char *dir, struct error *err)
+static int YIELDS make_folder(const char *dir, struct deadline by, struct error *err)
 {
-        struct stat st;
-
-        if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-                return error_system(err, errno, "making the folder of images, %s", dir);
-        if (stat(dir, &st) < 0)
-                return error_system(err, errno, "the folder of images, %s", dir);
-        if (!S_ISDIR(st.st_mode))
+        if (file_make_folder(pool, dir, 0755, by, err) == 0)
+                return 0;
+        if (err->sys == ENOTDIR)
                 return error_set(err, ERR_INVALID, "%s is no folder for images", dir);
-        return 0;
+        return error_while(err, "the folder of images");
 }
 
-struct image_source *image_source_local_new(const char *dir, struct error *err)
+struct image_source *image_source_local_new(const char *dir, struct deadline by, struct error *err)
 {
         struct local_source *l;
 
-        if (make_folder(dir, err) < 0)
+        if (make_folder(dir, by, err) < 0)
                 return NULL;
         l = NEW(struct local_source);
         l->base.ops = &local_ops;
@@ -261,13 +265,6 @@ static int check_format(const struct image_import *what, const struct image_head
                          said, header->format);
 }
 
-static int64_t size_of(const char *path)
-{
-        struct stat st;
-
-        return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
-}
-
 static int YIELDS import_data(const char *dir, const struct image_import *what, struct image_info *i,
                               struct deadline by, struct error *err)
 {
@@ -277,21 +274,22 @@ static int YIELDS import_data(const char *dir, const struct image_import *what, 
         CLEANUP(freep) char *text = NULL;
         char hex[DIGEST_HEX_MAX + 1] = "";
         struct image_header header;
+        struct stat st;
 
         if (file_copy(pool, what->file, part, ALGO, hex, by, err) < 0)
                 return -1;
         /* The copy is looked at, not the original: that one may change meanwhile. */
-        if (file_inspect(pool, part, &header, by, err) < 0 || check_format(what, &header, err) < 0) {
-                unlink(part);
+        if (file_inspect(pool, part, &header, by, err) < 0 || check_format(what, &header, err) < 0 ||
+            file_stat(pool, part, &st, by, err) < 0) {
+                remove_file(part);
                 return -1;
         }
         i->disk_format = xstrdup(what->disk_format ? what->disk_format : header.format);
         i->checksum = xstrdup(hex);
-        i->size = size_of(part);
+        i->size = st.st_size;
         text = print_metadata(i);
-        if (rename(part, data) < 0) {
-                error_system(err, errno, "putting %s in place", data);
-                unlink(part);
+        if (file_rename(pool, part, data, by, err) < 0) {
+                remove_file(part);
                 return -1;
         }
         return file_write(pool, metadata, text, 0644, by, err);
@@ -305,7 +303,7 @@ int image_local_import(const char *dir, const struct image_import *what, struct 
         char id[UUID_LEN + 1];
         struct image_info there;
 
-        if (make_folder(dir, err) < 0)
+        if (make_folder(dir, by, err) < 0)
                 return -1;
         uuid_new(id);
         if (what->id && !id_is_harmless(what->id))
@@ -343,47 +341,74 @@ static int by_name(const void *a, const void *b)
         return r ? r : strcmp(x->id, y->id);
 }
 
-static unsigned read_names(DIR *d, char ***ret)
-{
-        char **names = NULL;
-        struct dirent *e;
-        unsigned n = 0;
+struct names {
+        char *dir;
+        char **items;
+        unsigned n;
+};
 
-        while ((e = readdir(d))) {
+static void names_free(void *arg)
+{
+        struct names *w = arg;
+
+        for (unsigned i = 0; i < w->n; i++)
+                free(w->items[i]);
+        free(w->items);
+        free(w->dir);
+        free(w);
+}
+
+static int read_names(void *arg, const bool *given_up, struct error *err)
+{
+        struct names *w = arg;
+        struct dirent *e;
+        DIR *d;
+
+        assert_on_worker();
+        d = opendir(w->dir);
+        if (!d)
+                return errno == ENOENT ? 0
+                                       : error_system(err, errno, "reading the folder of images, %s", w->dir);
+        while ((e = readdir(d)) && !file_given_up(given_up)) {
                 size_t len = strlen(e->d_name);
 
                 if (len <= 5 || strcmp(e->d_name + len - 5, ".json") != 0)
                         continue;
-                names = xrealloc(names, (n + 1) * sizeof(*names));
-                names[n++] = xstrndup(e->d_name, len - 5);
+                w->items = xrealloc(w->items, (w->n + 1) * sizeof(*w->items));
+                w->items[w->n++] = xstrndup(e->d_name, len - 5);
         }
-        *ret = names;
-        return n;
+        closedir(d);
+        return 0;
+}
+
+static void take_names(void *arg, void *into)
+{
+        struct names *w = arg, *to = into;
+
+        *to = (struct names){ .items = take_ptr(&w->items), .n = w->n };
+        w->n = 0;
 }
 
 int image_local_list(const char *dir, struct image_info **ret, unsigned *ret_n, struct error *err)
 {
+        struct names names = {}, *w = NEW(struct names);
+        const struct file_call c = { "list images", dir, read_names, w, names_free, take_names, &names };
         struct image_info *list;
-        unsigned n, found = 0;
-        char **names;
-        DIR *d = opendir(dir);
+        unsigned found = 0;
 
-        if (!d && errno != ENOENT)
-                return error_system(err, errno, "reading the folder of images, %s", dir);
-        n = d ? read_names(d, &names) : 0;
-        if (d)
-                closedir(d);
-        list = xcalloc(n, sizeof(*list));
-        for (unsigned i = 0; i < n; i++) {
+        w->dir = xstrdup(dir);
+        if (file_call(pool, &c, file_soon(deadline_never()), err) < 0)
+                return -1;
+        list = xcalloc(names.n, sizeof(*list));
+        for (unsigned i = 0; i < names.n; i++) {
                 struct error ignored = {};
 
                 /* One that is damaged or just going away does not hide the others. */
-                if (read_metadata(dir, names[i], &list[found], deadline_in_s(10), &ignored) == 0)
+                if (read_metadata(dir, names.items[i], &list[found], deadline_in_s(10), &ignored) == 0)
                         found++;
-                free(names[i]);
+                free(names.items[i]);
         }
-        if (d)
-                free(names);
+        free(names.items);
         if (found)
                 qsort(list, found, sizeof(*list), by_name);
         *ret = list;

@@ -4,6 +4,7 @@
 #include "green/sync.h"
 #include "images/disk_plan.h"
 #include "images/disks.h"
+#include "native/file_lock.h"
 
 #define GIB INT64_C(1073741824)
 
@@ -37,8 +38,8 @@ int YIELDS cache_keep(struct disk_store *s, const char *path, const char *image_
 /* ---- leftovers.c ---- */
 
 /* The lock that is held while the base of that name is made. NULL: err. */
-struct named_lock *YIELDS cache_lock(struct disk_store *s, const char *name, struct deadline by,
-                                     struct error *err);
+struct file_lock *YIELDS cache_lock(struct disk_store *s, const char *name, struct deadline by,
+                                    struct error *err);
 /* What attempts left that ended badly. The caller holds the lock of that name. */
 int YIELDS cache_remove_leftovers(struct disk_store *s, const char *name, struct deadline by,
                                   struct error *err);

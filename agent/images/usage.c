@@ -91,7 +91,7 @@ static int measure(void *arg, const bool *given_up, struct error *err)
         d = opendir(w->path);
         if (!d)
                 return error_system(err, errno, "reading %s", w->path);
-        while ((e = readdir(d)) && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
+        while ((e = readdir(d)) && !file_given_up(given_up)) {
                 if (uuid_is(e->d_name)) {
                         CLEANUP(freep) char *dir = xasprintf("%s/%s", w->path, e->d_name);
 

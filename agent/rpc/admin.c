@@ -52,6 +52,7 @@ double admin_heartbeat_age_s(const struct conf *conf)
 
         if (!*conf->heartbeat_file_path)
                 return -1;
+        local_files("where the heartbeat itself has just been written");
         path = xasprintf("%s/%s", conf->heartbeat_file_path, conf->heartbeat_file_name);
         if (stat(path, &st) < 0)
                 return -1;

@@ -29,7 +29,7 @@ struct admin_sources {
         struct db_pool *db;
         struct virt_driver *driver;
         struct compute_manager *manager;
-        struct tpool *tpool;
+        struct tpool *tpool, *files;
         struct stall_watcher *watcher;
         struct heartbeat *heartbeat;
         struct image_source *images;

@@ -6,8 +6,8 @@
  */
 #include <stdio.h>
 
+#include "native/file.h"
 #include "native/stall_watcher.h"
-#include "native/tpool.h"
 #include "rpc/admin.h"
 
 #define LATE_BEATS 3 /* a heartbeat file older than so many intervals is late */
@@ -98,19 +98,41 @@ static void check_heartbeat(struct health *h, const struct admin_sources *s)
               age < 0 ? jval_new_null() : jval_new_real(age), text);
 }
 
+struct oldest {
+        double since_s;
+        char text[400];
+};
+
+static void keep_oldest(const struct file_hung_info *info, void *arg)
+{
+        struct oldest *o = arg;
+
+        if (o->text[0] && info->since_s <= o->since_s)
+                return;
+        o->since_s = info->since_s;
+        snprintf(o->text, sizeof(o->text), "%s %.300s for %.0f s", info->name, info->what, info->since_s);
+}
+
+/* A file server that does not answer is named by what was asked of it first. */
 static void HUB_ONLY check_workers(struct health *h, const struct admin_sources *s)
 {
+        struct tpool_info info = {}, files = {};
         struct virt_status status = {};
-        struct tpool_info info = {};
+        struct oldest oldest = {};
+        char text[512];
         unsigned hung;
-        char text[128];
 
         if (s->tpool)
                 tpool_get_info(s->tpool, &info);
+        if (s->files)
+                tpool_get_info(s->files, &files);
         if (s->driver)
                 s->driver->ops->get_status(s->driver, &status);
-        hung = info.hung + status.hung;
-        snprintf(text, sizeof(text), "%u blocking calls hang%s", hung, hung ? "; see pools" : "");
+        if (files.hung)
+                file_foreach_hung(keep_oldest, &oldest);
+        hung = info.hung + files.hung + status.hung;
+        snprintf(text, sizeof(text), "%u blocking calls hang%s%s%s", hung, oldest.text[0] ? ": " : "",
+                 oldest.text, hung ? "; see pools" : "");
         check(h, "workers", hung ? WARN : PASS, jval_new_int(hung), text);
 }
 

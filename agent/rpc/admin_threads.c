@@ -43,6 +43,7 @@ static void read_task(int dir, const char *tid, const char *file, char *buf, siz
         int CLEANUP(closep) fd = -1;
         ssize_t n;
 
+        local_files("/proc/self/task is in memory");
         buf[0] = '\0';
         snprintf(path, sizeof(path), "%.20s/%s", tid, file);
         fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
@@ -90,9 +91,11 @@ static void add_native(struct jval *list, int dir, const char *tid)
 static struct jval *native_threads(void)
 {
         struct jval *list = jval_new_array();
-        DIR *d = opendir("/proc/self/task");
         struct dirent *e;
+        DIR *d;
 
+        local_files("/proc/self/task is in memory");
+        d = opendir("/proc/self/task");
         while (d && (e = readdir(d)) && jval_len(list) < NATIVE_MAX) {
                 if (e->d_name[0] != '.')
                         add_native(list, dirfd(d), e->d_name);
@@ -213,6 +216,8 @@ struct jval *admin_pools(const struct admin_sources *s)
         green_pool_foreach(add_pool, pools);
         if (s->tpool)
                 jval_push(tpools, common_tpool(s->tpool));
+        if (s->files)
+                jval_push(tpools, common_tpool(s->files));
         if (s->driver) {
                 s->driver->ops->get_status(s->driver, &status);
                 jval_push(tpools, driver_tpool(s->driver, &status));

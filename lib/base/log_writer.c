@@ -312,11 +312,15 @@ int log_start(const struct log_options *opt, struct error *err)
         return 0;
 }
 
-/* dup3() swaps the file under the writer's descriptor in one step. */
+/*
+ * dup3() swaps the file under the writer's descriptor in one step. The old file is closed by its copy, when
+ * nobody waits for the lock: that may take its time where the disk hangs. Called on a worker, then.
+ */
 int log_reopen(struct error *err)
 {
         CLEANUP(freep) char *name = NULL;
         CLEANUP(closep) int fd = -1;
+        CLEANUP(closep) int old = -1;
         int r = 0;
 
         pthread_mutex_lock(&lock);
@@ -328,6 +332,8 @@ int log_reopen(struct error *err)
         if (fd < 0)
                 return -1;
         pthread_mutex_lock(&lock);
+        if (writer)
+                old = fcntl(writer->fd, F_DUPFD_CLOEXEC, 0);
         if (writer && dup3(fd, writer->fd, O_CLOEXEC) < 0)
                 r = error_system(err, errno, "reopening log file %s", name);
         pthread_mutex_unlock(&lock);

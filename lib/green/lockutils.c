@@ -50,6 +50,7 @@ int lockutils_set_lock_path(const char *dir, struct error *err)
 {
         struct stat st;
 
+        local_files("lock_path is local: it excludes processes of this host");
         if (mkdir(dir, 0750) < 0 && errno != EEXIST)
                 return error_system(err, errno, "making lock path %s", dir);
         if (stat(dir, &st) < 0)
@@ -137,6 +138,7 @@ static int open_lock_file(const char *name, struct error *err)
         CLEANUP(freep) char *path = lock_file_path(name);
         int fd;
 
+        local_files("lock_path is local; for other places there is native/file_lock.h");
         if (!path)
                 return error_set(err, ERR_INVALID, "external lock %s: no lock_path is set", name);
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);

@@ -77,6 +77,7 @@ static int YIELDS lock_directory(const char *path, struct deadline by, struct er
         int CLEANUP(closep) fd = -1;
         int got;
 
+        local_files("sockets are made in a local directory, as below /run");
         if (mkdir(dir, DIRECTORY_MODE) < 0 && errno != EEXIST)
                 return error_system(err, errno, "making the directory %s", dir);
         fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,6 +102,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
         struct stat st;
         int CLEANUP(closep) fd = -1;
 
+        local_files("sockets are made in a local directory, as below /run");
         if (lstat(path, &st) < 0)
                 return errno == ENOENT ? 0 : error_system(err, errno, "looking at %s", path);
         if (!S_ISSOCK(st.st_mode))
@@ -126,6 +128,7 @@ int local_listen(const char *path, struct socket_file *ret_file, struct deadline
         int CLEANUP(closep) fd = -1;
         int got;
 
+        local_files("sockets are made in a local directory, as below /run");
         if (address_of(path, &addr, err) < 0)
                 return -1;
         lock = lock_directory(path, by, err);
@@ -152,6 +155,7 @@ void local_unlink(const char *path, const struct socket_file *file)
 {
         struct stat st;
 
+        local_files("sockets are made in a local directory, as below /run");
         if (lstat(path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
                 unlink(path);
 }

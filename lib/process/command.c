@@ -211,6 +211,7 @@ static int check_program(const char *path)
 {
         struct stat st;
 
+        local_files("directories of programs, which the child is about to read, too");
         if (stat(path, &st) < 0)
                 return errno;
         if (!S_ISREG(st.st_mode))

@@ -142,6 +142,7 @@ static int YIELDS open_input(const struct execute_options *opt, int *ret_fd, str
 {
         size_t done = 0;
 
+        local_files("/dev/null");
         *ret_fd = opt->input ? memfd_create("input", MFD_CLOEXEC) : open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (*ret_fd < 0)
                 return error_system(err, errno, opt->input ? "memfd_create" : "/dev/null");

@@ -1,9 +1,11 @@
 /*
- * tests/context/mistakes.c: the three mistakes that the words of lib/base/context.h are there to find.
+ * tests/context/mistakes.c: the mistakes that the words of lib/base/context.h are there to find.
  *
  * Never built: tests/run's part "context" has clang look at it, once without a mistake (MISTAKE=0: it must be
  * accepted, or refusing the others would prove nothing) and once with each.
  */
+#include <unistd.h>
+
 #include "green/green.h"
 
 static int free_slots;
@@ -41,7 +43,15 @@ void on_native_event(void)
 int BLOCKS worker_job(void);
 int worker_job(void)
 {
-        return call_hypervisor();
+        return call_hypervisor() + unlink("/a/file/on/any/disk");
+}
+
+/* Whatever has a reason may be done on the hub, too. */
+int HUB_ONLY pid_of(void);
+int pid_of(void)
+{
+        local_files("/proc is in memory");
+        return access("/proc/self", F_OK);
 }
 
 /* A handler on the hub: it may wait, but only so that the others go on. */
@@ -52,6 +62,9 @@ int handler(void)
 
 #if MISTAKE == 2
         rows += call_hypervisor();
+#endif
+#if MISTAKE == 4
+        rows += unlink("/a/file/on/any/disk");
 #endif
         atomic_begin();
         if (free_slots > rows) {

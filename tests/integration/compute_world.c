@@ -32,7 +32,7 @@ static void YIELDS make_image(struct world *w)
         ck_assert_int_ge(fd, 0);
         ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
         close(fd);
-        w->images = image_source_local_new(images, &err);
+        w->images = image_source_local_new(images, deadline_in_s(10), &err);
         ck_assert_msg(w->images != NULL, "%s", err.text);
         ck_assert_ok(image_local_import(images, &import, &info, soon(), &err), err);
         image_info_free(&info);
@@ -56,7 +56,7 @@ static void YIELDS make_files(struct world *w)
         image_source_set_tpool(w->desk.here.workers);
         make_image(w);
         opt.images = w->images;
-        w->disks = disk_store_new(&opt, &err);
+        w->disks = disk_store_new(&opt, deadline_in_s(10), &err);
         ck_assert_msg(w->disks != NULL, "%s", err.text);
 }
 

@@ -70,7 +70,7 @@ static inline void YIELDS open_store(struct rig *r, bool raw, bool cow)
         struct error err = {};
 
         disk_store_free(r->store);
-        r->store = disk_store_new(&opt, &err);
+        r->store = disk_store_new(&opt, deadline_in_s(10), &err);
         ck_assert_msg(r->store != NULL, "%s", err.text);
 }
 
@@ -87,7 +87,7 @@ static inline void YIELDS begin(struct rig *r)
         r->images_dir = xasprintf("%s/images", r->dir);
         r->instances_dir = xasprintf("%s/instances", r->dir);
         r->source = xasprintf("%s/source", r->dir);
-        r->images = image_source_local_new(r->images_dir, &err);
+        r->images = image_source_local_new(r->images_dir, deadline_in_s(10), &err);
         ck_assert_msg(r->images != NULL, "%s", err.text);
         open_store(r, true, true);
         r->instance = instance_new();

@@ -176,9 +176,10 @@ static void YIELDS start_manager(void)
 
         ck_assert_ok(lockutils_set_lock_path(w.conf->oslo_concurrency.lock_path, &err), err);
         image_source_set_tpool(w.tpool);
-        disks.images = opt.images = w.images = image_source_local_new(w.conf->images.local_path, &err);
+        disks.images = opt.images = w.images =
+                image_source_local_new(w.conf->images.local_path, deadline_in_s(10), &err);
         ck_assert_msg(w.images != NULL, "%s", err.text);
-        opt.disks = w.disks = disk_store_new(&disks, &err);
+        opt.disks = w.disks = disk_store_new(&disks, deadline_in_s(10), &err);
         ck_assert_msg(w.disks != NULL, "%s", err.text);
         opt.driver = w.driver = virt_fake_new();
         w.manager = compute_manager_new(&opt, &err);

@@ -24,7 +24,7 @@ GREEN_TEST_REAL(cache_and_discard_are_as_configured)
                 };
 
                 disk_store_free(r.store);
-                r.store = disk_store_new(&opt, &err);
+                r.store = disk_store_new(&opt, deadline_in_s(10), &err);
                 ck_assert_msg(r.store != NULL, "%s", err.text);
                 ck_assert_ok(disks_create(r.store, &r.req, &r.spec, soon(), &err), err);
                 ck_assert_str_eq(r.spec.disks[0].cache, cases[k].expected);

@@ -69,7 +69,7 @@ char *embed_root_of(const char *uri)
         return NULL;
 }
 
-static int make_dir(const char *path, struct error *err)
+static int BLOCKS make_dir(const char *path, struct error *err)
 {
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return error_system(err, errno, "making %s", path);
@@ -78,7 +78,7 @@ static int make_dir(const char *path, struct error *err)
 
 /* Beside the file first, then linked in place, so that neither a crash nor a second agent leaves half of it.
  */
-static int write_new_file(const char *path, const char *text, struct error *err)
+static int BLOCKS write_new_file(const char *path, const char *text, struct error *err)
 {
         CLEANUP(freep) char *tmp = xasprintf("%s.%ld.tmp", path, (long)getpid());
         CLEANUP(closep) int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -95,7 +95,7 @@ static int write_new_file(const char *path, const char *text, struct error *err)
         return r;
 }
 
-static int ensure_qemu_conf(const char *root, struct error *err)
+static int BLOCKS ensure_qemu_conf(const char *root, struct error *err)
 {
         CLEANUP(freep) char *dir = xasprintf("%s/etc", root);
         CLEANUP(freep) char *path = xasprintf("%s/etc/qemu.conf", root);
@@ -116,7 +116,7 @@ static int ensure_qemu_conf(const char *root, struct error *err)
 }
 
 /* True only when the file is whole and says so: what cannot be read is left to libvirt. */
-static bool never_started(int dir, const char *name)
+static bool BLOCKS never_started(int dir, const char *name)
 {
         CLEANUP(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         CLEANUP(strbuf_free) struct strbuf text = {};
@@ -139,7 +139,7 @@ static bool never_started(int dir, const char *name)
         return strcmp(pid, "0") == 0;
 }
 
-static void remove_half_started(const char *root)
+static void BLOCKS remove_half_started(const char *root)
 {
         CLEANUP(freep) char *path = xasprintf("%s/run/qemu", root);
         DIR *dir = opendir(path);
@@ -171,7 +171,7 @@ static struct {
 } driver = { .lock = PTHREAD_MUTEX_INITIALIZER, .lock_fd = -1 };
 
 /* Between agents: a lock of our own, so that of two that start at once only one goes on to the open. */
-static int take_folder(const char *root, struct error *err)
+static int BLOCKS take_folder(const char *root, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/compute-agent.lock", root);
         struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -197,7 +197,7 @@ static int take_folder(const char *root, struct error *err)
  * Between us and anybody else: libvirt's own lock. It is one of the process, which closing any descriptor of
  * the file gives up: so this may only be called before the driver was opened here.
  */
-static int check_libvirts_lock(const char *root, struct error *err)
+static int BLOCKS check_libvirts_lock(const char *root, struct error *err)
 {
         CLEANUP(freep) char *path = xasprintf("%s/run/qemu/driver.pid", root);
         CLEANUP(closep) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -264,7 +264,7 @@ void embed_failed(struct error *err)
 /* ---- the end ---- */
 
 /* Adopting threads are named init-<guest>. */
-static bool is_adopting(void)
+static bool BLOCKS is_adopting(void)
 {
         DIR *tasks = opendir("/proc/self/task");
         struct dirent *e;

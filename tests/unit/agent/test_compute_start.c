@@ -113,9 +113,9 @@ GREEN_TEST(directories_must_be_there)
         struct error err;
 
         prepare();
-        f.conf.instances_path = (char *)"/nonexistent/instances";
+        fake_files_fail_next("check", ERR_INVALID, "instances_path cannot be written");
         ck_assert_fails(start(&err), err, ERR_INVALID);
-        ck_assert_ptr_nonnull(strstr(err.text, "instances_path /nonexistent/instances"));
+        ck_assert_ptr_nonnull(strstr(err.text, "instances_path cannot be written"));
         finish();
 }
 

@@ -93,7 +93,7 @@ static void YIELDS open_store(void)
         pool = tpool_new("files", 2, &e);
         ck_assert_msg(pool != NULL, "%s", e.text);
         opt.tpool = pool;
-        s = disk_store_new(&opt, &e);
+        s = disk_store_new(&opt, deadline_in_s(10), &e);
         ck_assert_msg(s != NULL, "%s", e.text);
 }
 

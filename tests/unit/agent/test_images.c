@@ -75,7 +75,7 @@ GREEN_TEST_REAL(an_imported_image_is_found_listed_and_fetched)
         ck_assert_str_eq(info.status, "active");
         ck_assert_int_eq(info.size, 3 << 20);
 
-        s = image_source_local_new(images, &err);
+        s = image_source_local_new(images, deadline_in_s(10), &err);
         ck_assert_msg(s != NULL, "%s", err.text);
         ck_assert_ok(s->ops->get(s, info.id, NULL, &got, by, &err), err);
         ck_assert_str_eq(got.name, "tiny");
@@ -116,7 +116,7 @@ GREEN_TEST_REAL(damaged_data_is_noticed_and_not_left_behind)
         what.file = file;
         ck_assert_ok(image_local_import(dir, &what, &info, by, &err), err);
         put_file(stored, "12345679", 8);
-        s = image_source_local_new(dir, &err);
+        s = image_source_local_new(dir, deadline_in_s(10), &err);
         ck_assert_fails(s->ops->fetch(s, &info, NULL, copy, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
         ck_assert_int_eq(access(copy, F_OK), -1);
         ck_assert_int_eq(unlink(stored), 0);
@@ -135,7 +135,7 @@ GREEN_TEST_REAL(ids_are_not_paths)
         struct error err = {};
 
         begin();
-        s = image_source_local_new(dir, &err);
+        s = image_source_local_new(dir, deadline_in_s(10), &err);
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
                 ck_assert_fails(s->ops->get(s, ids[i], NULL, &info, by, &err), err, NOVA_IMAGE_NOT_FOUND);
         s->ops->free(s);
@@ -198,7 +198,7 @@ GREEN_TEST_REAL(broken_metadata_is_an_error_and_hides_no_other_image)
                                         &err),
                      err);
         image_info_free(&info);
-        s = image_source_local_new(dir, &err);
+        s = image_source_local_new(dir, deadline_in_s(10), &err);
         ck_assert_fails(s->ops->get(s, "bad", NULL, &info, by, &err), err, ERR_PROTOCOL);
         ck_assert_fails(s->ops->get(s, "odd", NULL, &info, by, &err), err, NOVA_IMAGE_UNACCEPTABLE);
         ck_assert_ok(image_local_list(dir, &list, &n, &err), err);
