@@ -40,9 +40,11 @@ static double process_cpu_s(void)
 
 static double resident_bytes(void)
 {
-        FILE *f = fopen("/proc/self/statm", "re");
         unsigned long pages = 0;
+        FILE *f;
 
+        local_files("/proc is in memory");
+        f = fopen("/proc/self/statm", "re");
         if (f) {
                 if (fscanf(f, "%*u %lu", &pages) != 1)
                         pages = 0;
@@ -53,10 +55,12 @@ static double resident_bytes(void)
 
 static unsigned entries_of(const char *path)
 {
-        DIR *d = opendir(path);
         struct dirent *e;
         unsigned n = 0;
+        DIR *d;
 
+        local_files("/proc is in memory");
+        d = opendir(path);
         while (d && (e = readdir(d)))
                 n += e->d_name[0] != '.';
         if (d)
@@ -157,13 +161,16 @@ static void add_workers_of(struct strbuf *to, const char *pool, unsigned idle, u
 
 static void HUB_ONLY add_native_workers(const struct admin_sources *s, struct strbuf *to)
 {
+        struct tpool *const pools[] = { s->tpool, s->files };
         struct tpool_info info = {};
         struct virt_status status = {};
 
         family(to, P "native_workers", PROMETHEUS_GAUGE,
                "Native threads for calls that block, by what they do; hung: the caller has given up.");
-        if (s->tpool) {
-                tpool_get_info(s->tpool, &info);
+        for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
+                if (!pools[i])
+                        continue;
+                tpool_get_info(pools[i], &info);
                 add_workers_of(to, info.name, info.workers - info.busy, info.busy - info.hung, info.hung);
         }
         if (s->driver) {

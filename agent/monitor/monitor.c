@@ -93,6 +93,7 @@ static int YIELDS listen_locally(struct monitor *m, struct error *err)
         const char *path = m->from->conf->healthcheck.socket;
         int fd;
 
+        local_files("sockets are made in a local directory, as below /run");
         if (!*path)
                 return 0;
         fd = local_listen(path, &m->file, deadline_in_s(LISTEN_S), err);
@@ -103,7 +104,7 @@ static int YIELDS listen_locally(struct monitor *m, struct error *err)
         return m->local ? 0 : -1;
 }
 
-static int HUB_ONLY listen_on_port(struct monitor *m, struct error *err)
+static int YIELDS listen_on_port(struct monitor *m, struct error *err)
 {
         const struct conf *c = m->from->conf;
         int fd;

@@ -29,8 +29,8 @@ struct httpd_route {
  * Serves the listening socket, which it owns from then on also when it fails: local or TCP, non-blocking. The
  * routes are borrowed and end with a NULL path. NULL with err: ERR_SYSTEM.
  */
-struct httpd *HUB_ONLY httpd_start(const char *name, int listener, const struct httpd_route *routes,
-                                   struct error *err);
+struct httpd *YIELDS httpd_start(const char *name, int listener, const struct httpd_route *routes,
+                                 struct error *err);
 /* Closes the listener and every connection. NULL is allowed. */
 void YIELDS httpd_stop(struct httpd *s);
 
