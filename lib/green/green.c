@@ -140,7 +140,7 @@ void green_unref(struct green *g)
 {
         if (!g || --g->refs > 0 || g->state != G_ENDED)
                 return;
-        stack_put(&the_hub->stacks, g);
+        stack_put(&the_hub->stacks, g, g->name);
 }
 
 bool green_ended(const struct green *g)

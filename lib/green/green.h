@@ -46,6 +46,7 @@ typedef int green_fn(void *arg, struct error *err);
 struct hub_options {
         size_t stack_size;    /* bytes per green thread, rounded up to pages; 0: 64 KiB */
         unsigned max_threads; /* green threads at once; 0: 1,000,000. Beyond: spawn fails with ERR_LIMIT */
+        bool mprotect_guards; /* make guard pages as on kernels before Linux 6.13: for tests */
 };
 
 /*
@@ -78,7 +79,14 @@ struct hub_stats {
         unsigned long turns, switches, spawned, timers_fired, polls;
         unsigned threads, threads_max, ready, stacks_cached;
         unsigned long fd_changes; /* how often epoll was told of a descriptor: system calls */
-        unsigned unguarded;       /* stacks without a guard page: always 0, or spawn would have refused */
+        size_t stack_size;        /* bytes, without the guard page */
+        /*
+         * Each stack has a guard page, made by "MADV_GUARD_INSTALL" at no cost, or by "mprotect", which takes
+         * two of the mappings that vm.max_map_count allows. When those come to an end (some 28,000 threads
+         * by default), spawn fails with ERR_LIMIT and counts here: no thread runs unguarded.
+         */
+        const char *guard;
+        unsigned guards, guards_refused;
 };
 void HUB_ONLY hub_get_stats(struct hub_stats *ret);
 
@@ -209,10 +217,24 @@ struct green_info {
         double cpu_s;     /* see green_accounting(); -1: it is off */
         const char *site; /* where it was spawned: "file.c:12" */
         unsigned long switches;
+        size_t stack_touched; /* bytes of its stack that have memory: no more than it ever used at once, or
+                                 than 16 KiB of earlier ones; 0: "main", which has the native stack */
         bool cancelled;
 };
 /* Calls fn for each green thread. fn must not yield. */
 void HUB_ONLY green_foreach(void (*fn)(const struct green_info *info, struct green *g, void *arg), void *arg);
+/*
+ * How deep green threads went, of those that run and those that ended, by name ("*" for numbers and ids in
+ * it): deepest first. Whole pages; 0 is "no deeper than what others had used before". Of threads that ended
+ * each one is looked at that used more than a page, of the others some: `threads` are those. A look costs a
+ * system call, so this takes about 0.3 us for each running thread. fn must not yield.
+ */
+struct green_stack_use {
+        char name[GREEN_NAME_MAX];
+        unsigned long threads;
+        size_t most; /* bytes */
+};
+void HUB_ONLY green_stack_usage(void (*fn)(const struct green_stack_use *use, void *arg), void *arg);
 /*
  * Counts from now on how long each green thread has the hub's thread (off: no longer; on again: from 0 on). A
  * slice lasts from switch to switch, without the hub's waiting for events. It is exact to some ten

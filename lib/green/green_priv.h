@@ -103,6 +103,7 @@ struct hub {
         struct list all;
         unsigned atomic_depth;
         struct stack_pool stacks;
+        int64_t trim_at_ns; /* when to look which stacks were not needed; 0: there are few */
         struct green *dead; /* ended, its stack still under us until the next switch is done */
         struct green_group root;
         struct green main;
@@ -171,6 +172,15 @@ int64_t HUB_ONLY hub_fd_check(struct hub *h, int64_t now);
 void HUB_ONLY hub_account(struct hub *h, struct green *g); /* what ran until now was g */
 void HUB_ONLY hub_account_to_nobody(struct hub *h);
 double HUB_ONLY hub_seconds_of(struct hub *h, struct green *g); /* -1: accounting is off */
+
+/* stack_usage.c */
+size_t HUB_ONLY hub_stack_touched(struct hub *h, struct green *g); /* 0: main, whose stack is not ours */
+/*
+ * The hub is about to wait: gives back some of the stacks that lay unused for a second. When to come again;
+ * INT64_MAX: no need.
+ */
+int64_t HUB_ONLY hub_trim_stacks(struct hub *h);
+void HUB_ONLY hub_stack_stats(struct hub *h, struct hub_stats *to);
 
 /* info.c */
 void HUB_ONLY hub_register(struct hub *h);

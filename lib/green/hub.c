@@ -111,7 +111,7 @@ void hub_get_stats(struct hub_stats *ret)
 
         *ret = h->stats;
         ret->ready = h->n_ready;
-        ret->stacks_cached = h->stacks.cached;
+        hub_stack_stats(h, ret);
 }
 
 unsigned long green_switches(void)
@@ -144,7 +144,7 @@ static void HUB_ONLY after_switch(struct hub *h)
         }
 #endif
         if (h->dead) {
-                stack_put(&h->stacks, h->dead);
+                stack_put(&h->stacks, h->dead, h->dead->name);
                 h->dead = NULL;
         }
         (void)self;
@@ -205,8 +205,10 @@ static void HUB_ONLY fire_timers(struct hub *h)
 static int HUB_ONLY poll_timeout_ms(struct hub *h, int64_t check_at)
 {
         const struct timer_entry *e = timer_heap_first(&h->timers);
-        int64_t at = e && e->at_ns < check_at ? e->at_ns : check_at, ms;
+        int64_t trim_at = hub_trim_stacks(h), at = check_at < trim_at ? check_at : trim_at, ms;
 
+        if (e && e->at_ns < at)
+                at = e->at_ns;
         if (at == INT64_MAX)
                 return -1;
         ms = (at - h->now_ns + NS_PER_MS - 1) / NS_PER_MS;
@@ -480,7 +482,7 @@ static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
         snprintf(h->root.name, sizeof(h->root.name), "root");
         h->max_threads = opt && opt->max_threads ? opt->max_threads : DEFAULT_MAX_THREADS;
         stack_pool_init(&h->stacks, opt && opt->stack_size ? opt->stack_size : DEFAULT_STACK,
-                        sizeof(struct green));
+                        sizeof(struct green), opt && opt->mprotect_guards);
         h->now_ns = clock_now_ns();
         m->hub = h;
         m->timer = TIMER_NONE;
@@ -550,7 +552,7 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
         }
         hub_unregister(h);
         if (h->dead)
-                stack_put(&h->stacks, h->dead);
+                stack_put(&h->stacks, h->dead, h->dead->name);
         hub_fd_free(h);
         timer_heap_free(&h->timers);
         stack_pool_free(&h->stacks);

@@ -42,6 +42,7 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
                         .cpu_s = hub_seconds_of(h, g),
                         .site = g->site,
                         .switches = g->switches,
+                        .stack_touched = hub_stack_touched(h, g),
                         .cancelled = g->cancelled,
                 };
 

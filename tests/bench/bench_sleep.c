@@ -52,7 +52,7 @@ static void YIELDS park_many(long n)
         green_yield();
         measure_report_memory(before, n);
         hub_get_stats(&stats);
-        if (stats.unguarded)
+        if (stats.guards < stats.threads - 1) /* main's stack is the native one */
                 measure_fail("parked: there are stacks without a guard page");
         green_group_close(g);
 }
