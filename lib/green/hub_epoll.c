@@ -191,7 +191,8 @@ static void HUB_ONLY serve(struct hub *h, struct fd_entry *e, int side, enum wak
         struct green *g = take_ptr(&e->waiter[side]);
 
         h->fd_waiters--;
-        g->fd_ready |= side == READER ? GREEN_READ : GREEN_WRITE;
+        if (why == WAKE_OK)
+                g->fd_ready |= side == READER ? GREEN_READ : GREEN_WRITE;
         if (g->state == G_PARKED)
                 hub_wake(g, why);
 }

@@ -37,7 +37,9 @@ static struct result YIELDS run_fd_op(struct actor *a, const struct op *op)
 
         switch (op->kind) {
         case OP_FD_WAIT:
-                r = green_wait_fd(fd, (unsigned)op->arg[1], by_of(a, op), &err);
+        case OP_FD_WAIT_KEPT: /* true: here descriptors are closed by green_close() only */
+                r = green_wait_fd(fd, (unsigned)op->arg[1] | (op->kind == OP_FD_WAIT_KEPT ? GREEN_KEPT : 0),
+                                  by_of(a, op), &err);
                 return r < 0 ? (struct result){ err.code, 0 } : (struct result){ 0, r };
         case OP_FD_OPEN:
                 if (world.fds[2 * i] >= 0 || world.fds[2 * i + 1] >= 0)

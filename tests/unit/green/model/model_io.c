@@ -70,6 +70,11 @@ static bool push(struct model *m, int who)
 
 /* ---- descriptors ---- */
 
+static bool waits_for_fd(const struct model_thread *t)
+{
+        return t->op.kind == OP_FD_WAIT || t->op.kind == OP_FD_WAIT_KEPT;
+}
+
 /*
  * Whether another one waits for the same direction: surely (1), or perhaps (-1), when its wait is over or may
  * be over but its call has not returned.
@@ -83,7 +88,7 @@ static int busy(const struct model *m, int who)
                 const struct model_thread *other = &m->threads[i];
 
                 if (i == who || (other->state != WAITING && other->state != READY) || !other->loose ||
-                    other->op.kind != OP_FD_WAIT || other->op.arg[0] != t->op.arg[0] ||
+                    !waits_for_fd(other) || other->op.arg[0] != t->op.arg[0] ||
                     !(other->op.arg[1] & t->op.arg[1]) || other->fd_age != m->fds[t->op.arg[0]].age)
                         continue;
                 if (other->state == WAITING && !other->could)
@@ -116,7 +121,7 @@ static void close_fd(struct model *m, int i)
                 for (int w = 0; w < MAX_THREADS; w++) {
                         struct model_thread *t = &m->threads[w];
 
-                        if (t->state == WAITING && t->loose && !t->settled && t->op.kind == OP_FD_WAIT &&
+                        if (t->state == WAITING && t->loose && !t->settled && waits_for_fd(t) &&
                             t->op.arg[0] == i && t->op.arg[1] & side)
                                 model_wake(m, w, ERR_CLOSED);
                 }
@@ -131,6 +136,7 @@ static bool begin_fd(struct model *m, int who)
 
         switch (op->kind) {
         case OP_FD_WAIT:
+        case OP_FD_WAIT_KEPT:
                 return begin_wait_fd(m, who);
         case OP_FD_OPEN:
                 if (m->fds[2 * i].open || m->fds[2 * i + 1].open)

@@ -75,6 +75,7 @@ enum arg { NONE, MUTEX, SEM, EVENT, COND, CHAN, THREAD, GROUP, POOL, NAME, FD, P
         X(OP_POP, "pop", QUEUES, BY, NONE, NONE)                    \
         X(OP_QUEUE_CLOSE, "close_queue", QUEUES, NONE, NONE, NONE)  \
         X(OP_FD_WAIT, "wait_fd", FDS, FD, EVENTS, BY)               \
+        X(OP_FD_WAIT_KEPT, "wait_kept", FDS, FD, EVENTS, BY)        \
         X(OP_FD_WRITE, "write", FDS, FD, NONE, NONE)                \
         X(OP_FD_READ, "read", FDS, FD, NONE, NONE)                  \
         X(OP_FD_CLOSE, "close_fd", FDS, FD, NONE, NONE)             \
