@@ -274,7 +274,7 @@ int agent_main(void *arg, struct error *err)
         a.admin.started_ns = clock_now_ns();
         a.admin.write_report = report_write;
         a.admin.conf = opt->conf;
-        if (notify_watchdog_start(err) < 0)
+        if (green_catch_overflow(err) < 0 || notify_watchdog_start(err) < 0)
                 return -1;
         return live(&a, err);
 }

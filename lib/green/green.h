@@ -74,6 +74,13 @@ const char *hub_current_name(const struct hub *hub);
  * one. Handlers on the hub thread need it: a green thread's stack is small and may be nearly used up.
  */
 int HUB_ONLY hub_use_signal_stack(struct error *err);
+/*
+ * From now on a stack overflow of one of this hub's green threads is told on stderr, with the thread's name
+ * and its stack's size, before the process dies of SIGSEGV as it would anyway (with a core file, where the
+ * system makes them). Other faults go to the handler that was there before; so does this one, after the line.
+ * Code with large frames meets the guard page only if it was compiled with -fstack-clash-protection.
+ */
+int HUB_ONLY green_catch_overflow(struct error *err);
 
 struct hub_stats {
         unsigned long turns, switches, spawned, timers_fired, polls;

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/context.h"
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
@@ -57,9 +59,11 @@ static bool have_madvise_guards(void)
 
 static unsigned long max_mappings(void)
 {
-        FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
         unsigned long n = 0;
+        FILE *f;
 
+        local_files("/proc answers from memory");
+        f = fopen("/proc/sys/vm/max_map_count", "re");
         if (f && fscanf(f, "%lu", &n) != 1)
                 n = 0;
         if (f)
@@ -69,10 +73,12 @@ static unsigned long max_mappings(void)
 
 static unsigned long mappings_now(void)
 {
-        FILE *f = fopen("/proc/self/maps", "re");
         unsigned long n = 0;
+        FILE *f;
         int c;
 
+        local_files("/proc answers from memory");
+        f = fopen("/proc/self/maps", "re");
         while (f && (c = getc_unlocked(f)) != EOF)
                 n += c == '\n';
         if (f)
