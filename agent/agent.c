@@ -144,17 +144,23 @@ static int reload(void *arg, struct error *err)
         const struct file_call c = { "read configuration", a->conf->path, read_again, r,
                                      reading_free,         take_reading,  &got };
 
+        int result;
+
         assert_green();
         r->path = xstrdup(a->conf->path);
-        if (file_call(a->files, &c, file_soon(deadline_never()), err) < 0) {
+        if (a->admin.ready)
+                notify_reloading();
+        result = file_call(a->files, &c, file_soon(deadline_never()), err);
+        if (result < 0)
                 log_error("configuration not reloaded, nothing was changed: %s", err->text);
-                return -1;
-        }
-        apply(a, &got);
+        else
+                apply(a, &got);
+        if (a->admin.ready)
+                notify_ready();
         free(got.path);
         conf_free(got.conf);
         strbuf_free(&got.errors);
-        return 0;
+        return result;
 }
 
 static int write_report(void *arg, struct error *err)

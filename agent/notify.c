@@ -24,6 +24,12 @@ void notify_ready(void)
         sd_notify(0, "READY=1");
 }
 
+void notify_reloading(void)
+{
+        /* the time is what later versions of systemd ask for; those of today leave it unread */
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_now_ns() / 1000));
+}
+
 void notify_stopping(void)
 {
         sd_notify(0, "STOPPING=1");

@@ -9,6 +9,7 @@
 void notify_status(const char *fmt, ...)
         __attribute__((format(printf, 1, 2))); /* STATUS=: one line of text */
 void notify_ready(void);
+void notify_reloading(void); /* notify_ready() when it is done */
 void notify_stopping(void);
 void notify_extend_timeout(double seconds); /* EXTEND_TIMEOUT_USEC: start or stop takes that much longer */
 

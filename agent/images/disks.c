@@ -163,7 +163,9 @@ static int probe_locks(void *arg, const bool *given_up, struct error *err)
 
         assert_on_worker();
         (void)given_up;
-        fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        fd = open(disk, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* it may be QEMU's user's */
+        if (fd < 0 && errno != ENOENT)
+                return error_system(err, errno, "looking who uses %s", disk);
         if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK)
                 return error_set(err, ERR_BUSY, "%s is in use by a process: not replacing it", disk);
         return 0;

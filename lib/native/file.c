@@ -251,11 +251,18 @@ static int do_create(void *arg, const bool *given_up, struct error *err)
 {
         CLEANUP(closep) int fd = -1;
         struct work *w = arg;
+        struct stat st;
 
         assert_on_worker();
         (void)given_up;
-        fd = open(w->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, w->mode);
-        return fd >= 0 ? 0 : failed(err, "making", w->path);
+        fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, w->mode);
+        if (fd >= 0)
+                return 0;
+        /* it may be there and not be ours to open: virtlogd keeps console logs for root */
+        if (errno == EEXIST && lstat(w->path, &st) == 0)
+                return S_ISREG(st.st_mode) ? 0
+                                           : error_set(err, ERR_INVALID, "%s is no regular file", w->path);
+        return failed(err, "making", w->path);
 }
 
 int file_create(struct tpool *p, const char *path, unsigned mode, struct deadline by, struct error *err)

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/prctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -91,6 +92,9 @@ static int NOT_INSTRUMENTED child_main(void *arg)
         /* Ours have O_CLOEXEC, but a library's may not. Kernels before 5.11 must live with that. */
         if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
                 return give_up(s, STAGE_DESCRIPTORS);
+        /* What a service manager lets us read, a program that looks at a stranger's file may not. Without
+         * such capabilities, or on a kernel that has none, there is nothing to take away. */
+        syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
         if (spec->cwd && syscall(SYS_chdir, spec->cwd) < 0)
                 return give_up(s, STAGE_CWD);
         if (spec->limit_as && set_limit(RLIMIT_AS, spec->limit_as, spec->limit_as) < 0)

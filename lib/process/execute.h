@@ -2,7 +2,8 @@
  * lib/process/execute.h: subprocesses, as oslo.concurrency's processutils.execute().
  *
  * No shell. The wait is green (pidfd); never waits for children it did not start. stdout and stderr are
- * captured up to a bound, beyond which the rest is read and thrown away and `truncated` is set.
+ * captured up to a bound, beyond which the rest is read and thrown away and `truncated` is set. Ambient
+ * capabilities of this process are not handed on.
  */
 #pragma once
 

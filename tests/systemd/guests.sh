@@ -1,0 +1,44 @@
+# Sourced by tests/systemd/inside: real guests below libvirtd, the agent as packaged: not root, in its sandbox.
+
+guest_pid()
+{
+        pgrep -f 'qemu-system.*guest=instance-'
+}
+
+state_is() # vm_state
+{
+        [ "$(compute-agentctl instances --json | jq -r ".instances[] | select(.uuid == \"$uuid\") | .vm_state")" = "$1" ]
+}
+
+write_conf qemu:///system
+systemctl start libvirtd
+systemctl start $unit
+check "with libvirtd: it serves" is StatusText "serving as under-systemd"
+"$support/guest" /tmp/guest.raw
+check "an image is imported" compute-agentctl image-import /tmp/guest.raw --name tiny
+check "a guest is built" compute-agentctl boot --image tiny --vcpus 1 --memory 32 --disk 1 first
+uuid=$(compute-agentctl instances --json | jq -r '.instances[0].uuid')
+check "it gets active" until_true 60 state_is active
+check "its console says that it is up" until_true 60 bash -c "compute-agentctl console $uuid | grep -q 'GUEST up'"
+qemu=$(guest_pid)
+check "QEMU is in libvirtd's control group, not in the agent's" bash -c "grep -q machine /proc/$qemu/cgroup && ! grep -q compute-agent /proc/$qemu/cgroup"
+systemctl restart $unit
+check "restart: the same QEMU" [ "$(guest_pid)" = "$qemu" ]
+systemctl kill -s KILL $unit
+check "crash: started again" until_true 20 is NRestarts 1
+check "crash: it gets ready" until_true 30 is ActiveState active
+check "crash: the same QEMU" [ "$(guest_pid)" = "$qemu" ]
+systemctl stop $unit
+check "stop: the same QEMU" [ "$(guest_pid)" = "$qemu" ]
+systemctl start $unit
+check "a guest that lived meanwhile is stopped" compute-agentctl stop "$uuid"
+check "it is shut down" until_true 90 state_is stopped
+check "and started" compute-agentctl start "$uuid"
+check "it is active again" until_true 60 state_is active
+check "rebooted hard" compute-agentctl reboot "$uuid" --hard
+check "it is active after that" until_true 60 bash -c "compute-agentctl instances --json | jq -e '.instances[0] | .vm_state == \"active\" and .task_state == null'"
+check "deleted" compute-agentctl delete "$uuid"
+check "nothing of it is left" until_true 60 not test -e "/var/lib/compute-agent/instances/$uuid"
+check "no QEMU either" until_true 20 not guest_pid
+check "no call was refused by the sandbox" not journal_has "Operation not permitted|Permission denied"
+systemctl stop $unit libvirtd
