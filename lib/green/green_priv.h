@@ -102,6 +102,7 @@ struct hub {
         int64_t now_ns;    /* at the last poll: for ages in dumps, never for deadlines */
         struct list all;
         unsigned atomic_depth;
+        bool forked; /* this is the copy in a forked child: no green calls any more */
         struct stack_pool stacks;
         int64_t trim_at_ns; /* when to look which stacks were not needed; 0: there are few */
         struct green *dead; /* ended, its stack still under us until the next switch is done */
@@ -181,6 +182,9 @@ size_t HUB_ONLY hub_stack_touched(struct hub *h, struct green *g); /* 0: main, w
  */
 int64_t HUB_ONLY hub_trim_stacks(struct hub *h);
 void HUB_ONLY hub_stack_stats(struct hub *h, struct hub_stats *to);
+
+/* fork.c */
+void hub_prepare_for_forks(void);
 
 /* info.c */
 void HUB_ONLY hub_register(struct hub *h);

@@ -30,18 +30,21 @@ struct context on_hub, may_yield, on_worker;
 
 bool on_hub_thread(void)
 {
-        return the_hub != NULL;
+        return the_hub && !the_hub->forked;
 }
 
 static void misuse(const char *what)
 {
+        if (the_hub && the_hub->forked)
+                what = "a green call was made in a forked child: it may call exec, _exit, plain C library "
+                       "functions, or hub_run() for a hub of its own";
         fprintf(stderr, "green: %s\n", what);
         abort();
 }
 
 void assert_on_hub(void)
 {
-        if (!the_hub)
+        if (!on_hub_thread())
                 misuse("a green call was made outside of the hub thread");
 }
 
@@ -54,7 +57,7 @@ void assert_green(void)
 
 void assert_on_worker(void)
 {
-        if (the_hub)
+        if (on_hub_thread())
                 misuse("a blocking call was made on the hub thread");
 }
 
@@ -529,13 +532,14 @@ static void YIELDS cancel_the_rest(struct hub *h)
 
 int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error *err)
 {
-        struct hub *h;
+        struct hub *h, *before = the_hub;
         int r;
 
-        if (the_hub)
+        if (on_hub_thread())
                 misuse("hub_run() inside hub_run()");
         if (shadow_stack_check(err) < 0)
                 return -1;
+        hub_prepare_for_forks();
         h = calloc(1, sizeof(*h));
         if (!h)
                 return error_system(err, ENOMEM, "making a hub");
@@ -556,7 +560,7 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
         hub_fd_free(h);
         timer_heap_free(&h->timers);
         stack_pool_free(&h->stacks);
-        the_hub = NULL;
+        the_hub = before; /* in a forked child the copy of the parent's, else NULL */
         free(h);
         return r;
 }

@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 
 #include "base/mem.h"
+#include "base/original.h"
 #include "green/green_priv.h"
 #include "green/probes.h"
 
@@ -272,7 +273,7 @@ void hub_fd_poll(struct hub *h, int timeout_ms)
 
         if (h->fd_waiters == 0 && timeout_ms == 0)
                 return;
-        n = epoll_wait(h->epoll_fd, events, EVENTS_PER_POLL, timeout_ms);
+        n = patcher_original(epoll_wait)(h->epoll_fd, events, EVENTS_PER_POLL, timeout_ms);
         DTRACE_PROBE2(green, poll, n, timeout_ms);
         for (int i = 0; i < n; i++)
                 dispatch(h, &events[i], timeout_ms != 0);

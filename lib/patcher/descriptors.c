@@ -97,9 +97,10 @@ int __wrap_close(int fd)
         return ORIGINAL(close)(fd);
 }
 
+/* A copy of `from` takes the place of `to`; not when the call will fail: then `to` stays what it is. */
 static void taken_over(int from, int to)
 {
-        if (from == to || !patcher_in_scope(PATCH_DESCRIPTORS))
+        if (from == to || !patcher_in_scope(PATCH_DESCRIPTORS) || ORIGINAL(fcntl64)(from, F_GETFD) < 0)
                 return;
         assert_on_hub();
         green_forget_fd(to);
@@ -113,7 +114,8 @@ int __wrap_dup2(int from, int to)
 
 int __wrap_dup3(int from, int to, int flags)
 {
-        taken_over(from, to);
+        if ((flags & ~O_CLOEXEC) == 0)
+                taken_over(from, to);
         return ORIGINAL(dup3)(from, to, flags);
 }
 

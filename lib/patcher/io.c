@@ -70,18 +70,11 @@ static bool would_block(void)
         return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* A wait in the middle of a transfer; the socket's own timeout is made a deadline at the first one. */
-struct patience {
-        bool begun;
-        struct deadline by;
-};
-
-/* errno is EAGAIN: park unless the caller did not want to wait. 0: try again; -1 with errno. */
-static int wait_turn(int fd, unsigned event, int flags, struct patience *p)
+int patcher_wait_turn(int fd, unsigned event, int flags, struct patience *p)
 {
         assert_on_hub();
-        if ((flags & MSG_DONTWAIT) || patcher_known_nonblocking(fd)) {
-                errno = EAGAIN;
+        if ((flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) || patcher_known_nonblocking(fd)) {
+                errno = EAGAIN; /* a queue of errors is never waited for */
                 return -1;
         }
         if (!p->begun) {
@@ -128,7 +121,7 @@ static ssize_t green_recvmsg(int fd, struct msghdr *msg, int flags)
                         c.msg.msg_controllen = 0;
                         continue;
                 }
-                if (n >= 0 || !would_block() || wait_turn(fd, GREEN_READ, flags, &patience) < 0)
+                if (n >= 0 || !would_block() || patcher_wait_turn(fd, GREEN_READ, flags, &patience) < 0)
                         break;
         }
         if (n >= 0 && total == 0) {
@@ -140,7 +133,7 @@ static ssize_t green_recvmsg(int fd, struct msghdr *msg, int flags)
         return n >= 0 ? total + n : total > 0 ? total : -1;
 }
 
-static ssize_t green_sendmsg(int fd, const struct msghdr *msg, int flags)
+ssize_t patcher_send_rest(int fd, const struct msghdr *msg, size_t sent, int flags)
 {
         struct patience patience = {};
         struct cursor c;
@@ -148,6 +141,11 @@ static ssize_t green_sendmsg(int fd, const struct msghdr *msg, int flags)
 
         if (!cursor_init(&c, msg))
                 return -1;
+        if (sent > 0) {
+                cursor_advance(&c, sent);
+                c.msg.msg_control = NULL;
+                c.msg.msg_controllen = 0;
+        }
         for (;;) {
                 n = ORIGINAL(sendmsg)(fd, &c.msg, flags | MSG_DONTWAIT);
                 if (n > 0 && (size_t)n < c.left) {
@@ -157,19 +155,25 @@ static ssize_t green_sendmsg(int fd, const struct msghdr *msg, int flags)
                         c.msg.msg_controllen = 0;
                         continue;
                 }
-                if (n >= 0 || !would_block() || wait_turn(fd, GREEN_WRITE, flags, &patience) < 0)
+                if (n >= 0 || !would_block() || patcher_wait_turn(fd, GREEN_WRITE, flags, &patience) < 0)
                         break;
         }
         cursor_free(&c);
         return n >= 0 ? total + n : total > 0 ? total : -1;
 }
 
+/* What is not there the kernel calls EFAULT; we would crash. */
+static bool is_there(const struct msghdr *msg)
+{
+        return msg && (msg->msg_iov || msg->msg_iovlen == 0);
+}
+
 /* ---- recv ---- */
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-        return patcher_in_scope(PATCH_SOCKET) ? green_recvmsg(fd, msg, flags)
-                                              : ORIGINAL(recvmsg)(fd, msg, flags);
+        return is_there(msg) && patcher_in_scope(PATCH_SOCKET) ? green_recvmsg(fd, msg, flags)
+                                                               : ORIGINAL(recvmsg)(fd, msg, flags);
 }
 
 static ssize_t green_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
@@ -180,9 +184,14 @@ static ssize_t green_recvfrom(int fd, void *buf, size_t len, int flags, struct s
                               .msg_namelen = from && from_len ? *from_len : 0,
                               .msg_iov = &iov,
                               .msg_iovlen = 1 };
-        ssize_t n = green_recvmsg(fd, &msg, flags);
+        ssize_t n;
 
-        if (n >= 0 && from && from_len)
+        if (from && !from_len) {
+                errno = EFAULT;
+                return -1;
+        }
+        n = green_recvmsg(fd, &msg, flags);
+        if (n >= 0 && from)
                 *from_len = msg.msg_namelen;
         return n;
 }
@@ -216,11 +225,11 @@ static ssize_t green_recv(int fd, void *buf, size_t len, int flags)
                 return green_recvfrom(fd, buf, len, flags, NULL, NULL);
         assert_on_hub();
         if ((flags & ~plain) == 0 && len > 0 && patcher_take_drained(fd) &&
-            wait_turn(fd, GREEN_READ, flags, &patience) < 0)
+            patcher_wait_turn(fd, GREEN_READ, flags, &patience) < 0)
                 return -1;
         do
                 n = ORIGINAL(recv)(fd, buf, len, flags | MSG_DONTWAIT);
-        while (n < 0 && would_block() && wait_turn(fd, GREEN_READ, flags, &patience) == 0);
+        while (n < 0 && would_block() && patcher_wait_turn(fd, GREEN_READ, flags, &patience) == 0);
         if (n > 0 && (size_t)n < len && (flags & ~plain) == 0)
                 patcher_set_drained(fd);
         return n;
@@ -243,8 +252,8 @@ ssize_t __wrap___recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-        return patcher_in_scope(PATCH_SOCKET) ? green_sendmsg(fd, msg, flags)
-                                              : ORIGINAL(sendmsg)(fd, msg, flags);
+        return is_there(msg) && patcher_in_scope(PATCH_SOCKET) ? patcher_send_rest(fd, msg, 0, flags)
+                                                               : ORIGINAL(sendmsg)(fd, msg, flags);
 }
 
 static ssize_t green_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
@@ -256,7 +265,7 @@ static ssize_t green_sendto(int fd, const void *buf, size_t len, int flags, cons
                               .msg_iov = &iov,
                               .msg_iovlen = 1 };
 
-        return green_sendmsg(fd, &msg, flags);
+        return patcher_send_rest(fd, &msg, 0, flags);
 }
 
 ssize_t __wrap_sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG to,
@@ -299,7 +308,7 @@ static ssize_t write_socket(int fd, const struct iovec *iov, int n)
 {
         struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n };
 
-        return n == 1 ? green_send(fd, iov->iov_base, iov->iov_len, 0) : green_sendmsg(fd, &msg, 0);
+        return n == 1 ? green_send(fd, iov->iov_base, iov->iov_len, 0) : patcher_send_rest(fd, &msg, 0, 0);
 }
 
 static bool not_done(ssize_t r)
@@ -313,7 +322,7 @@ static bool green_transfer(int fd, const struct iovec *iov, int n, bool reading,
         int saved = errno;
         size_t len = 0;
 
-        if (n < 0 || n > 1024 || !patcher_in_scope(PATCH_SOCKET | PATCH_OS))
+        if (n < 0 || n > 1024 || !iov || !patcher_in_scope(PATCH_SOCKET | PATCH_OS))
                 return false;
         for (int i = 0; i < n; i++)
                 len += iov[i].iov_len;

@@ -105,20 +105,16 @@ int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
 /* A timespec of ppoll or pselect: NULL is for ever. -1 with errno when it is wrong. */
 static int parse_timeout(const struct timespec *ts, struct deadline *ret_by, bool *ret_look_only)
 {
-        int64_t ns;
-
         *ret_look_only = false;
         *ret_by = deadline_never();
         if (!ts)
                 return 0;
-        if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= NS_PER_S) {
+        if (!patcher_time_valid(ts)) {
                 errno = EINVAL;
                 return -1;
         }
         *ret_look_only = ts->tv_sec == 0 && ts->tv_nsec == 0;
-        if (!__builtin_mul_overflow(ts->tv_sec, NS_PER_S, &ns) &&
-            !__builtin_add_overflow(ns, ts->tv_nsec, &ns))
-                *ret_by = deadline_in_ns(ns);
+        *ret_by = patcher_deadline_in(ts);
         return 0;
 }
 

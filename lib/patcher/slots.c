@@ -2,10 +2,11 @@
  * lib/patcher/slots.c: greening a loaded shared library by rewriting its import slots.
  *
  * What a library calls by name goes through slots that the loader filled, or will fill at the first call:
- * JUMP_SLOT (the usual call), GLOB_DAT (-fno-plt, or an address taken) and R_X86_64_64 (an initialised
- * function pointer). Only the slots of the one library are written, so no other caller of the same function
- * notices. The value found in a slot is never used: in a lazily bound library it is the resolver, which would
- * undo the change at the first call.
+ * JUMP_SLOT (the usual call), GLOB_DAT (-fno-plt, or an address taken) and an absolute address (an
+ * initialised function pointer). What refers to a patched name in any other way could not be redirected: such
+ * a library is refused as a whole, before anything is changed. Only the slots of the one library are written,
+ * so no other caller of the same function notices. The value found in a slot is never used: in a lazily bound
+ * library it is the resolver, which would undo the change at the first call.
  *
  * After loading, the slots of a library that is bound at once are read-only (RELRO). The kernel protects
  * whole pages, and only those inside: the start is rounded down as the loader does, and so is the end.
@@ -18,6 +19,14 @@
 
 #include "base/list.h"
 #include "patcher/patcher_priv.h"
+
+#if defined(__x86_64__)
+enum { SLOT_CALL = R_X86_64_JUMP_SLOT, SLOT_DATA = R_X86_64_GLOB_DAT, SLOT_ADDRESS = R_X86_64_64 };
+#elif defined(__aarch64__)
+enum { SLOT_CALL = R_AARCH64_JUMP_SLOT, SLOT_DATA = R_AARCH64_GLOB_DAT, SLOT_ADDRESS = R_AARCH64_ABS64 };
+#else
+#error "lib/patcher knows the import slots of x86-64 and aarch64 only"
+#endif
 
 struct library {
         const char *soname; /* wanted */
@@ -106,17 +115,17 @@ static int each_in_table(struct library *lib, const ElfW(Rela) * table, size_t s
 {
         for (size_t i = 0; table && i < size / sizeof(*table); i++) {
                 const ElfW(Rela) *r = &table[i];
-                unsigned long type = ELF64_R_TYPE(r->r_info);
+                unsigned type = (unsigned)ELF64_R_TYPE(r->r_info);
                 const ElfW(Sym) *symbol = &lib->symbols[ELF64_R_SYM(r->r_info)];
                 uintptr_t at = lib->base + r->r_offset;
-                struct import_slot slot = { .symbol = lib->strings + symbol->st_name, .at = (void **)at };
+                struct import_slot slot = { .symbol = lib->strings + symbol->st_name, .type = type };
                 int result;
 
-                if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT &&
-                    (type != R_X86_64_64 || r->r_addend != 0))
+                /* without a symbol, or with one that the library defines itself */
+                if (ELF64_R_SYM(r->r_info) == 0 || symbol->st_shndx != SHN_UNDEF)
                         continue;
-                if (symbol->st_shndx != SHN_UNDEF) /* defined by the library itself */
-                        continue;
+                if (type == SLOT_CALL || type == SLOT_DATA || (type == SLOT_ADDRESS && r->r_addend == 0))
+                        slot.at = (void **)at;
                 slot.relro = at >= lib->relro_start && at < lib->relro_end;
                 result = lib->fn(&slot, lib->arg);
                 if (result != 0)
@@ -161,6 +170,21 @@ struct greening {
         struct error *err;
 };
 
+/* Before anything is changed: can all of it be? */
+static int check(const struct import_slot *slot, void *arg)
+{
+        struct greening *g = arg;
+        const struct not_patched_symbol *other = not_patched_find(slot->symbol);
+
+        if (patcher_replacement(slot->symbol) && !slot->at)
+                return error_set(g->err, ERR_UNSUPPORTED,
+                                 "it refers to %s in a way that cannot be redirected (relocation %u)",
+                                 slot->symbol, slot->type);
+        if (other && other->harm == NOT_PATCHED_HANDLE && is_patched(PATCH_THREAD))
+                return error_set(g->err, ERR_UNSUPPORTED, "it calls %s: %s", slot->symbol, other->because);
+        return 0;
+}
+
 static int redirect(const struct import_slot *slot, void *arg)
 {
         const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -176,6 +200,18 @@ static int redirect(const struct import_slot *slot, void *arg)
         if (slot->relro && mprotect(start, page, PROT_READ) < 0)
                 return error_system(g->err, errno, "protecting the import slot of %s", slot->symbol);
         g->slots++;
+        return 0;
+}
+
+/* After it: does each lead here now? */
+static int verify(const struct import_slot *slot, void *arg)
+{
+        struct greening *g = arg;
+        void *fn = patcher_replacement(slot->symbol);
+
+        if (fn && __atomic_load_n(slot->at, __ATOMIC_ACQUIRE) != fn)
+                return error_set(g->err, ERR_UNSUPPORTED, "its import slot of %s was not redirected",
+                                 slot->symbol);
         return 0;
 }
 
@@ -201,9 +237,39 @@ int patcher_green_library(const char *soname, unsigned *ret_slots, struct error 
                 return error_set(err, ERR_INVALID, "greening %s: it must stay native", soname);
         if (patcher_categories() == 0)
                 return error_set(err, ERR_INVALID, "greening %s: monkey_patch() comes first", soname);
-        if (patcher_each_slot(soname, redirect, &g, err) < 0)
+        if (patcher_each_slot(soname, check, &g, err) < 0 ||
+            patcher_each_slot(soname, redirect, &g, err) < 0 ||
+            patcher_each_slot(soname, verify, &g, err) < 0)
                 return error_while(err, "greening %s", soname);
         if (ret_slots)
                 *ret_slots = g.slots;
         return 0;
+}
+
+struct listing {
+        void (*fn)(const struct patcher_import *import, void *arg);
+        void *arg;
+};
+
+static int list(const struct import_slot *slot, void *arg)
+{
+        const struct listing *l = arg;
+        const struct not_patched_symbol *other = not_patched_find(slot->symbol);
+        struct patcher_import import = { .symbol = slot->symbol,
+                                         .patched = patched_find(slot->symbol),
+                                         .not_patched = other };
+        void *fn = patcher_replacement(slot->symbol);
+
+        import.redirected = fn && slot->at && __atomic_load_n(slot->at, __ATOMIC_ACQUIRE) == fn;
+        if (import.patched || other)
+                l->fn(&import, l->arg);
+        return 0;
+}
+
+int patcher_list_imports(const char *soname, void (*fn)(const struct patcher_import *import, void *arg),
+                         void *arg, struct error *err)
+{
+        struct listing l = { fn, arg };
+
+        return patcher_each_slot(soname, list, &l, err);
 }

@@ -8,46 +8,23 @@
  * thread's own. Attributes other than the detach state do not apply; thread-local storage is the native
  * thread's, so shared.
  *
- * pthread_cancel() is green_cancel(): nothing is unwound, but every wait fails with ECANCELED from then on.
- * While pthread_setcancelstate() has disabled that, the thread is in a shield.
+ * pthread_exit() is a jump to where the thread began: handlers of pthread_cleanup_push() do not run.
  */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/list.h"
-#include "base/mem.h"
-#include "green/sync.h"
-#include "patcher/patcher_priv.h"
+#include "patcher/thread_priv.h"
 
 #define BUCKETS       64
-#define NATIVE_NAME   16 /* of a native thread's name, with the NUL: the same source must work both ways */
 #define JOIN_PAUSE_MS 20
-
-struct record {
-        pthread_t handle;
-        struct list by_handle; /* from creation until nobody may join it any more */
-        struct list by_green;  /* while it runs */
-        struct green *green;   /* owned while it runs, then NULL */
-        void *(*fn)(void *);
-        void *arg, *result;
-        bool detached, joining;
-        bool shielded; /* it has disabled its cancellation */
-        struct green_event ended;
-};
 
 static __thread struct {
         bool ready;
         struct list handles[BUCKETS], greens[BUCKETS];
 } made;
 static pthread_t last_handle = 1;
-
-static bool is_green(pthread_t t)
-{
-        return t & 1;
-}
 
 static void make_tables(void)
 {
@@ -68,10 +45,9 @@ static struct list *green_bucket(const struct green *g)
         return &made.greens[(uintptr_t)g / 4096 % BUCKETS]; /* each has a stack of its own */
 }
 
-/* NULL: never made on this hub, or joined, or detached and ended. */
-static struct record *find(pthread_t t)
+struct record *thread_find(pthread_t t)
 {
-        if (made.ready && is_green(t)) {
+        if (made.ready && thread_is_green(t)) {
                 list_for_each (node, handle_bucket(t)) {
                         struct record *r = CONTAINER_OF(node, struct record, by_handle);
 
@@ -93,7 +69,8 @@ static int run(void *arg, struct error *err)
         struct record *r = arg;
 
         assert_green();
-        r->result = r->fn(r->arg);
+        if (_setjmp(r->leave) == 0) /* else it comes from thread_exit(), with the result set */
+                r->result = r->c11_fn ? (void *)(intptr_t)r->c11_fn(r->arg) : r->fn(r->arg);
         if (r->shielded)
                 green_shield_end();
         list_remove(&r->by_green);
@@ -105,20 +82,19 @@ static int run(void *arg, struct error *err)
         return 0;
 }
 
-/* 0 or an error number, as all of them. */
-static int HUB_ONLY create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+int thread_create(pthread_t *ret, bool detached, void *(*fn)(void *), thrd_start_t c11_fn, void *arg)
 {
-        struct record *r = NEW(struct record);
+        struct record *r = calloc(1, sizeof(*r));
         char name[GREEN_NAME_MAX];
         struct error err;
-        int detach = PTHREAD_CREATE_JOINABLE;
 
+        if (!r)
+                return EAGAIN;
         make_tables();
-        if (attr)
-                pthread_attr_getdetachstate(attr, &detach);
         r->fn = fn;
+        r->c11_fn = c11_fn;
         r->arg = arg;
-        r->detached = detach == PTHREAD_CREATE_DETACHED;
+        r->detached = detached;
         r->handle = __atomic_add_fetch(&last_handle, 2, __ATOMIC_RELAXED);
         green_event_init(&r->ended, "pthread_join");
         snprintf(name, sizeof(name), "pthread-%lu", r->handle / 2);
@@ -135,40 +111,60 @@ static int HUB_ONLY create(pthread_t *ret, const pthread_attr_t *attr, void *(*f
 
 int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
+        int detach = PTHREAD_CREATE_JOINABLE;
+
         if (!patcher_in_scope(PATCH_THREAD))
                 return ORIGINAL(pthread_create)(ret, attr, fn, arg);
         assert_on_hub();
-        return create(ret, attr, fn, arg);
+        if (attr)
+                pthread_attr_getdetachstate(attr, &detach);
+        return thread_create(ret, detach == PTHREAD_CREATE_DETACHED, fn, NULL, arg);
 }
 
-/* Of the green thread that runs now; NULL when it was not made here. */
-static struct record *HUB_ONLY find_self(void)
+struct record *thread_find_self(void)
 {
-        struct green *self = green_self();
+        struct green *self;
 
-        if (made.ready) {
-                list_for_each (node, green_bucket(self)) {
-                        struct record *r = CONTAINER_OF(node, struct record, by_green);
+        if (!made.ready || !on_hub_thread())
+                return NULL;
+        assert_on_hub();
+        self = green_self();
+        list_for_each (node, green_bucket(self)) {
+                struct record *r = CONTAINER_OF(node, struct record, by_green);
 
-                        if (r->green == self)
-                                return r;
-                }
+                if (r->green == self)
+                        return r;
         }
         return NULL;
 }
 
-pthread_t __wrap_pthread_self(void)
-{
-        struct record *r = NULL;
+/* ---- its end ---- */
 
-        if (patcher_in_scope(PATCH_THREAD)) {
-                assert_on_hub();
-                r = find_self();
+void thread_exit(void *result)
+{
+        struct record *r = thread_find_self();
+
+        if (!r) { /* the hub's native thread would end, with every green thread */
+                fprintf(stderr,
+                        "patcher: pthread_exit() or thrd_exit() in a green thread that was not made by "
+                        "pthread_create() or thrd_create()\n");
+                abort();
         }
-        return r ? r->handle : ORIGINAL(pthread_self)();
+        r->result = result;
+        _longjmp(r->leave, 1);
 }
 
-static int YIELDS join(struct record *r, void **result)
+void __wrap_pthread_exit(void *result)
+{
+        if (patcher_in_scope(PATCH_THREAD)) {
+                assert_on_hub();
+                thread_exit(result);
+        }
+        ORIGINAL(pthread_exit)(result);
+        __builtin_unreachable();
+}
+
+static int YIELDS join_green(struct record *r, void **result, struct deadline by)
 {
         struct error err;
 
@@ -177,7 +173,7 @@ static int YIELDS join(struct record *r, void **result)
         if (r->detached || r->joining)
                 return EINVAL;
         r->joining = true;
-        if (green_event_wait(&r->ended, deadline_never(), &err) < 0) {
+        if (green_event_wait(&r->ended, by, &err) < 0) {
                 r->joining = false; /* it can still be joined by someone else */
                 green_yield();
                 return patcher_errno(&err);
@@ -189,13 +185,15 @@ static int YIELDS join(struct record *r, void **result)
 }
 
 /* A native thread: no event tells of its end. */
-static int join_native(pthread_t t, void **result)
+static int join_native(pthread_t t, void **result, struct deadline by)
 {
         int64_t pause = 1;
         int saved = errno, r;
 
-        while ((r = pthread_tryjoin_np(t, result)) == EBUSY) {
-                if (patcher_sleep_until(deadline_in_ms(pause)) < 0) {
+        while ((r = ORIGINAL(pthread_tryjoin_np)(t, result)) == EBUSY) {
+                if (deadline_passed(by))
+                        return ETIMEDOUT;
+                if (patcher_sleep_until(deadline_earlier(by, deadline_in_ms(pause))) < 0) {
                         errno = saved;
                         return ECANCELED;
                 }
@@ -204,27 +202,61 @@ static int join_native(pthread_t t, void **result)
         return r;
 }
 
-int __wrap_pthread_join(pthread_t t, void **result)
+int thread_join(pthread_t t, void **result, struct deadline by)
 {
         struct record *r;
 
-        if (!is_green(t))
-                return patcher_in_scope(PATCH_THREAD) ? join_native(t, result)
-                                                      : ORIGINAL(pthread_join)(t, result);
+        if (!thread_is_green(t))
+                return join_native(t, result, by);
         if (!on_hub_thread())
                 return EINVAL; /* a native thread cannot wait for a green one */
         assert_green();
-        r = find(t);
-        return r ? join(r, result) : ESRCH;
+        r = thread_find(t);
+        return r ? join_green(r, result, by) : ESRCH;
 }
 
-int __wrap_pthread_detach(pthread_t t)
+/* Neither green, nor waited for greenly. */
+static bool stays_native(pthread_t t)
+{
+        return !thread_is_green(t) && !patcher_in_scope(PATCH_THREAD);
+}
+
+int __wrap_pthread_join(pthread_t t, void **result)
+{
+        return stays_native(t) ? ORIGINAL(pthread_join)(t, result) : thread_join(t, result, deadline_never());
+}
+
+int __wrap_pthread_tryjoin_np(pthread_t t, void **result)
 {
         struct record *r;
 
-        if (!is_green(t))
-                return ORIGINAL(pthread_detach)(t);
-        r = find(t);
+        if (!thread_is_green(t))
+                return ORIGINAL(pthread_tryjoin_np)(t, result);
+        r = thread_find(t);
+        if (r && r->green && !r->detached && !r->joining)
+                return EBUSY;
+        return thread_join(t, result, deadline_never());
+}
+
+int __wrap_pthread_clockjoin_np(pthread_t t, void **result, clockid_t clock, const struct timespec *until)
+{
+        if (stays_native(t) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+                return thread_is_green(t) ? EINVAL : ORIGINAL(pthread_clockjoin_np)(t, result, clock, until);
+        if (until && !patcher_time_valid(until))
+                return EINVAL;
+        return thread_join(t, result, until ? patcher_deadline_at(clock, until) : deadline_never());
+}
+
+int __wrap_pthread_timedjoin_np(pthread_t t, void **result, const struct timespec *until)
+{
+        return stays_native(t) ? ORIGINAL(pthread_timedjoin_np)(t, result, until)
+                               : __wrap_pthread_clockjoin_np(t, result, CLOCK_REALTIME, until);
+}
+
+int thread_detach(pthread_t t)
+{
+        struct record *r = thread_find(t);
+
         if (!r)
                 return ESRCH;
         if (r->detached || r->joining)
@@ -235,56 +267,7 @@ int __wrap_pthread_detach(pthread_t t)
         return 0;
 }
 
-int __wrap_pthread_setname_np(pthread_t t, const char *name)
+int __wrap_pthread_detach(pthread_t t)
 {
-        struct record *r;
-
-        if (!is_green(t))
-                return ORIGINAL(pthread_setname_np)(t, name);
-        if (strlen(name) >= NATIVE_NAME)
-                return ERANGE;
-        r = find(t);
-        if (!r || !r->green)
-                return ESRCH;
-        assert_on_hub();
-        green_rename(r->green, name);
-        return 0;
-}
-
-int __wrap_pthread_cancel(pthread_t t)
-{
-        struct record *r;
-
-        if (!is_green(t))
-                return ORIGINAL(pthread_cancel)(t);
-        r = find(t);
-        if (!r || !r->green)
-                return ESRCH;
-        assert_on_hub();
-        green_cancel(r->green);
-        return 0;
-}
-
-int __wrap_pthread_setcancelstate(int state, int *old)
-{
-        struct record *r = NULL;
-        bool shield = state == PTHREAD_CANCEL_DISABLE;
-
-        if (patcher_in_scope(PATCH_THREAD)) {
-                assert_on_hub();
-                r = find_self();
-        }
-        if (!r)
-                return ORIGINAL(pthread_setcancelstate)(state, old);
-        assert_on_hub();
-        if (!shield && state != PTHREAD_CANCEL_ENABLE)
-                return EINVAL;
-        if (old)
-                *old = r->shielded ? PTHREAD_CANCEL_DISABLE : PTHREAD_CANCEL_ENABLE;
-        if (shield && !r->shielded)
-                green_shield_begin();
-        if (!shield && r->shielded)
-                green_shield_end();
-        r->shielded = shield;
-        return 0;
+        return thread_is_green(t) ? thread_detach(t) : ORIGINAL(pthread_detach)(t);
 }

@@ -3,9 +3,8 @@
 
 #include <netdb.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
-int blocking_mistake(int fd, struct mmsghdr *messages)
+int blocking_mistake(sem_t *semaphore)
 {
-        return gethostbyname("example.invalid") ? recvmmsg(fd, messages, 1, 0, NULL) : 0;
+        return gethostbyname("example.invalid") ? sem_wait(semaphore) : 0;
 }

@@ -1,5 +1,5 @@
 #pragma once
 
-#include <sys/socket.h>
+#include <semaphore.h>
 
-int blocking_mistake(int fd, struct mmsghdr *messages);
+int blocking_mistake(sem_t *semaphore);
