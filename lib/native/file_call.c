@@ -95,10 +95,11 @@ int file_call(struct tpool *p, const struct file_call *c, struct deadline by, st
         int r;
 
         if (since_s >= 0) {
-                c->free_arg(c->arg);
-                return error_set(err, ERR_TIMEOUT,
-                                 "%s %s: the same has been hanging for %.0f s; not beginning it again",
-                                 c->name, c->what, since_s);
+                error_set(err, ERR_TIMEOUT,
+                          "%s %s: the same has been hanging for %.0f s; not beginning it again", c->name,
+                          c->what, since_s);
+                c->free_arg(c->arg); /* what may be a part of it */
+                return -1;
         }
         job = job_new(p, c);
         r = tpool_call(p, &job->base, by, err);

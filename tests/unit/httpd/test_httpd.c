@@ -53,7 +53,7 @@ static const struct httpd_route routes[] = {
         {},
 };
 
-static void HUB_ONLY set_up(void)
+static void YIELDS set_up(void)
 {
         struct http_options opt = {};
         int fd = httpd_listen_tcp("127.0.0.1", 0, &w.port, &w.err);

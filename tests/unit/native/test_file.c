@@ -5,6 +5,7 @@
 #include "native/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,14 +197,14 @@ static unsigned HUB_ONLY busy(void)
         return info.busy;
 }
 
-/* Lets those go on who wait for the FIFO: they read that it is empty. */
+/* Lets those go on who wait for the FIFO: who reads finds it empty. */
 static void YIELDS release(const char *fifo)
 {
         struct error err = {};
         int fd;
 
         while (hung() + busy() > 0) {
-                fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
                 if (fd >= 0)
                         close(fd);
                 ck_assert_ok(green_sleep(0.005, &err), err);
@@ -240,6 +241,20 @@ GREEN_TEST_REAL(a_file_that_hangs_costs_its_caller_the_deadline_and_nobody_else)
         ck_assert_int_eq(unlink(path("fifo")), 0);
         put("fifo", "a file now");
         expect_content("fifo", "a file now");
+        end();
+}
+
+GREEN_TEST_REAL(what_hangs_is_named_when_it_is_refused)
+{
+        struct error err;
+
+        begin();
+        signal(SIGPIPE, SIG_IGN); /* its reader may leave first */
+        ck_assert_int_eq(mkfifo(path("a.tmp"), 0600), 0);
+        ck_assert_fails(file_write(pool, path("a"), "x", 0600, deadline_in_ms(60), &err), err, ERR_TIMEOUT);
+        ck_assert_fails(file_write(pool, path("a"), "x", 0600, soon(), &err), err, ERR_TIMEOUT);
+        ck_assert_ptr_nonnull(strstr(err.text, path("a")));
+        release(path("a.tmp"));
         end();
 }
 
@@ -373,5 +388,6 @@ GREEN_TEST_REAL(a_lock_excludes_other_processes)
 GREEN_SUITE("file", files_are_written_whole_and_read, files_are_looked_at, files_are_made_moved_and_removed,
             folders_are_made_and_removed_with_all_in_them,
             a_file_that_hangs_costs_its_caller_the_deadline_and_nobody_else,
-            short_operations_have_a_time_of_their_own, who_is_cancelled_does_not_wait_for_a_file_that_hangs,
+            what_hangs_is_named_when_it_is_refused, short_operations_have_a_time_of_their_own,
+            who_is_cancelled_does_not_wait_for_a_file_that_hangs,
             a_lock_excludes_other_green_threads_and_is_given_back, a_lock_excludes_other_processes)
