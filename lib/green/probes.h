@@ -2,7 +2,8 @@
  * lib/green/probes.h: USDT probes of provider `green`, for gdb, perf, bpftrace and systemtap.
  *
  * A probe is one nop in the code, and a note in the file that says where it is and in which registers or
- * memory its arguments lie then. All arguments are such that the code has them anyway.
+ * memory its arguments lie then. All arguments are such that the code has them anyway. Without <sys/sdt.h>
+ * (systemtap-sdt-dev), or with -DGREEN_WITHOUT_PROBES, there are none.
  *
  *      spawn   id, name, function, site ("file.c:12")
  *      switch  id of who leaves, id of who comes, name of who comes
@@ -14,7 +15,7 @@
  */
 #pragma once
 
-#ifdef HAVE_SDT
+#if __has_include(<sys/sdt.h>) && !defined(GREEN_WITHOUT_PROBES)
 #include <sys/sdt.h>
 #else
 #define DTRACE_PROBE2(provider, name, a, b)       ((void)0)

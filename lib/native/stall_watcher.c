@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/original.h"
 #include "base/strbuf.h"
+#include "green/probes.h"
 #include "native/native_thread.h"
 
 enum {
@@ -210,6 +211,8 @@ static void log_stall(struct stall_watcher *w, struct sampling *s, int64_t tick_
 
 static void tell(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
 {
+        DTRACE_PROBE3(green, stall, w->report.green, (int64_t)(w->report.seconds * (double)NS_PER_S),
+                      w->report.over);
         if (w->opt.report)
                 w->opt.report(&w->report, w->opt.arg);
         else if (w->report.over)
