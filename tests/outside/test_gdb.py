@@ -29,7 +29,7 @@ IDLE = {  # name: how its line in the list goes on, functions on its stack from 
 }
 BUSY = dict(IDLE)
 BUSY.update({
-    "yielder": (r"root +ready", ["green_yield", "turn_round", "yielder", "green_entry"]),
+    "yielder": (r"root +ready", ["turn_round", "yielder", "green_entry"]),
     "burner": (r"root +running", ["burn_for_ever", "burner", "green_entry"]),
     "newborn": (r"root +not begun: newborn", None),  # has no frames
 })
