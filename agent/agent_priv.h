@@ -24,12 +24,11 @@ struct agent {
         struct tpool *files; /* for work on files: a file server that hangs keeps nothing else waiting */
         struct db_pool *db;
         struct store store;
-        struct http_client *http; /* this and the next three: NULL without [placement] */
-        struct keystone *keystone;
+        /* Each NULL when it is not configured. The identities are those of [placement] and [service_user]. */
+        struct http_client *placement_http, *service_user_http, *glance_http;
+        struct keystone *placement_user, *service_user;
         struct service *placement_service;
         struct placement *placement;
-        struct http_client *glance_http, *service_user_http; /* these three, too: NULL when not configured */
-        struct keystone *service_user;
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;

@@ -15,90 +15,72 @@
 
 enum { LEFTOVERS_S = 10 };
 
+/* What the section says of an identity, and the connections it is used over; both NULL when there is none. */
+static int HUB_ONLY make_identity(const struct conf_identity *identity, struct http_client **ret_http,
+                                  struct keystone **ret, struct error *err)
+{
+        const struct http_options http = { .cafile = identity->cafile,
+                                           .insecure = identity->insecure,
+                                           .idle_timeout_s = (double)identity->timeout };
+        struct keystone_options opt = { .auth_url = identity->auth_url,
+                                        .username = identity->username,
+                                        .password = identity->password,
+                                        .user_domain_name = identity->user_domain_name,
+                                        .user_domain_id = identity->user_domain_id,
+                                        .project_name = identity->project_name,
+                                        .project_domain_name = identity->project_domain_name,
+                                        .project_domain_id = identity->project_domain_id,
+                                        .timeout_s = (double)identity->timeout };
+
+        if (!*identity->auth_type)
+                return 0;
+        *ret_http = opt.http = http_client_new(&http, err);
+        if (!opt.http)
+                return -1;
+        *ret = keystone_new(&opt, err);
+        return *ret ? 0 : -1;
+}
+
 /* ---- placement ---- */
 
-static int HUB_ONLY make_placement(struct agent *a, struct error *err)
+static void HUB_ONLY make_placement(struct agent *a)
 {
         const struct conf *c = a->conf;
-        struct http_options http = { .cafile = c->placement.cafile,
-                                     .insecure = c->placement.insecure,
-                                     .idle_timeout_s = (double)c->placement.timeout };
-        struct keystone_options identity = { .auth_url = c->placement.auth_url,
-                                             .username = c->placement.username,
-                                             .password = c->placement.password,
-                                             .user_domain_name = c->placement.user_domain_name,
-                                             .user_domain_id = c->placement.user_domain_id,
-                                             .project_name = c->placement.project_name,
-                                             .project_domain_name = c->placement.project_domain_name,
-                                             .project_domain_id = c->placement.project_domain_id,
-                                             .timeout_s = (double)c->placement.timeout };
-        struct service_options service = { .type = "placement",
-                                           .interfaces = c->placement.valid_interfaces,
-                                           .region = c->placement.region_name,
-                                           .endpoint_override = c->placement.endpoint_override,
-                                           .timeout_s = (double)c->placement.timeout };
+        const struct service_options service = { .type = "placement",
+                                                 .interfaces = c->placement.valid_interfaces,
+                                                 .region = c->placement.region_name,
+                                                 .endpoint_override = c->placement.endpoint_override,
+                                                 .timeout_s = (double)c->placement.identity.timeout,
+                                                 .http = a->placement_http,
+                                                 .keystone = a->placement_user };
         struct placement_options placement = { .refresh_s =
                                                        c->compute.resource_provider_association_refresh };
 
-        a->http = http_client_new(&http, err);
-        if (!a->http)
-                return -1;
-        identity.http = service.http = a->http;
-        a->keystone = keystone_new(&identity, err);
-        if (!a->keystone)
-                return -1;
-        service.keystone = a->keystone;
         placement.service = a->placement_service = service_new(&service);
         a->placement = placement_new(&placement);
-        return 0;
 }
 
 /* Nothing is sent before the first audit. */
 int peers_start(struct agent *a, struct error *err)
 {
-        if (!*a->conf->placement.auth_type) {
+        if (make_identity(&a->conf->placement.identity, &a->placement_http, &a->placement_user, err) < 0)
+                return error_while(err, "[placement]");
+        if (a->placement_user)
+                make_placement(a);
+        else
                 log_info("no placement service: [placement] auth_type is not set");
-                return 0;
-        }
-        return make_placement(a, err) < 0 ? error_while(err, "[placement]") : 0;
+        return 0;
 }
 
 void peers_stop(struct agent *a)
 {
         placement_free(take_ptr(&a->placement));
         service_free(take_ptr(&a->placement_service));
-        keystone_free(take_ptr(&a->keystone));
-        http_client_free(take_ptr(&a->http));
+        keystone_free(take_ptr(&a->placement_user));
+        http_client_free(take_ptr(&a->placement_http));
 }
 
 /* ---- images ---- */
-
-/* The identity of [service_user], or NULL when there is none. */
-static int HUB_ONLY make_service_user(struct agent *a, struct error *err)
-{
-        const struct conf *c = a->conf;
-        struct http_options http = { .cafile = c->service_user.cafile,
-                                     .insecure = c->service_user.insecure,
-                                     .idle_timeout_s = (double)c->service_user.timeout };
-        struct keystone_options identity = { .auth_url = c->service_user.auth_url,
-                                             .username = c->service_user.username,
-                                             .password = c->service_user.password,
-                                             .user_domain_name = c->service_user.user_domain_name,
-                                             .user_domain_id = c->service_user.user_domain_id,
-                                             .project_name = c->service_user.project_name,
-                                             .project_domain_name = c->service_user.project_domain_name,
-                                             .project_domain_id = c->service_user.project_domain_id,
-                                             .timeout_s = (double)c->service_user.timeout };
-
-        if (!*c->service_user.auth_type)
-                return 0;
-        a->service_user_http = http_client_new(&http, err);
-        if (!a->service_user_http)
-                return -1;
-        identity.http = a->service_user_http;
-        a->service_user = keystone_new(&identity, err);
-        return a->service_user ? 0 : -1;
-}
 
 /* What no user asks for is asked as [service_user], else as the user of [placement]. */
 static int HUB_ONLY make_glance(struct agent *a, struct error *err)
@@ -114,12 +96,12 @@ static int HUB_ONLY make_glance(struct agent *a, struct error *err)
                                       .num_retries = (unsigned)c->glance.num_retries,
                                       .timeout_s = (double)c->glance.timeout };
 
-        if (make_service_user(a, err) < 0)
+        if (make_identity(&c->service_user.identity, &a->service_user_http, &a->service_user, err) < 0)
                 return error_while(err, "[service_user]");
         opt.http = a->glance_http = http_client_new(&http, err);
         if (!opt.http)
                 return error_while(err, "[glance]");
-        opt.keystone = a->service_user ? a->service_user : a->keystone;
+        opt.keystone = a->service_user ? a->service_user : a->placement_user;
         opt.service = c->service_user.send_service_user_token ? a->service_user : NULL;
         a->images = image_source_glance_new(&opt);
         log_info("images come from glance (%s)", *c->glance.endpoint_override ? c->glance.endpoint_override

@@ -10,6 +10,17 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
+/* Who the agent is for keystone, and how that is spoken with. */
+struct conf_identity {
+        char *auth_type; /* "": there is no such identity */
+        char *auth_url, *username, *password /* secret */;
+        char *user_domain_name, *user_domain_id;
+        char *project_name, *project_domain_name, *project_domain_id;
+        char *cafile;
+        bool insecure;
+        int64_t timeout;
+};
+
 /* Strings are owned and never NULL unless said; "" means not set. Times are seconds. */
 struct conf {
         char *path;  /* the file it came from */
@@ -77,14 +88,9 @@ struct conf {
         struct { /* [consoleauth] */
                 int64_t token_ttl;
         } consoleauth;
-        struct {                 /* [placement] */
-                char *auth_type; /* "": there is no placement */
-                char *auth_url, *username, *password /* secret */;
-                char *user_domain_name, *user_domain_id;
-                char *project_name, *project_domain_name, *project_domain_id;
-                char *region_name, *valid_interfaces, *endpoint_override, *cafile;
-                bool insecure;
-                int64_t timeout;
+        struct { /* [placement] */
+                struct conf_identity identity;
+                char *region_name, *valid_interfaces, *endpoint_override;
         } placement;
         struct {                   /* [glance] */
                 char *api_servers; /* URLs, separated by commas */
@@ -94,13 +100,7 @@ struct conf {
         } glance;
         struct { /* [service_user] */
                 bool send_service_user_token;
-                char *auth_type; /* "": there is no such identity */
-                char *auth_url, *username, *password /* secret */;
-                char *user_domain_name, *user_domain_id;
-                char *project_name, *project_domain_name, *project_domain_id;
-                char *cafile;
-                bool insecure;
-                int64_t timeout;
+                struct conf_identity identity;
         } service_user;
         struct { /* [image_cache] */
                 char *subdirectory_name;

@@ -112,7 +112,7 @@ static void check_identity(struct conf *c, const char *section, const int *line_
 static void find_image_source(struct conf *c, const int *line_of, struct findings *notes)
 {
         bool named = *c->glance.api_servers || *c->glance.endpoint_override;
-        bool in_a_cloud = !transport_url_is_local(c->transport_url) || *c->placement.auth_type;
+        bool in_a_cloud = !transport_url_is_local(c->transport_url) || *c->placement.identity.auth_type;
         bool own_folder = line_of_setting(line_of, "images", "local_path");
 
         if (strcmp(c->images.source, "auto") == 0)
@@ -120,7 +120,7 @@ static void find_image_source(struct conf *c, const int *line_of, struct finding
         else if (named && strcmp(c->images.source, "local") == 0)
                 finding_add(notes, line_of_setting(line_of, "images", "source"),
                             "[glance] is not used, since [images] source is local");
-        if (c->service_user.send_service_user_token && !*c->service_user.auth_type)
+        if (c->service_user.send_service_user_token && !*c->service_user.identity.auth_type)
                 finding_add(notes, line_of_setting(line_of, "service_user", "send_service_user_token"),
                             "no token goes along with those of users, since [service_user] auth_type is not "
                             "set");

@@ -70,26 +70,30 @@
 #define TOP_CHOICE(key_, preset_, choices_, flags_, help_) \
         CHOICE("", #key_, key_, preset_, choices_, flags_, help_)
 
-/* Who the agent is for keystone, and how it is spoken with; in a struct of these members. */
-#define IDENTITY(sec, help_)                                                                            \
-        SEC_CHOICE(sec, auth_type, "", "password", SETTING_EMPTY_OK, help_),                            \
-                SEC_TEXT(sec, auth_url, "", SETTING_EMPTY_OK, check_http_url,                           \
-                         "Keystone, with or without /v3 at the end."),                                  \
-                SEC_TEXT(sec, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),    \
-                SEC_TEXT(sec, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,   \
-                         "The password, in single quotes."),                                            \
-                SEC_TEXT(sec, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."), \
-                SEC_TEXT(sec, user_domain_id, "", SETTING_EMPTY_OK, NULL,                               \
-                         "The id of that domain; comes before its name."),                              \
-                SEC_TEXT(sec, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),   \
-                SEC_TEXT(sec, project_domain_name, "", SETTING_EMPTY_OK, NULL,                          \
-                         "The domain of the project."),                                                 \
-                SEC_TEXT(sec, project_domain_id, "", SETTING_EMPTY_OK, NULL,                            \
-                         "The id of that domain; comes before its name."),                              \
-                SEC_PATH(sec, cafile, "", SETTING_EMPTY_OK,                                             \
-                         "PEM file of the authorities to trust. '': those of the system."),             \
-                SEC_BOOL(sec, insecure, "false", "Certificates are not checked."),                      \
-                SEC_INT(sec, timeout, "60", 1, 3600, "Seconds that one request may take.")
+/* The options of a section's identity, in its member of that name. */
+#define ID_TEXT(sec, key_, ...)   TEXT(#sec, #key_, sec.identity.key_, __VA_ARGS__)
+#define ID_PATH(sec, key_, ...)   PATH(#sec, #key_, sec.identity.key_, __VA_ARGS__)
+#define ID_CHOICE(sec, key_, ...) CHOICE(#sec, #key_, sec.identity.key_, __VA_ARGS__)
+#define ID_BOOL(sec, key_, ...)   BOOL(#sec, #key_, sec.identity.key_, __VA_ARGS__)
+#define ID_INT(sec, key_, ...)    INT(#sec, #key_, sec.identity.key_, __VA_ARGS__)
+#define IDENTITY(sec, help_)                                                                                 \
+        ID_CHOICE(sec, auth_type, "", "password", SETTING_EMPTY_OK, help_),                                  \
+                ID_TEXT(sec, auth_url, "", SETTING_EMPTY_OK, check_http_url,                                 \
+                        "Keystone, with or without /v3 at the end."),                                        \
+                ID_TEXT(sec, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),          \
+                ID_TEXT(sec, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,         \
+                        "The password, in single quotes."),                                                  \
+                ID_TEXT(sec, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),       \
+                ID_TEXT(sec, user_domain_id, "", SETTING_EMPTY_OK, NULL,                                     \
+                        "The id of that domain; comes before its name."),                                    \
+                ID_TEXT(sec, project_name, "", SETTING_EMPTY_OK, NULL, "The project of the token."),         \
+                ID_TEXT(sec, project_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the project."), \
+                ID_TEXT(sec, project_domain_id, "", SETTING_EMPTY_OK, NULL,                                  \
+                        "The id of that domain; comes before its name."),                                    \
+                ID_PATH(sec, cafile, "", SETTING_EMPTY_OK, NULL,                                             \
+                        "PEM file of the authorities to trust. '': those of the system."),                   \
+                ID_BOOL(sec, insecure, "false", 0, "Certificates are not checked."),                         \
+                ID_INT(sec, timeout, "60", 1, 3600, "Seconds that one request may take.")
 
 #define DAY  86400
 #define YEAR (366 * DAY)

@@ -285,7 +285,7 @@ START_TEST(dump_hides_a_password_that_is_no_url)
         conf_dump(c, &out);
         ck_assert_ptr_nonnull(strstr(out.data, "    password = '***'\n"));
         ck_assert_ptr_null(strstr(out.data, "geheim"));
-        ck_assert_str_eq(c->placement.password, "geheim");
+        ck_assert_str_eq(c->placement.identity.password, "geheim");
         ck_assert_ptr_nonnull(
                 strstr(c->notes, ":2: [placement] is not used, since its auth_type is not set\n"));
         conf_free(c);

@@ -374,7 +374,7 @@ START_TEST(secrets_are_carried_literally_and_never_said)
                                     "[neutron]\npassword = geheim2\n");
 
         ck_assert_msg(c != NULL, "%s", said.data);
-        ck_assert_str_eq(c->placement.password, "geheim'\\ \"#{}$");
+        ck_assert_str_eq(c->placement.identity.password, "geheim'\\ \"#{}$");
         ck_assert_str_eq(c->transport_url, "rabbit://u:geheim$#1@mq/?ssl=1");
         ck_assert_ptr_null(strstr(said.data, "geheim"));
         ck_assert_ptr_null(strstr(out.data, "geheim2")); /* not even as a comment */
@@ -394,13 +394,13 @@ START_TEST(auth_section_is_followed)
                            "password = p\ntenant_name = t\ndefault_domain_name = d\n");
 
         ck_assert_msg(c != NULL, "%s", said.data);
-        ck_assert_str_eq(c->placement.auth_type, "password");
-        ck_assert_str_eq(c->placement.username, "u");
-        ck_assert_str_eq(c->placement.project_name, "t");
-        ck_assert_str_eq(c->placement.user_domain_name, "d");
-        ck_assert_str_eq(c->placement.project_domain_name, "d");
+        ck_assert_str_eq(c->placement.identity.auth_type, "password");
+        ck_assert_str_eq(c->placement.identity.username, "u");
+        ck_assert_str_eq(c->placement.identity.project_name, "t");
+        ck_assert_str_eq(c->placement.identity.user_domain_name, "d");
+        ck_assert_str_eq(c->placement.identity.project_domain_name, "d");
         ck_assert_str_eq(c->placement.region_name, "here");
-        ck_assert_str_eq(c->service_user.username, "u");
+        ck_assert_str_eq(c->service_user.identity.username, "u");
         conf_free(c);
         ck_assert_ptr_null(strstr(out.data, "auth_section")); /* it was not left out */
 }
