@@ -3,7 +3,7 @@
  *
  * The owner connects to one host after the other; when all of them failed it pauses, longer each time, with
  * some randomness so that a thousand agents do not come back at the same moment. Connected, it waits for the
- * socket, for requests (through an eventfd) and for its next heartbeat, whichever is first.
+ * socket, for requests and for its next heartbeat, whichever is first.
  *
  * A request lives on the stack of who asks. When his deadline passes it is taken back; only while it is being
  * written that cannot be, since half a message spoils the stream: then the socket is shut down, which ends
@@ -11,10 +11,8 @@
  */
 #include "amqp/connection.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,27 +25,12 @@
 
 /* ---- the owner ---- */
 
-static void drain_wakes(struct amqp_conn *c)
-{
-        uint64_t n;
-        ssize_t r;
-
-        do {
-                r = patcher_original(read)(c->wake_fd, &n, sizeof(n));
-        } while (r < 0 && errno == EINTR);
-}
-
 void amqp_conn_wake(struct amqp_conn *c)
 {
-        uint64_t one = 1;
-        ssize_t r;
-
         if (c->awake)
                 return;
         c->awake = true;
-        do {
-                r = patcher_original(write)(c->wake_fd, &one, sizeof(one));
-        } while (r < 0 && errno == EINTR);
+        green_cond_signal(&c->wake);
 }
 
 /* A consumer's connection that is lost after the stop is not made again: there is nothing left for it. */
@@ -61,9 +44,8 @@ static int YIELDS pause_until(struct amqp_conn *c, struct deadline by, struct er
 {
         while (wanted(c)) {
                 c->awake = false;
-                if (green_wait_fd(c->wake_fd, GREEN_READ | GREEN_KEPT, by, err) < 0)
+                if (green_cond_wait(&c->wake, by, err) < 0)
                         return err->code == ERR_TIMEOUT ? 0 : -1;
-                drain_wakes(c);
         }
         return 0;
 }
@@ -83,6 +65,7 @@ static int YIELDS keep_alive(struct amqp_conn *c, struct error *err)
 
         if (!deadline_passed(c->beat))
                 return 0;
+        c->readable = true; /* the library tells then whether the broker is silent for too long */
         status = amqp_send_frame(c->state, &frame);
         plan_beat(c);
         return status == AMQP_STATUS_OK ? 0 : conn_status(status, err);
@@ -91,16 +74,14 @@ static int YIELDS keep_alive(struct amqp_conn *c, struct error *err)
 static int YIELDS wait_for_work(struct amqp_conn *c, struct error *err)
 {
         bool room = !c->o.ops->has_room || c->o.ops->has_room(c->o.arg);
-        struct green_pollfd fds[] = { { .fd = c->wake_fd, .events = GREEN_READ },
-                                      { .fd = room ? c->fd : -1, .events = GREEN_READ } };
+        int r;
 
         c->awake = false;
-        if (green_wait_fds(fds, ARRAY_SIZE(fds), c->beat, err) < 0 && err->code != ERR_TIMEOUT)
-                return -1;
+        r = green_wait_fd_or_cond(room ? c->fd : -1, GREEN_READ | GREEN_KEPT, &c->wake, c->beat, err);
         c->awake = true;
-        if (fds[0].revents)
-                drain_wakes(c);
-        return 0;
+        if (r > 0)
+                c->readable = true;
+        return r < 0 && err->code != ERR_TIMEOUT ? -1 : 0;
 }
 
 static void YIELDS stop_consuming(struct amqp_conn *c)
@@ -118,12 +99,18 @@ static void HUB_ONLY say_stopped(struct amqp_conn *c)
                 c->o.ops->stopped(c->o.arg);
 }
 
-/* As long as the connection lasts and is wanted. */
+/*
+ * As long as the connection lasts and is wanted. After each piece of work others run before the owner waits:
+ * who was woken by it mostly has the next request, an acknowledgement say, and is served without a wait.
+ */
 static int YIELDS serve(struct amqp_conn *c, struct error *err)
 {
+        c->readable = true;
         while (!c->closing || (c->stopping && !c->stopped)) {
+                unsigned long before = c->work;
+
                 c->awake = true;
-                if (session_write(c, err) < 0 || session_read(c, err) < 0 || keep_alive(c, err) < 0)
+                if (session_write(c, err) < 0 || keep_alive(c, err) < 0 || session_read(c, err) < 0)
                         return -1;
                 if (c->stopping && !c->stopped) {
                         stop_consuming(c);
@@ -131,11 +118,12 @@ static int YIELDS serve(struct amqp_conn *c, struct error *err)
                         if (session_read(c, err) < 0)
                                 return -1;
                         say_stopped(c);
+                } else if (c->work != before) {
+                        green_yield();
+                } else if (!c->closing && (list_empty(&c->queued) || c->blocked)) {
+                        if (wait_for_work(c, err) < 0)
+                                return -1;
                 }
-                if (!list_empty(&c->queued) && !c->blocked)
-                        continue;
-                if (wait_for_work(c, err) < 0)
-                        return -1;
         }
         return 0;
 }
@@ -267,7 +255,6 @@ static void HUB_ONLY make_name(struct amqp_conn *c)
 
 static void HUB_ONLY destroy(struct amqp_conn *c)
 {
-        green_close(c->wake_fd);
         green_unref(c->owner);
         free(c);
 }
@@ -281,16 +268,11 @@ struct amqp_conn *amqp_conn_new(const struct amqp_conn_options *opt, struct erro
         c = NEW(struct amqp_conn);
         c->o = *opt;
         c->fd = -1;
-        green_cond_init(&c->left, "amqp connection");
+        green_cond_init(&c->left, "amqp requests");
         list_init(&c->queued);
         list_init(&c->unconfirmed);
         make_name(c);
-        c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (c->wake_fd < 0) {
-                error_system(err, errno, "eventfd");
-                destroy(c);
-                return NULL;
-        }
+        green_cond_init(&c->wake, "amqp connection");
         c->group = green_group_new(opt->name);
         c->owner = green_spawn_ref(c->group, opt->name, owner, c, err);
         if (!c->owner) {

@@ -44,8 +44,10 @@ struct amqp_conn {
         char connection_name[128];
         struct green_group *group;
         struct green *owner;
-        int wake_fd; /* an eventfd: the owner waits for it and for the socket */
-        bool awake;  /* the owner will look at everything before it waits again */
+        struct green_cond wake; /* the owner waits for it and for the socket */
+        bool awake;             /* the owner will look at everything before it waits again */
+        bool readable;          /* the socket may hold something that was not read */
+        unsigned long work;     /* grows with each message that came and each request that is done */
 
         unsigned order[AMQP_HOSTS_MAX], next; /* the hosts, shuffled; whose turn it is */
         amqp_connection_state_t state;        /* NULL: not connected */

@@ -44,6 +44,7 @@ static void HUB_ONLY finish(struct amqp_conn *c, struct amqp_op *op)
         unlink_op(c, op);
         op->state = OP_DONE;
         green_event_set(&op->done);
+        c->work++;
 }
 
 static void HUB_ONLY confirmed(struct amqp_conn *c, uint64_t tag, bool multiple, bool refused)
@@ -128,6 +129,7 @@ static void YIELDS message_complete(struct amqp_conn *c)
         };
 
         c->in = (struct incoming){};
+        c->work++;
         if (in.skip) {
                 c->too_large++;
                 if (!in.returned)
@@ -242,15 +244,29 @@ static int HUB_ONLY take_method(struct amqp_conn *c, amqp_method_t m, struct err
         }
 }
 
+static bool HUB_ONLY library_has_more(const struct amqp_conn *c)
+{
+        return amqp_data_in_buffer(c->state) || amqp_frames_enqueued(c->state);
+}
+
+/*
+ * Each look at a socket that has nothing costs three system calls. So it is only looked at when something may
+ * be there, and no more once a read has brought less than fills the library's buffer: what comes then, the
+ * hub tells. Not so with TLS, where only an empty read says that nothing is left on this side.
+ */
 int session_read(struct amqp_conn *c, struct error *err)
 {
-        while (!c->o.ops->has_room || c->o.ops->has_room(c->o.arg)) {
+        if (library_has_more(c)) /* it also reads while it writes */
+                c->readable = true;
+        while (c->readable && (!c->o.ops->has_room || c->o.ops->has_room(c->o.arg))) {
                 struct timeval at_once = {};
                 amqp_frame_t frame;
                 int status = amqp_simple_wait_frame_noblock(c->state, &frame, &at_once), r = 0;
 
-                if (status == AMQP_STATUS_TIMEOUT)
+                if (status == AMQP_STATUS_TIMEOUT) {
+                        c->readable = false;
                         return 0;
+                }
                 if (status != AMQP_STATUS_OK)
                         return conn_status(status, err);
                 if (frame.frame_type == AMQP_FRAME_METHOD)
@@ -262,6 +278,8 @@ int session_read(struct amqp_conn *c, struct error *err)
                 if (r < 0)
                         return -1;
                 amqp_maybe_release_buffers(c->state); /* everything was copied */
+                if (!c->o.options->ssl)
+                        c->readable = library_has_more(c);
         }
         return 0;
 }

@@ -79,7 +79,9 @@ static const char *verb_of(unsigned events)
         }
 }
 
-int green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err)
+/* waiters: NULL, or where else somebody may wake it; then nothing is ready. */
+static int YIELDS wait_fd(int fd, unsigned events, struct list *waiters, struct deadline by,
+                          struct error *err)
 {
         struct hub *h = the_hub;
         struct green *self = h->current;
@@ -93,11 +95,24 @@ int green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err
                 delist(h, fd);
                 return r > 0 ? (int)(events & (GREEN_READ | GREEN_WRITE)) : -1;
         }
+        if (waiters)
+                list_append(waiters, &self->link);
         w = hub_park(h, &what, by);
         delist(h, fd);
         if (w == WAKE_OK)
                 return (int)self->fd_ready;
         return wake_error(w, what.verb, "on a descriptor", err);
+}
+
+int green_wait_fd(int fd, unsigned events, struct deadline by, struct error *err)
+{
+        return wait_fd(fd, events, NULL, by, err);
+}
+
+int green_wait_fd_or_cond(int fd, unsigned events, struct green_cond *c, struct deadline by,
+                          struct error *err)
+{
+        return fd < 0 ? green_cond_wait(c, by, err) : wait_fd(fd, events, &c->waiters, by, err);
 }
 
 /* What is ready now, without waiting: the number of entries, their revents filled. */

@@ -52,3 +52,10 @@ void HUB_ONLY green_cond_init(struct green_cond *c, const char *name);
 int YIELDS green_cond_wait(struct green_cond *c, struct deadline by, struct error *err);
 void HUB_ONLY green_cond_signal(struct green_cond *c);
 void HUB_ONLY green_cond_broadcast(struct green_cond *c);
+/*
+ * green_wait_fd(), which a signal to the condition ends as well: then 0 is returned. For who serves both a
+ * descriptor and other green threads; it costs no more system calls than waiting for the descriptor alone.
+ * fd -1: the condition only.
+ */
+int YIELDS green_wait_fd_or_cond(int fd, unsigned events, struct green_cond *c, struct deadline by,
+                                 struct error *err);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "green/sync.h"
 #include "green_test.h"
 
 static int read_one(void *arg, struct error *err)
@@ -164,7 +165,115 @@ GREEN_TEST(a_cancelled_wait_leaves_the_descriptor_free)
         close(p[1]);
 }
 
-GREEN_SUITE("hub_fd", a_pipe_wakes_its_reader, waits_time_out_and_bad_descriptors_fail,
-            a_second_reader_is_refused_but_a_writer_is_not, closing_wakes_who_waits,
-            a_descriptor_number_that_comes_back_works, several_descriptors_at_once,
+/* Serves a descriptor and other green threads; notes what ended each of its waits. */
+static struct server {
+        int fd;
+        struct green_cond asked;
+        int ended[8], n; /* what the wait returned, or minus the error's code */
+} server;
+
+static int serve_both(void *arg, struct error *err)
+{
+        struct server *s = arg;
+
+        assert_green();
+        while (s->n < 8) {
+                int r = green_wait_fd_or_cond(s->fd, GREEN_READ, &s->asked, deadline_in_ms(100), err);
+                char c;
+
+                s->ended[s->n++] = r < 0 ? -err->code : r;
+                if (r > 0 && read(s->fd, &c, 1) != 1)
+                        break;
+                if (r < 0)
+                        break;
+        }
+        return 0;
+}
+
+static struct green *HUB_ONLY start_server(int fd)
+{
+        struct error err = {};
+        struct green *g;
+
+        server = (struct server){ .fd = fd };
+        green_cond_init(&server.asked, "asked");
+        g = green_spawn_ref(NULL, "server", serve_both, &server, &err);
+        ck_assert_ptr_nonnull(g);
+        return g;
+}
+
+GREEN_TEST(a_descriptor_and_a_condition_end_one_wait)
+{
+        struct error err;
+        struct green *g;
+        int p[2];
+
+        ck_assert_int_eq(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+        g = start_server(p[0]);
+        green_yield();
+        green_cond_signal(&server.asked);
+        green_yield();
+        ck_assert_int_eq(server.n, 1);
+        ck_assert_int_eq(server.ended[0], 0);
+        ck_assert_int_eq(write(p[1], "x", 1), 1);
+        ck_assert_ok(green_sleep(0.001, &err), err);
+        ck_assert_int_eq(server.n, 2);
+        ck_assert_int_eq(server.ended[1], GREEN_READ);
+        green_cond_broadcast(&server.asked); /* it waits for both anew */
+        green_yield();
+        ck_assert_int_eq(server.ended[2], 0);
+        /* Both before it runs again: the condition is no less heard, and nothing of the pipe is lost. */
+        ck_assert_int_eq(write(p[1], "y", 1), 1);
+        green_cond_signal(&server.asked);
+        green_yield();
+        ck_assert_ok(green_sleep(0.001, &err), err);
+        ck_assert_int_eq(server.n, 5);
+        ck_assert_int_eq(server.ended[3] + server.ended[4], GREEN_READ);
+        ck_assert_ok(green_join(g, deadline_never(), NULL, &err), err); /* then its deadline passes */
+        ck_assert_int_eq(server.ended[5], -ERR_TIMEOUT);
+        green_cond_signal(&server.asked); /* nobody is there */
+        ck_assert_int_eq(green_wait_fd(p[1], GREEN_WRITE, deadline_never(), &err), GREEN_WRITE);
+        green_unref(g);
+        close(p[0]);
+        close(p[1]);
+}
+
+GREEN_TEST(a_wait_for_both_is_cancelled_and_leaves_neither)
+{
+        struct error err;
+        struct green *g;
+        int p[2];
+
+        ck_assert_int_eq(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+        g = start_server(p[0]);
+        green_yield();
+        green_cancel(g);
+        ck_assert_ok(green_join(g, deadline_never(), NULL, &err), err);
+        ck_assert_int_eq(server.ended[0], -ERR_CANCELLED);
+        ck_assert(list_empty(&server.asked.waiters));
+        ck_assert_int_eq(write(p[1], "x", 1), 1);
+        ck_assert_int_eq(green_wait_fd(p[0], GREEN_READ, deadline_never(), &err), GREEN_READ);
+        green_unref(g);
+        close(p[0]);
+        close(p[1]);
+}
+
+GREEN_TEST(without_a_descriptor_the_condition_alone_ends_the_wait)
+{
+        struct error err;
+        struct green *g = start_server(-1);
+
+        green_yield();
+        green_cond_signal(&server.asked);
+        ck_assert_ok(green_join(g, deadline_never(), NULL, &err), err);
+        ck_assert_int_eq(server.ended[0], 0);
+        ck_assert_int_eq(server.ended[1], -ERR_TIMEOUT);
+        green_unref(g);
+}
+
+GREEN_SUITE("hub_fd", a_descriptor_and_a_condition_end_one_wait,
+            a_wait_for_both_is_cancelled_and_leaves_neither,
+            without_a_descriptor_the_condition_alone_ends_the_wait, a_pipe_wakes_its_reader,
+            waits_time_out_and_bad_descriptors_fail, a_second_reader_is_refused_but_a_writer_is_not,
+            closing_wakes_who_waits, a_descriptor_number_that_comes_back_works, several_descriptors_at_once,
             a_cancelled_wait_leaves_the_descriptor_free)
