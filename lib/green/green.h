@@ -78,7 +78,8 @@ int HUB_ONLY hub_use_signal_stack(struct error *err);
  * From now on a stack overflow of one of this hub's green threads is told on stderr, with the thread's name
  * and its stack's size, before the process dies of SIGSEGV as it would anyway (with a core file, where the
  * system makes them). Other faults go to the handler that was there before; so does this one, after the line.
- * Code with large frames meets the guard page only if it was compiled with -fstack-clash-protection.
+ * Code with large frames meets the guard page only if it was compiled with -fstack-clash-protection (with gcc
+ * on aarch64 also --param=stack-clash-protection-guard-size=12).
  */
 int HUB_ONLY green_catch_overflow(struct error *err);
 
