@@ -41,10 +41,11 @@ static void YIELDS ask(int fd)
 GREEN_TEST_REAL(an_exchange_tells_the_kernel_nothing_new)
 {
         struct pair p = stream_pair();
-        int there = p.b;
+        static int there;
         unsigned long before;
 
         patch(PATCHED);
+        there = p.b;
         spawn("echo", echo, &there);
         ask(p.a);
         ask(p.a);
@@ -65,8 +66,9 @@ GREEN_TEST(close_wakes_who_waits_and_the_number_may_come_back)
         patch(PATCHED);
         for (int i = 0; i < 3; i++) {
                 struct pair p = stream_pair();
-                int there = p.b;
+                static int there;
 
+                there = p.b;
                 spawn("echo", echo, &there);
                 ask(p.a);
                 close(p.b);
@@ -79,9 +81,10 @@ GREEN_TEST(close_wakes_who_waits_and_the_number_may_come_back)
 GREEN_TEST(dup2_is_the_end_of_what_had_the_number)
 {
         struct pair p = stream_pair(), q = stream_pair();
-        int there = p.b;
+        static int there;
 
         patch(PATCHED);
+        there = p.b;
         spawn("echo", echo, &there);
         ask(p.a);
         ck_assert_int_eq(dup2(q.b, p.b), p.b);
@@ -113,9 +116,11 @@ static void YIELDS would_block(int fd)
 GREEN_TEST(a_mode_that_changes_is_noticed_also_through_a_copy)
 {
         struct pair p = stream_pair();
-        int there = p.b, copy, on = 1, off = 0;
+        int copy, on = 1, off = 0;
+        static int there;
 
         patch(PATCHED);
+        there = p.b;
         spawn("echo", echo, &there);
         ask(p.a);
         ask(p.a); /* now it is known to block */
@@ -140,11 +145,12 @@ GREEN_TEST(a_timeout_that_is_set_later_counts)
 {
         struct timeval tv = { .tv_sec = 2 };
         struct pair p = stream_pair();
-        int there = p.b;
+        static int there;
         int64_t began;
         char c;
 
         patch(PATCHED);
+        there = p.b;
         spawn("echo", echo, &there);
         ask(p.a);
         ask(p.a); /* now it is known to have none */
@@ -172,10 +178,11 @@ GREEN_TEST(a_short_read_that_left_something_loses_nothing)
                               .msg_controllen = sizeof(control.buf) };
         struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
         struct pair p = stream_pair();
-        int there = p.b;
+        static int there;
         char buf[64];
 
         patch(PATCHED);
+        there = p.b;
         spawn("echo", echo, &there);
         ask(p.a);
         close(p.b);
