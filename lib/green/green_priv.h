@@ -19,37 +19,53 @@ struct log_context { /* shared by the green threads that inherited it */
         char text[];
 };
 
+/*
+ * The order is that of use: a switch touches the second and the third cache line, an exit the fourth (of its
+ * neighbours, too), the rest is for spawning and for dumps.
+ */
 struct green {
         struct stack_record stack; /* first: the record is the stack's top */
-        void *sp;                  /* while not running: for green_switch() */
         void *asan_fake;           /* ASan's fake stack while not running */
-        struct list link;          /* in the run queue, or in the list it waits in; else alone */
-        struct list all_link;      /* hub->all */
-        struct list group_link;    /* group->members */
-        struct list joiners;       /* green threads parked in green_join() */
-        struct hub *hub;
-        struct green_group *group;
+        const char *site;          /* where it was spawned: "file.c:12" */
+        uint64_t ticks;            /* of the hub's thread, while accounting is on */
+        int64_t created_ns;        /* by the hub's clock at its last poll, as is since_ns */
+
+        void *sp;         /* while not running: for green_switch() */
+        struct list link; /* in the run queue, or in the list it waits in; else alone */
         enum green_state state;
         enum wake wake;
-        unsigned fd_ready; /* set by the poller when it wakes a waiter for a descriptor */
-        size_t timer;      /* place in the hub's timer heap */
-        green_fn *fn;
-        void *arg;
-        unsigned long id, switches;
-        const char *site;             /* where it was spawned: "file.c:12" */
-        uint64_t ticks;               /* of the hub's thread, while accounting is on */
-        int64_t created_ns, since_ns; /* by the hub's clock at its last poll */
         /* what it waits for, for dumps: "read", "lock" ...; the rest depends on it */
         const char *wait_verb, *wait_name;
         int wait_fd;
-        const struct green_mutex *wait_mutex;
-        unsigned shield;
-        unsigned refs; /* handles; the record is recycled when it has ended and this is 0 */
         bool cancelled;
+        bool timed;  /* it has a timer */
         bool failed; /* then error_of() says how, as long as its stack is its own */
+        int64_t since_ns;
+
+        const struct green_mutex *wait_mutex;
+        unsigned long switches;
+        struct hub *hub;
+        struct green_group *group;
         struct log_context *log_context;
+        unsigned shield;
+        unsigned refs;     /* handles; the record is recycled when it has ended and this is 0 */
+        unsigned fd_ready; /* set by the poller when it wakes a waiter for a descriptor */
+        uint32_t timer;    /* its slot in the hub's timer heap */
+        unsigned long id;
+
+        struct list all_link;   /* hub->all */
+        struct list group_link; /* group->members */
+        struct list joiners;    /* green threads parked in green_join() */
+        green_fn *fn;
+        void *arg;
+
         char name[GREEN_NAME_MAX];
 };
+enum { GREEN_LINE = 64 };
+_Static_assert(sizeof(void *) != 8 || (offsetof(struct green, sp) == GREEN_LINE &&
+                                       offsetof(struct green, wait_mutex) == 2 * GREEN_LINE &&
+                                       offsetof(struct green, all_link) == 3 * GREEN_LINE),
+               "what is used together is on one line");
 
 /* What the body leaves: just below the record, where it needs no memory and outlives the body. */
 static inline struct error *error_of(struct green *g)
