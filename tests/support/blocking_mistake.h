@@ -3,3 +3,4 @@
 #include <semaphore.h>
 
 int blocking_mistake(sem_t *semaphore);
+int file_mistake(const char *path);
