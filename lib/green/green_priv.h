@@ -175,6 +175,8 @@ void HUB_ONLY hub_fd_poll(struct hub *h, int timeout_ms);
 struct fd_entry *HUB_ONLY hub_fd_entry(struct hub *h, int fd);
 /* Tells epoll what is waited for now. 0, or an errno; EPERM: a kind of file that is always ready. */
 int HUB_ONLY hub_fd_arm(struct hub *h, int fd, struct fd_entry *e);
+/* Says again what is waited for. If that fails nobody would ever wake those who wait: they fail now. */
+void HUB_ONLY hub_fd_arm_again(struct hub *h, int fd, struct fd_entry *e);
 /* Forgets what epoll was told: the descriptor is another one, or gone. */
 void HUB_ONLY hub_fd_drop(struct fd_entry *e);
 void HUB_ONLY hub_fd_unregister(struct hub *h, int fd, struct fd_entry *e);

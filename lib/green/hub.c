@@ -399,17 +399,18 @@ enum wake hub_park_in(struct list *waiters, const char *verb, const char *name, 
 int wake_error(enum wake w, const char *verb, const char *name, struct error *err)
 {
         static const struct {
-                int code;
+                int code, sys;
                 const char *text;
         } how[] = {
-                [WAKE_TIMEOUT] = { ERR_TIMEOUT, "deadline passed" },
-                [WAKE_CANCELLED] = { ERR_CANCELLED, "cancelled" },
-                [WAKE_CLOSED] = { ERR_CLOSED, "closed" },
-                [WAKE_REFUSED] = { ERR_SYSTEM, "the kernel watches it no longer" },
+                [WAKE_TIMEOUT] = { ERR_TIMEOUT, 0, "deadline passed" },
+                [WAKE_CANCELLED] = { ERR_CANCELLED, 0, "cancelled" },
+                [WAKE_CLOSED] = { ERR_CLOSED, 0, "closed" },
+                [WAKE_REFUSED] = { ERR_SYSTEM, ENOMEM, "the kernel watches it no longer" },
         };
 
-        return error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "",
-                         how[w].text);
+        error_set(err, how[w].code, "%s%s%s: %s", verb, name ? " " : "", name ? name : "", how[w].text);
+        err->sys = how[w].sys;
+        return -1;
 }
 
 void green_yield(void)

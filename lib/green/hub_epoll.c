@@ -157,8 +157,7 @@ bool hub_fd_check_later(struct hub *h, int fd, struct fd_entry *e)
         return true;
 }
 
-/* Says again what is waited for. If that fails nobody would ever wake those who wait: they fail now. */
-static void HUB_ONLY arm_again(struct hub *h, int fd, struct fd_entry *e)
+void hub_fd_arm_again(struct hub *h, int fd, struct fd_entry *e)
 {
         int r = hub_fd_arm(h, fd, e);
 
@@ -180,7 +179,7 @@ int64_t hub_fd_check(struct hub *h, int64_t now)
                 if (next->at_ns > now || made == CHECKS_PER_POLL)
                         return next->at_ns;
                 made++;
-                arm_again(h, next->fd, e);
+                hub_fd_arm_again(h, next->fd, e);
         }
         return INT64_MAX;
 }
@@ -217,6 +216,8 @@ static void HUB_ONLY disarm(struct hub *h, int fd, struct fd_entry *e, unsigned 
         } else {
                 h->stale_events = true;
                 hub_fd_drop(e);
+                if (wanted(e))
+                        hub_fd_arm_again(h, fd, e);
         }
 }
 
@@ -240,7 +241,7 @@ static void HUB_ONLY dispatch(struct hub *h, const struct epoll_event *ev, bool 
         if (!e->kept) {
                 e->armed = 0;
                 if (wanted(e))
-                        arm_again(h, fd, e);
+                        hub_fd_arm_again(h, fd, e);
         } else if (!served && ended_a_sleep) {
                 disarm(h, fd, e, ev->events);
         }
@@ -262,7 +263,7 @@ static void HUB_ONLY renew(struct hub *h)
                 if (e->registered)
                         hub_fd_drop(e);
                 if (wanted(e))
-                        arm_again(h, (int)fd, e);
+                        hub_fd_arm_again(h, (int)fd, e);
         }
 }
 

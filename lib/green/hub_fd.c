@@ -14,6 +14,17 @@
 
 enum { FDS_ON_STACK = 16, CHECK_EACH = 64 /* waits */ };
 
+static void HUB_ONLY delist(struct hub *h, int fd)
+{
+        if (fd < 0 || (size_t)fd >= h->n_fds)
+                return;
+        for (int side = READER; side <= WRITER; side++)
+                if (h->fds[fd].waiter[side] == h->current) {
+                        h->fds[fd].waiter[side] = NULL;
+                        h->fd_waiters--;
+                }
+}
+
 /* Registers the current green thread for the given directions. 0; 1: always ready; -1 with err. */
 static int HUB_ONLY enlist(struct hub *h, int fd, unsigned events, struct error *err)
 {
@@ -53,18 +64,10 @@ static int HUB_ONLY enlist(struct hub *h, int fd, unsigned events, struct error 
         r = hub_fd_arm(h, fd, e);
         if (r == 0)
                 return 0;
+        delist(h, fd);
+        if (e->waiter[READER] || e->waiter[WRITER]) /* epoll may have lost what it knew of them */
+                hub_fd_arm_again(h, fd, e);
         return r == EPERM ? 1 : error_system(err, r, "waiting for descriptor %d", fd);
-}
-
-static void HUB_ONLY delist(struct hub *h, int fd)
-{
-        if (fd < 0 || (size_t)fd >= h->n_fds)
-                return;
-        for (int side = READER; side <= WRITER; side++)
-                if (h->fds[fd].waiter[side] == h->current) {
-                        h->fds[fd].waiter[side] = NULL;
-                        h->fd_waiters--;
-                }
 }
 
 static const char *verb_of(unsigned events)

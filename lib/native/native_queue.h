@@ -25,7 +25,7 @@ bool native_queue_push(struct native_queue *q, const void *item);
 /*
  * Waits until there is something: up to max items into ret_items, their number is returned. 0 with
  * *ret_overflowed: pushes were lost since the last call; the state was reset. -1: ERR_TIMEOUT, ERR_CANCELLED,
- * ERR_CLOSED (native_queue_close).
+ * ERR_CLOSED (native_queue_close), ERR_SYSTEM (no memory to wait for a descriptor): then nothing was taken.
  */
 int YIELDS native_queue_pop(struct native_queue *q, void *ret_items, size_t max, bool *ret_overflowed,
                             struct deadline by, struct error *err);

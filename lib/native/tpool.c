@@ -28,7 +28,7 @@
 #include "base/original.h"
 #include "native/native_thread.h"
 
-enum { WORKERS_MAX = 4096 };
+enum { WORKERS_MAX = 4096, LOOK_MS = 10 };
 
 /* ---- on the hub ---- */
 
@@ -116,13 +116,26 @@ static void HUB_ONLY drain(struct tpool *p)
         }
 }
 
+/*
+ * 0: there may be something to drain. Where memory is too short to wait for a descriptor it looks now and
+ * then instead: callers wait for what comes of it.
+ */
+static int YIELDS await_bell(struct tpool *p, struct deadline by, struct error *err)
+{
+        if (green_wait_fd(p->bell, GREEN_READ | GREEN_KEPT, by, err) > 0)
+                return 0;
+        if (err->code != ERR_SYSTEM || deadline_passed(by))
+                return -1;
+        return green_sleep_until(deadline_earlier(by, deadline_in_ms(LOOK_MS)), err);
+}
+
 static int dispatch(void *arg, struct error *err)
 {
         struct tpool *p = arg;
         int r;
 
         assert_green();
-        while ((r = green_wait_fd(p->bell, GREEN_READ | GREEN_KEPT, deadline_never(), err)) > 0)
+        while ((r = await_bell(p, deadline_never(), err)) == 0)
                 drain(p);
         p->attended = false;
         return r;
@@ -220,7 +233,11 @@ static int HUB_ONLY enqueue(struct tpool_state *st, struct error *err)
         }
         pthread_mutex_unlock(&p->lock);
         wake(sleeper);
-        return r < 0 ? fail(st, err, start_err.code, start_err.text) : 0;
+        if (r == 0)
+                return 0;
+        fail(st, err, start_err.code, start_err.text);
+        err->sys = start_err.sys;
+        return -1;
 }
 
 /* With the lock held: nobody waits for a running job any more. */
@@ -393,7 +410,7 @@ unsigned tpool_close(struct tpool *p, struct deadline by)
         green_cancel(p->dispatcher);
         green_join(p->dispatcher, deadline_never(), NULL, &err);
         green_unref(p->dispatcher);
-        while (count_alive(p) && green_wait_fd(p->bell, GREEN_READ, by, &err) > 0)
+        while (count_alive(p) && await_bell(p, by, &err) == 0)
                 drain(p);
         left = leave_workers(p);
         drain(p);
