@@ -276,6 +276,7 @@ int agent_main(void *arg, struct error *err)
 
         assert_green();
         log_set_context_fn(green_format_log_context);
+        green_accounting(true); /* some 10 ns per switch, of which there are thousands a second at most */
         a.admin.options = opt->options;
         a.admin.started_ns = clock_now_ns();
         a.admin.write_report = report_write;

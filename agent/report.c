@@ -51,9 +51,12 @@ static void add_trace(const struct green_info *info, struct green *g, void *arg)
                 r->traces = xrealloc(r->traces, r->cap_traces * sizeof(*r->traces));
         }
         t = &r->traces[r->n_traces++];
-        snprintf(t->head, sizeof(t->head), "#%lu %s (group %s): %s for %.1f s, age %.1f s, %lu switches%s",
-                 info->id, info->name, info->group, info->state, info->in_state_s, info->age_s,
-                 info->switches, info->cancelled ? ", cancelled" : "");
+        snprintf(t->head, sizeof(t->head),
+                 "#%lu %s (group %s, spawned at %s): %s for %.1f s, age %.1f s, %.1f ms of CPU, %lu "
+                 "switches%s",
+                 info->id, info->name, info->group, info->site, info->state, info->in_state_s, info->age_s,
+                 info->cpu_s > 0 ? info->cpu_s * 1000 : 0, info->switches,
+                 info->cancelled ? ", cancelled" : "");
         t->n = green_backtrace(g, t->frames, FRAMES_MAX);
 }
 

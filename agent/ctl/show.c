@@ -191,10 +191,20 @@ enum ctl_exit ctl_instances(struct ctl *c)
 
 /* ---- threads ---- */
 
+static void cpu_cell(struct table *t, const struct jval *thread)
+{
+        const struct jval *v = jval_get(thread, "cpu");
+
+        if (v)
+                table_cellf(t, "%.1f ms", number(thread, "cpu") * 1000);
+        else
+                table_cell(t, NULL);
+}
+
 static void print_green(const struct jval *list)
 {
-        static const char *const headers[] = { "#ID",  "NAME",      "STATE", "#IN STATE",
-                                               "#AGE", "#SWITCHES", "",      NULL };
+        static const char *const headers[] = { "#ID",  "NAME",      "STATE",      "#IN STATE", "#AGE",
+                                               "#CPU", "#SWITCHES", "SPAWNED AT", "",          NULL };
         struct table t;
 
         table_begin(&t, headers);
@@ -206,7 +216,9 @@ static void print_green(const struct jval *list)
                 text_cell(&t, g, "state");
                 duration_cell(&t, number(g, "in_state"));
                 duration_cell(&t, number(g, "age"));
+                cpu_cell(&t, g);
                 int_cell(&t, g, "switches");
+                text_cell(&t, g, "spawned_at");
                 table_cell(&t, jval_get_bool(g, "cancelled", false) ? "cancelled" : " ");
         }
         table_print(&t, "none");
@@ -214,7 +226,7 @@ static void print_green(const struct jval *list)
 
 static void print_native(const struct jval *list)
 {
-        static const char *const headers[] = { "#TID", "NAME", "STATE", NULL };
+        static const char *const headers[] = { "#TID", "NAME", "STATE", "#CPU", NULL };
         struct table t;
 
         table_begin(&t, headers);
@@ -224,6 +236,7 @@ static void print_native(const struct jval *list)
                 int_cell(&t, n, "tid");
                 text_cell(&t, n, "name");
                 text_cell(&t, n, "state");
+                cpu_cell(&t, n);
         }
         table_print(&t, "none");
 }

@@ -31,7 +31,10 @@ static void add_green(const struct green_info *info, struct green *g, void *arg)
         jval_set_text(one, "state", info->state);
         jval_set_real(one, "age", info->age_s);
         jval_set_real(one, "in_state", info->in_state_s);
+        if (info->cpu_s >= 0)
+                jval_set_real(one, "cpu", info->cpu_s);
         jval_set_int(one, "switches", (int64_t)info->switches);
+        jval_set_text(one, "spawned_at", info->site);
         jval_set_bool(one, "cancelled", info->cancelled);
         jval_push(arg, one);
 }
@@ -72,11 +75,23 @@ static const char *kernel_state(char letter)
         }
 }
 
+/* Processor time in seconds; `after` is what follows the name in a task's stat. -1: unknown. */
+static double cpu_of_task(const char *after)
+{
+        unsigned long user, kernel;
+
+        if (!after ||
+            sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2)
+                return -1;
+        return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static void add_native(struct jval *list, int dir, const char *tid)
 {
         struct jval *one = jval_new_object();
         char comm[32], stat[512];
         const char *after;
+        double cpu;
 
         read_task(dir, tid, "comm", comm, sizeof(comm));
         read_task(dir, tid, "stat", stat, sizeof(stat));
@@ -85,6 +100,9 @@ static void add_native(struct jval *list, int dir, const char *tid)
         jval_set_int(one, "tid", strtol(tid, NULL, 10));
         jval_set_text(one, "name", comm);
         jval_set_text(one, "state", kernel_state(after && after[1] ? after[2] : 'X'));
+        cpu = cpu_of_task(after);
+        if (cpu >= 0)
+                jval_set_real(one, "cpu", cpu);
         jval_push(list, one);
 }
 

@@ -252,14 +252,18 @@ GREEN_TEST_REAL(threads_of_both_kinds_are_listed)
         const struct jval *mine;
 
         start();
+        green_accounting(true);
         answer = ask("threads");
         mine = find(jval_get(answer, "green"), "name", "rpc threads");
         ck_assert_ptr_nonnull(mine);
         ck_assert_str_eq(jval_get_text(mine, "state", ""), "running");
+        ck_assert_int_eq(jval_type(jval_get(mine, "cpu")), JVAL_REAL);
+        ck_assert_int_eq(strncmp(jval_get_text(mine, "spawned_at", ""), "rpc_", 4), 0);
         ck_assert_ptr_nonnull(find(jval_get(answer, "green"), "name", "main"));
         ck_assert_uint_ge(jval_len(jval_get(answer, "native")), 1);
         ck_assert_int_eq(jval_get_int(jval_at(jval_get(answer, "native"), 0), "tid", 0), getpid());
         ck_assert_str_eq(text_at(jval_get(answer, "native"), 0, "state"), "running");
+        ck_assert_int_eq(jval_type(jval_get(jval_at(jval_get(answer, "native"), 0), "cpu")), JVAL_REAL);
         finish();
 }
 
