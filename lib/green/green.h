@@ -255,3 +255,10 @@ void HUB_ONLY green_accounting(bool on);
  * begun yet. The thread is not switched to, its stack is only read; nothing is allocated.
  */
 int HUB_ONLY green_backtrace(struct green *g, void **frames, int max);
+/*
+ * Any thread, async-signal-safe: writes a line about each green thread of a hub to fd, for when the hub is
+ * stuck and cannot be asked. If it goes on meanwhile the words may be wrong; nothing worse happens, as long
+ * as the hub exists. Needs 8 KiB of stack and /proc. Returns how many were told of, -1 when it could not read
+ * or write.
+ */
+int green_dump_unsafe(const struct hub *hub, int fd);
