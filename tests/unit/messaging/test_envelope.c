@@ -328,17 +328,90 @@ START_TEST(versions_are_compatible_within_a_major)
 }
 END_TEST
 
-START_TEST(ids_are_random_uuids_without_dashes)
-{
-        char a[UUID_HEX_LEN + 1], b[UUID_HEX_LEN + 1];
+#define HEAD "{\"oslo.version\": \"2.0\", \"oslo.message\": \""
 
-        uuid_new_hex(a);
-        uuid_new_hex(b);
-        ck_assert_uint_eq(strlen(a), UUID_HEX_LEN);
-        ck_assert_uint_eq(strspn(a, "0123456789abcdef"), UUID_HEX_LEN);
-        ck_assert_int_eq(a[12], '4');
-        ck_assert(strchr("89ab", a[16]) != NULL);
-        ck_assert_str_ne(a, b);
+/* What comes as oslo writes it is not parsed twice; whatever else comes means the same as before. */
+START_TEST(an_envelope_may_be_written_in_many_ways)
+{
+        static const char *const same[] = {
+                HEAD
+                "{\\\"method\\\": \\\"m\\\", \\\"args\\\": {\\\"a\\\": \\\"/\\\\\\\"\\\\n\\\\u00e9\\\"}}\"}",
+                "{\"oslo.version\":\"2.0\",\"oslo.message\":\"{\\\"method\\\":\\\"m\\\",\\\"args\\\":{"
+                "\\\"a\\\":"
+                "\\\"\\/\\\\\\\"\\\\n\xc3\xa9\\\"}}\"}  ",
+                HEAD "{\\\"method\\\": \\\"\\u006d\\\",\\t\\n\\r \\\"args\\\": {\\\"a\\\": "
+                     "\\\"/\\\\\\\"\\\\n\\u00e9\\\"}}\"}",
+                "{\n\"oslo.message\": \"{\\\"method\\\": \\\"m\\\", \\\"args\\\": {\\\"a\\\": "
+                "\\\"/\\\\\\\"\\\\n\\\\u00e9\\\"}}\", \"oslo.version\": \"2.0\"}",
+                HEAD "{\\\"method\\\": \\\"m\\\", \\\"args\\\": {\\\"a\\\": "
+                     "\\\"/\\\\\\\"\\\\n\\\\u00e9\\\"}}\", \"more\": 1}\n",
+        };
+
+        for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+                struct rpc_request r;
+                struct error err = {};
+
+                ck_assert_msg(envelope_decode_request(same[i], strlen(same[i]), &r, &err) == 0, "%zu: %s", i,
+                              err.text);
+                ck_assert_str_eq(r.method, "m");
+                ck_assert_str_eq(jval_get_text(r.args, "a", ""), "/\"\n\xc3\xa9");
+                rpc_request_free(&r);
+        }
+}
+END_TEST
+
+START_TEST(an_envelope_that_is_nearly_right_is_refused)
+{
+        static const char *const wrong[] = {
+                HEAD "{\\\"method\\\": \\\"m\\\"}\"",         /* not closed */
+                HEAD "{\\\"method\\\": \\\"m\\\"}\"} x",      /* and more */
+                HEAD "{\\\"method\\\": \\\"m\\\"}",           /* the text is not closed */
+                HEAD "{\\\"method\\\": \\\"m\\\"}\\",         /* ends within an escape */
+                HEAD "{\\\"method\\\": \\\"m\\\"}\\\"",       /* the quote belongs to the text */
+                HEAD "{\\\"method\\\": \\\"m\\x\\\"}\"}",     /* no such escape */
+                HEAD "{\\\"method\\\": \\\"m\\u00g0\\\"}\"}", /* nor this */
+                HEAD "{\\\"method\\\": \\\"\\u0000m\\\"}\"}", /* a NUL */
+                HEAD "{\\\"method\\\":\n \\\"m\\\"}\"}",      /* a line ends within the text */
+                HEAD "{\\\"method\\\": \\\"\xc3\\\"}\"}",     /* no UTF-8 */
+                HEAD "{\\\"method\\\": \\\"m\\\"}\", \"oslo.version\": \"2.0\"}", /* the same key twice */
+                "{\"oslo.version\": \"3.0\", \"oslo.message\": \"{\\\"method\\\": \\\"m\\\"}\"}",
+                HEAD "[]\"}",
+                HEAD "\"}",
+                "{\"oslo.version\": \"2.0\", \"oslo.message\": ",
+                "{\"oslo.version\": \"2.0\"",
+                "{",
+        };
+
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                /* No byte behind it may be looked at. */
+                CLEANUP(freep) char *body = xmalloc(strlen(wrong[i]));
+                struct rpc_request r;
+                struct error err = {};
+
+                memcpy(body, wrong[i], strlen(wrong[i]));
+                ck_assert_msg(envelope_decode_request(body, strlen(wrong[i]), &r, &err) == -1, "%s",
+                              wrong[i]);
+                ck_assert_int_eq(err.code, ERR_PROTOCOL);
+                rpc_request_free(&r);
+        }
+}
+END_TEST
+
+START_TEST(whatever_is_in_a_message_goes_round)
+{
+        struct jval *text = jval_new_text("\"quoted\" \\ back / \x01\n\t \xc3\xa9 \xf0\x9f\x98\x80");
+        struct rpc_reply got;
+        struct error err = {};
+        size_t len;
+        char CLEANUP(freep) *body = envelope_encode_reply("m1", text, NULL, true, &len);
+        struct jval CLEANUP(jval_unrefp) *inner = inner_of(body, len);
+
+        ck_assert_uint_eq(len, strlen(body));
+        ck_assert_str_eq(jval_get_text(inner, "result", ""), jval_text(text, "?"));
+        ck_assert_ok(envelope_decode_reply(body, len, &got, &err), err);
+        ck_assert_str_eq(jval_text(got.result, ""), jval_text(text, "?"));
+        rpc_reply_free(&got);
+        jval_unref(text);
 }
 END_TEST
 
@@ -347,4 +420,5 @@ GREEN_SUITE("envelope", a_request_arrives_whole, what_is_missing_has_its_default
             a_cast_has_no_keys_of_a_call, a_reply_has_the_five_keys, a_heartbeat_ends_nothing,
             a_failure_is_encoded_as_oslo_does, malformed_replies_are_refused,
             a_failure_with_little_in_it_is_still_one, versions_are_compatible_within_a_major,
-            ids_are_random_uuids_without_dashes)
+            an_envelope_may_be_written_in_many_ways, an_envelope_that_is_nearly_right_is_refused,
+            whatever_is_in_a_message_goes_round)
