@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/list.h"
 #include "green/sync.h"
@@ -444,6 +445,90 @@ GREEN_TEST_REAL(what_does_not_fit_is_counted_and_each_overflow_is_told)
         native_queue_free(q);
 }
 
+/* Bursts of random length, and a consumer that is away for a while now and then. */
+static void *produce_in_bursts(void *arg)
+{
+        struct producer *p = arg;
+        unsigned random = 2463534242u + p->number;
+
+        for (unsigned i = 0; i < PER_PRODUCER;) {
+                random ^= random << 13;
+                random ^= random >> 17;
+                random ^= random << 5;
+                for (unsigned end = i + 1 + random % 300; i < end && i < PER_PRODUCER; i++)
+                        p->accepted += native_queue_push(p->q, &(struct item){ p->number, i });
+                usleep(random % 50);
+        }
+        return NULL;
+}
+
+struct seen {
+        unsigned long items, lost, reports;
+        unsigned next[PRODUCERS];
+};
+
+/* Per producer what comes is what was pushed, in order; what is missing shows as gaps. */
+static void note_items(struct seen *seen, const struct item *items, int n)
+{
+        for (int i = 0; i < n; i++) {
+                unsigned who = items[i].producer;
+
+                if (who >= PRODUCERS || items[i].number < seen->next[who])
+                        ck_abort_msg("item %u of producer %u came when %u was due", items[i].number, who,
+                                     who < PRODUCERS ? seen->next[who] : 0);
+                seen->lost += items[i].number - seen->next[who];
+                seen->next[who] = items[i].number + 1;
+        }
+        seen->items += (unsigned)n;
+}
+
+static void YIELDS consume_with_pauses(struct native_queue *q, struct seen *seen)
+{
+        struct item got[64];
+        struct error err = {};
+        bool overflowed;
+        int r;
+
+        while ((r = native_queue_pop(q, got, ARRAY_SIZE(got), &overflowed, deadline_in_s(60), &err)) >= 0) {
+                note_items(seen, got, r);
+                seen->reports += overflowed;
+                if (seen->items % 1000 < 10)
+                        green_sleep(0.0003, &err);
+        }
+        ck_assert_int_eq(err.code, ERR_CLOSED);
+}
+
+GREEN_TEST_REAL(a_million_items_in_bursts_come_once_or_are_counted_as_lost)
+{
+        static struct seen seen;
+        struct native_queue *q = queue_of(1024);
+        struct producer p[PRODUCERS];
+        struct native_queue_info info;
+        unsigned long accepted = 0;
+        pthread_t closer;
+
+        for (unsigned i = 0; i < PRODUCERS; i++) {
+                p[i] = (struct producer){ .q = q, .number = i };
+                ck_assert_int_eq(pthread_create(&p[i].thread, NULL, produce_in_bursts, &p[i]), 0);
+        }
+        ck_assert_int_eq(pthread_create(&closer, NULL, close_when_joined, p), 0);
+        consume_with_pauses(q, &seen);
+        pthread_join(closer, NULL);
+        for (unsigned i = 0; i < PRODUCERS; i++) {
+                accepted += p[i].accepted;
+                seen.lost += PER_PRODUCER - seen.next[i]; /* lost at the end */
+        }
+        native_queue_get_info(q, &info);
+        ck_assert_uint_eq(seen.items, accepted);
+        ck_assert_uint_eq(info.pushed, accepted);
+        ck_assert_uint_eq(seen.items + seen.lost, PRODUCERS * PER_PRODUCER);
+        ck_assert_uint_eq(info.lost, seen.lost);
+        ck_assert_uint_eq(info.overflows, seen.reports);
+        ck_assert_int_eq(seen.reports > 0,
+                         seen.lost > 0); /* a report when something was lost, and only then */
+        native_queue_free(q);
+}
+
 static void *push_one_by_one(void *arg)
 {
         struct producer *p = arg;
@@ -484,4 +569,6 @@ GREEN_SUITE("native_queue", items_come_out_in_order_and_in_batches, the_ring_goe
             closing_wakes_the_consumer, nonsense_is_refused, a_queue_that_never_runs_dry_starves_nobody,
             a_consumer_that_never_waits_can_be_cancelled, a_million_items_none_lost_none_twice,
             a_million_items_through_a_small_queue_that_overflows_all_the_time,
-            what_does_not_fit_is_counted_and_each_overflow_is_told, a_sleeping_consumer_is_woken_each_time)
+            what_does_not_fit_is_counted_and_each_overflow_is_told,
+            a_million_items_in_bursts_come_once_or_are_counted_as_lost,
+            a_sleeping_consumer_is_woken_each_time)
