@@ -201,10 +201,21 @@ static void cpu_cell(struct table *t, const struct jval *thread)
                 table_cell(t, NULL);
 }
 
+static void kib_cell(struct table *t, const struct jval *object, const char *key)
+{
+        int64_t bytes = jval_get_int(object, key, 0);
+
+        if (bytes)
+                table_cellf(t, "%lld KiB", (long long)bytes / 1024);
+        else
+                table_cell(t, NULL);
+}
+
 static void print_green(const struct jval *list)
 {
-        static const char *const headers[] = { "#ID",  "NAME",      "STATE",      "#IN STATE", "#AGE",
-                                               "#CPU", "#SWITCHES", "SPAWNED AT", "",          NULL };
+        static const char *const headers[] = { "#ID",        "NAME", "STATE",     "#IN STATE",
+                                               "#AGE",       "#CPU", "#SWITCHES", "#STACK",
+                                               "SPAWNED AT", "",     NULL };
         struct table t;
 
         table_begin(&t, headers);
@@ -218,6 +229,7 @@ static void print_green(const struct jval *list)
                 duration_cell(&t, number(g, "age"));
                 cpu_cell(&t, g);
                 int_cell(&t, g, "switches");
+                kib_cell(&t, g, "stack");
                 text_cell(&t, g, "spawned_at");
                 table_cell(&t, jval_get_bool(g, "cancelled", false) ? "cancelled" : " ");
         }
@@ -241,6 +253,27 @@ static void print_native(const struct jval *list)
         table_print(&t, "none");
 }
 
+static void print_stacks(const struct jval *stacks)
+{
+        static const char *const headers[] = { "NAME", "#THREADS", "#DEEPEST", NULL };
+        const struct jval *uses = jval_get(stacks, "uses");
+        struct table t;
+        char text[128];
+
+        snprintf(text, sizeof(text), "\nstacks of %lld KiB; %lld guarded by %s, %lld refused",
+                 (long long)jval_get_int(stacks, "size", 0) / 1024,
+                 (long long)jval_get_int(stacks, "guards", 0), jval_get_text(stacks, "guard", "?"),
+                 (long long)jval_get_int(stacks, "guards_refused", 0));
+        print_heading(text);
+        table_begin(&t, headers);
+        for (size_t i = 0; i < jval_len(uses); i++) {
+                text_cell(&t, jval_at(uses, i), "name");
+                int_cell(&t, jval_at(uses, i), "threads");
+                kib_cell(&t, jval_at(uses, i), "most");
+        }
+        table_print(&t, "none was looked at");
+}
+
 enum ctl_exit ctl_threads(struct ctl *c)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
@@ -255,6 +288,7 @@ enum ctl_exit ctl_threads(struct ctl *c)
         snprintf(text, sizeof(text), "\n%zu native threads", jval_len(jval_get(answer, "native")));
         print_heading(text);
         print_native(jval_get(answer, "native"));
+        print_stacks(jval_get(answer, "stacks"));
         return CTL_OK;
 }
 

@@ -35,8 +35,36 @@ static void add_green(const struct green_info *info, struct green *g, void *arg)
                 jval_set_real(one, "cpu", info->cpu_s);
         jval_set_int(one, "switches", (int64_t)info->switches);
         jval_set_text(one, "spawned_at", info->site);
+        jval_set_int(one, "stack", (int64_t)info->stack_touched);
         jval_set_bool(one, "cancelled", info->cancelled);
         jval_push(arg, one);
+}
+
+static void add_stack_use(const struct green_stack_use *use, void *arg)
+{
+        struct jval *one = jval_new_object();
+
+        jval_set_text(one, "name", use->name);
+        jval_set_int(one, "threads", (int64_t)use->threads);
+        jval_set_int(one, "most", (int64_t)use->most);
+        jval_push(arg, one);
+}
+
+/* What tells whether stacks are large enough, and that each has its guard. */
+static struct jval *HUB_ONLY stacks(void)
+{
+        struct jval *to = jval_new_object(), *uses = jval_new_array();
+        struct hub_stats stats;
+
+        hub_get_stats(&stats);
+        jval_set_int(to, "size", (int64_t)stats.stack_size);
+        jval_set_text(to, "guard", stats.guard);
+        jval_set_int(to, "guards", stats.guards);
+        jval_set_int(to, "guards_refused", stats.guards_refused);
+        jval_set_int(to, "cached", stats.stacks_cached);
+        green_stack_usage(add_stack_use, uses);
+        jval_set(to, "uses", uses);
+        return to;
 }
 
 /* The file's text, "" when the thread has just ended. */
@@ -130,6 +158,7 @@ struct jval *admin_threads(void)
         green_foreach(add_green, green);
         jval_set(to, "green", green);
         jval_set(to, "native", native_threads());
+        jval_set(to, "stacks", stacks());
         return to;
 }
 

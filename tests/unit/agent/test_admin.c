@@ -249,7 +249,7 @@ GREEN_TEST_REAL(instances_without_rows_are_an_error)
 GREEN_TEST_REAL(threads_of_both_kinds_are_listed)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
-        const struct jval *mine;
+        const struct jval *mine, *stacks;
 
         start();
         green_accounting(true);
@@ -259,11 +259,19 @@ GREEN_TEST_REAL(threads_of_both_kinds_are_listed)
         ck_assert_str_eq(jval_get_text(mine, "state", ""), "running");
         ck_assert_int_eq(jval_type(jval_get(mine, "cpu")), JVAL_REAL);
         ck_assert_int_eq(strncmp(jval_get_text(mine, "spawned_at", ""), "rpc_", 4), 0);
+        ck_assert_int_ge(jval_get_int(mine, "stack", 0), 4096);
         ck_assert_ptr_nonnull(find(jval_get(answer, "green"), "name", "main"));
         ck_assert_uint_ge(jval_len(jval_get(answer, "native")), 1);
         ck_assert_int_eq(jval_get_int(jval_at(jval_get(answer, "native"), 0), "tid", 0), getpid());
         ck_assert_str_eq(text_at(jval_get(answer, "native"), 0, "state"), "running");
         ck_assert_int_eq(jval_type(jval_get(jval_at(jval_get(answer, "native"), 0), "cpu")), JVAL_REAL);
+        stacks = jval_get(answer, "stacks");
+        ck_assert_int_ge(jval_get_int(stacks, "guards", 0), jval_get_int(stacks, "cached", 0) + 1);
+        ck_assert_int_eq(jval_get_int(stacks, "guards_refused", -1), 0);
+        mine = find(jval_get(stacks, "uses"), "name", "rpc threads");
+        ck_assert_ptr_nonnull(mine);
+        ck_assert_int_ge(jval_get_int(mine, "threads", 0), 1);
+        ck_assert_int_ge(jval_get_int(stacks, "size", 0), jval_get_int(mine, "most", 0));
         finish();
 }
 
