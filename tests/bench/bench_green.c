@@ -79,11 +79,12 @@ static int answer(void *arg, struct error *err)
 static void bench_semaphore(void)
 {
         long n = measure_count(2000000);
-        struct green_group *g = green_group_new("bench");
+        struct green_group *g;
         struct error err;
         int64_t began;
 
         assert_green();
+        g = green_group_new("bench");
         green_sem_init(&ping, "ping", 0);
         green_sem_init(&pong, "pong", 0);
         bench_start(g, answer, &n);
@@ -113,11 +114,12 @@ static int send_all(void *arg, struct error *err)
 static void bench_channel(void)
 {
         long n = measure_count(2000000), got;
-        struct green_group *g = green_group_new("bench");
+        struct green_group *g;
         struct error err;
         int64_t began;
 
         assert_green();
+        g = green_group_new("bench");
         chan = green_chan_new("bench", sizeof(long), 0);
         bench_start(g, send_all, &n);
         began = measure_cpu();

@@ -100,9 +100,10 @@ static int spin(void *arg, struct error *err)
 
 static void bench_queue_spin(void)
 {
-        struct green_group *g = green_group_new("bench");
+        struct green_group *g;
 
         assert_green();
+        g = green_group_new("bench");
         bench_start(g, spin, NULL);
         one_at_a_time("queue-spin-p50", "queue-spin-p99");
         stop_spinning = true;

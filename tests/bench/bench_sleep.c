@@ -21,10 +21,11 @@ static int nap(void *arg, struct error *err)
 static void bench_sleepers(void)
 {
         long n = measure_count(THREADS);
-        struct green_group *g = green_group_new("bench");
+        struct green_group *g;
         int64_t began;
 
         assert_green();
+        g = green_group_new("bench");
         measure_samples_init(&late, n);
         began = measure_cpu();
         for (long i = 0; i < n; i++)

@@ -5,10 +5,12 @@ import signal
 import sys
 import time
 
+import growth
 import measure
+import picture
 import programs
 import report
-from works import PEERS
+from works import PEERS, WORKS
 
 EPILOG = 'Each round runs every work once by every program: those measured on one core, load, producers and database ' \
          'on another. Exit status 0: all could be measured, whether goals were met or not.'
@@ -22,6 +24,9 @@ def arguments():
     parser.add_argument('--only', nargs='+', default=[], metavar='WORK', help='only these works')
     parser.add_argument('--list', action='store_true', help='print the works, and end')
     parser.add_argument('--json', metavar='FILE', help='all figures as JSON; "-": on stdout instead of the table')
+    parser.add_argument('--svg', metavar='FILE', help='draw a picture of the ratios')
+    parser.add_argument('--growth', action='store_true',
+                        help='instead: our own costs among 10, 1,000 and 100,000 green threads, and a million parked')
     parser.add_argument('--build', metavar='DIR', default=os.path.join(programs.TOP, 'build-bench'),
                         help='where to build; default build-bench')
     options = parser.parse_args()
@@ -29,6 +34,15 @@ def arguments():
         options.rounds = 1 if options.quick else 5
     if options.rounds < 1:
         parser.error('at least one round')
+    known = [work[0] for work in growth.WORKS] + ['parked'] if options.growth else [work.name for work in WORKS]
+    if options.list:
+        print('\n'.join(known))
+        sys.exit(0)
+    for name in options.only:
+        if name not in known:
+            parser.error('no work is called "%s"; there are: %s' % (name, ' '.join(known)))
+    if options.growth and options.svg:
+        parser.error('the picture is of the comparison, not of the growth')
     return options
 
 
@@ -63,29 +77,36 @@ def write(path, text):
             f.write(text + '\n')
 
 
-def compare(bench, options, works):
+def tell(options, lines):
+    print('\n'.join(lines), file=sys.stderr if options.json == '-' else sys.stdout)
+
+
+def compare(bench, options):
+    works = [work for work in WORKS if not options.only or work.name in options.only]
     figures = measure_all(bench, works, options.rounds)
     rows = report.rows(figures, works)
     if options.json:
         write(options.json, report.as_json(figures, rows, options.rounds))
-    out = sys.stderr if options.json == '-' else sys.stdout
-    print(report.as_markdown(figures, rows, options.rounds), file=out)
-    print('\n' + report.summary(rows), file=out)
+    if options.svg:
+        picture.draw(rows, options.svg)
+    tell(options, [report.as_markdown(figures, rows, options.rounds), '', report.summary(rows)])
     return 1 if figures.failures else 0
+
+
+def grow(bench, options):
+    lines, status = growth.run(bench, options, say, write)
+    tell(options, lines)
+    return status
 
 
 def main():
     options = arguments()
-    works = report.works_named(options.only)
-    if options.list:
-        print('\n'.join(work.name for work in works))
-        return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     say('building in %s' % options.build)
     bench = measure.Bench(programs.build_all(os.path.abspath(options.build)), options.quick)
     try:
-        return compare(bench, options, works)
+        return grow(bench, options) if options.growth else compare(bench, options)
     finally:
         bench.close()
 

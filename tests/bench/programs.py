@@ -21,6 +21,7 @@ PROGRAMS = {
     'peer_fiber': ['g++', '-std=gnu++14', '-O3', '-flto', '-Wall', 'peer_fiber.cc', '-lboost_fiber', '-lboost_context'],
     'peer_go': ['go', 'build', '-o', '{out}', './peer_go'],
     'peer_st': CC + ['peer_st.c', '-lst'],
+    'peer_tarantool.so': CC + ['-shared', '-fPIC', 'peer_tarantool.c'],
     'peer_threads': CC + ['peer_threads.c'] + MARIADB,
 }
 

@@ -5,7 +5,7 @@ import platform
 import statistics
 import subprocess
 
-from works import FLOOR, OURS, PEERS, WORKS
+from works import FLOOR, OURS, PEERS
 
 
 class Figures:
@@ -147,11 +147,3 @@ def as_markdown(figures, all_rows, rounds):
 def summary(all_rows):
     return '%d goals met, %d missed' % (sum(row.met is True for row in all_rows),
                                         sum(row.met is False for row in all_rows))
-
-
-def works_named(names):
-    known = [work.name for work in WORKS]
-    for name in names:
-        if name not in known:
-            raise SystemExit('run: no work is called "%s"; there are: %s' % (name, ' '.join(known)))
-    return [work for work in WORKS if not names or work.name in names]

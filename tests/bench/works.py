@@ -99,6 +99,7 @@ PEERS = [
     Peer('go', 'Go', [['{bin}/peer_go']], 'golang-1.19-go'),
     Peer('st', 'State Threads', [['{bin}/peer_st']], 'libst-dev'),
     Peer('fiber', 'Boost.Fiber', [['{bin}/peer_fiber']], 'libboost-fiber1.74-dev'),
+    Peer('tarantool', 'Tarantool', [['tarantool', '{here}/peer_tarantool.lua', '{bin}/peer_tarantool.so']], 'tarantool'),
     Peer('threads', 'native threads', [['{bin}/peer_threads']]),
     Peer('eventlet', 'eventlet', [[PYTHON, '-B', '{here}/peer_eventlet.py']], 'python3-eventlet'),
 ]
