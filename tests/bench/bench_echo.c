@@ -17,7 +17,7 @@ static bool YIELDS wait_for(int fd, unsigned event)
 {
         struct error err;
 
-        return errno == EAGAIN && green_wait_fd(fd, event, deadline_never(), &err) > 0;
+        return errno == EAGAIN && green_wait_fd(fd, event | GREEN_KEPT, deadline_never(), &err) > 0;
 }
 
 static bool YIELDS send_all(int fd, const char *data, size_t len)
@@ -42,7 +42,7 @@ static int serve(void *arg, struct error *err)
         ssize_t n;
 
         assert_green();
-        while (green_wait_fd(fd, GREEN_READ, deadline_never(), err) > 0) {
+        while (green_wait_fd(fd, GREEN_READ | GREEN_KEPT, deadline_never(), err) > 0) {
                 n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
                 if (n == 0 || (n < 0 && errno != EAGAIN) || (n > 0 && !send_all(fd, data, (size_t)n)))
                         break;

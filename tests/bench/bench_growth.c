@@ -182,7 +182,7 @@ static int pass_on(void *arg, struct error *err)
 
         assert_green();
         while (passing) {
-                if (green_wait_fd(fds[i], GREEN_READ, deadline_never(), err) < 0)
+                if (green_wait_fd(fds[i], GREEN_READ | GREEN_KEPT, deadline_never(), err) < 0)
                         return -1;
                 if (eventfd_read(fds[i], &value) < 0)
                         continue; /* EAGAIN: it was not */

@@ -76,7 +76,7 @@ class Bench:
             raise Failed('%s: %s' % (how_it_ended(child.returncode), (err.strip() or 'no word').splitlines()[-1]))
         return parse(out)
 
-    def run_server(self, command):
+    def run_server(self, command, metric):
         """Starts the program as a server, and the client beside it."""
         with open(os.path.join(self.scratch.name, 'server.log'), 'w+') as log:
             child = self.start(command, self.core, stdout=subprocess.PIPE, stderr=log)
@@ -88,7 +88,8 @@ class Bench:
                         return None
                     log.seek(0)
                     raise Failed('%s: %s' % (how_it_ended(status), (log.read().strip() or 'no word').splitlines()[-1]))
-                return self.run([os.path.join(self.bins, 'echo_client'), str(int(float(words[1]))), str(child.pid)],
+                return self.run([os.path.join(self.bins, 'echo_client'), str(int(float(words[1]))), str(child.pid),
+                                 metric],
                                 self.other_core)
             finally:
                 child.kill()
@@ -105,7 +106,7 @@ class Bench:
             command = [word.format(bin=self.bins, here=programs.HERE) for word in program]
             try:
                 if work.server:
-                    metrics = self.run_server(command + [work.name + '-server'])
+                    metrics = self.run_server(command + [work.name + '-server'], work.metrics[0].name)
                 else:
                     metrics = self.run(command + [work.name])
             except OSError as e:

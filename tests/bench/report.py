@@ -29,7 +29,7 @@ class Figures:
     def spread(self, metric, peer):
         """The median absolute deviation, in percent of the median."""
         values, middle = self.values[metric][peer], self.median(metric, peer)
-        return 100 * statistics.median(abs(v - middle) for v in values) / middle if middle else 0
+        return 100 * statistics.median(abs(v - middle) for v in values) / abs(middle) if middle else 0
 
 
 class Row:

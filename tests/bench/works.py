@@ -65,6 +65,8 @@ WORKS = [
         Metric('sleepers-early', 'count', '… woken early', goal=0, decimals=0, picture=False)]),
     Work('echo', [Metric('echo-100', 'us', 'TCP echo, 100 connections: CPU per request', floor_times=1.08,
                          decimals=2)], server=True),
+    Work('echo-patched', [Metric('echo-100-patched', 'us', '… by blocking calls, patched', decimals=2, picture=False)],
+         server=True),
     Work('queue-burst', [Metric('queue-burst', 'ns', 'native → green, burst: an item', goal=60)]),
     Work('queue-one', [
         Metric('queue-one-p50', 'us', 'native → green, one at a time, p50', floor_times=1.1),
@@ -94,7 +96,7 @@ OURS, FLOOR = 'ours', 'floor'
 PYTHON = '/usr/bin/python3'     # Debian's: the packages are for that one
 
 PEERS = [
-    Peer(OURS, 'ours', [['{bin}/../tests/bench/bench']]),
+    Peer(OURS, 'ours', [['{bin}/../tests/bench/bench'], ['{bin}/../tests/bench/bench_patched']]),
     Peer(FLOOR, 'floor', [['{bin}/floor_switch'], ['{bin}/floor_epoll'], ['{bin}/floor_sql']]),
     Peer('go', 'Go', [['{bin}/peer_go']], 'golang-1.19-go'),
     Peer('st', 'State Threads', [['{bin}/peer_st']], 'libst-dev'),
