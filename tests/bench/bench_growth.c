@@ -10,7 +10,7 @@
 #include "bench.h"
 #include "green/sync.h"
 
-enum { OPERATIONS = 3000000, FD_TOKENS = 10, SECONDS_OF_SLEEP = 3 };
+enum { OPERATIONS = 3000000, FD_TOKENS = 10, MS_OF_SLEEP = 3000 };
 
 /* How often each of bench_threads does it. */
 static long each_of(long operations)
@@ -150,7 +150,7 @@ static void growth_deadline(void)
 
 static int nap(void *arg, struct error *err)
 {
-        struct deadline end = deadline_in_s(SECONDS_OF_SLEEP);
+        struct deadline end = deadline_in_ms(measure_count(MS_OF_SLEEP));
 
         assert_green();
         for (long i = (long)(intptr_t)arg; !deadline_passed(end); i += bench_threads) {

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "bench: no such work\n");
                 return NO_SUCH_WORK;
         }
+        measure_limit();
         if (argc >= 3)
                 bench_threads = strtol(argv[2], NULL, 10);
         if (hub_run(run, (void *)b, &opt, &err) < 0)

@@ -51,6 +51,7 @@ int main(int argc, char **argv)
 
         if (argc != 2 || strcmp(argv[1], "echo-patched-server") != 0)
                 return NO_SUCH_WORK;
+        measure_limit();
         if (monkey_patch(PATCH_SOCKET, &err) < 0 || hub_run(accept_all, NULL, NULL, &err) < 0)
                 measure_fail(err.text);
         return 0;

@@ -36,10 +36,25 @@ static inline int64_t measure_cpu(void)
         return measure_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+static inline bool measure_quick(void)
+{
+        static int quick = -1;
+
+        if (quick < 0)
+                quick = getenv("BENCH_QUICK") != NULL;
+        return quick;
+}
+
+/* Nobody waits for ever for a program that hangs, also when it was started by hand: SIGALRM ends it. */
+static inline void measure_limit(void)
+{
+        alarm(300);
+}
+
 /* How many times something is done: a hundredth when it only has to be seen to work. */
 static inline long measure_count(long full)
 {
-        if (!getenv("BENCH_QUICK"))
+        if (!measure_quick())
                 return full;
         return full >= 100 ? full / 100 : 1;
 }
@@ -70,10 +85,11 @@ static inline void measure_to_other_core(void)
                 measure_fail("cannot move to BENCH_OTHER_CORE");
 }
 
-/* How long the i-th of many sleepers sleeps: 1 us to 1 s, spread evenly, the same for every program. */
+/* How long the i-th of many sleepers sleeps: 1 us to 1 s (quick: 50 ms), spread evenly, the same for every
+ * program. */
 static inline int64_t measure_nap_ns(long i)
 {
-        return (int64_t)(1 + (uint64_t)i * UINT64_C(2654435761) % 1000000) * 1000;
+        return (int64_t)(1 + (uint64_t)i * UINT64_C(2654435761) % 1000000) * (measure_quick() ? 50 : 1000);
 }
 
 /* A frame as a small function has it, really written to. */
@@ -212,6 +228,7 @@ struct measure_work {
 /* Runs the work that argv names, from a table that ends with a NULL name; else the program ends with 64. */
 static inline int measure_main(const struct measure_work *works, int argc, char **argv)
 {
+        measure_limit();
         for (; argc == 2 && works->name; works++)
                 if (strcmp(works->name, argv[1]) == 0) {
                         works->run();
