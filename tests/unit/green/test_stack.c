@@ -438,6 +438,61 @@ START_TEST(a_hub_on_an_older_kernel_refuses_threads_it_cannot_guard)
 }
 END_TEST
 
+/* What its borrower has written into a stack: at both ends and in between. */
+static void mark(struct stack_record *r, size_t value)
+{
+        *(size_t *)r->low = value;
+        *((size_t *)r - 1) = value;
+        *(size_t *)(r->low + STACK / 2) = value;
+}
+
+static bool is_marked(const struct stack_record *r, size_t value)
+{
+        return *(const size_t *)r->low == value && *((const size_t *)r - 1) == value &&
+               *(const size_t *)(r->low + STACK / 2) == value;
+}
+
+START_TEST(random_borrowing_and_trimming_lends_none_twice_and_loses_none)
+{
+        enum { MOST = 600, STEPS = SANITIZED ? 3000 : 20000 };
+        static struct stack_record *lent[MOST];
+        static struct stack_pool p;
+        size_t marks[MOST], n = 0, most = 0, goal = 0;
+
+        srand(5);
+        stack_pool_init(&p, STACK, RECORD, false);
+        for (size_t step = 1; step <= STEPS; step++) {
+                if (n == goal)
+                        goal = (size_t)rand() % (MOST + 1); /* up and down, past what the pool keeps */
+                if (n < goal) {
+                        lent[n] = get(&p);
+                        mark(lent[n], step);
+                        marks[n++] = step;
+                        most = n > most ? n : most;
+                } else if (n > goal) {
+                        size_t i = (size_t)rand() % n;
+
+                        if (!is_marked(lent[i], marks[i]))
+                                ck_abort_msg("step %zu: a stack was written to by somebody else", step);
+                        stack_put(&p, lent[i], "borrower");
+                        lent[i] = lent[--n];
+                        marks[i] = marks[n];
+                }
+                if (rand() % 50 == 0 && !stack_pool_trim(&p, (unsigned)rand() % 100))
+                        ck_abort_msg("step %zu: not trimmed", step);
+                if (p.guards.installed != most || n + p.cached + p.n_cold != most)
+                        ck_abort_msg("step %zu: of %zu stacks %zu are lent, %u kept, %zu cold", step, most, n,
+                                     p.cached, p.n_cold);
+        }
+        while (n-- > 0) {
+                ck_assert(!is_accessible(lent[n]->low - 1));
+                ck_assert(is_marked(lent[n], marks[n]));
+                stack_put(&p, lent[n], "borrower");
+        }
+        stack_pool_free(&p);
+}
+END_TEST
+
 GREEN_SUITE("green-stack", each_stack_has_a_guard, each_stack_has_a_guard_on_older_kernels,
             locked_memory_takes_guards_by_mprotect, memory_locked_later_takes_guards_by_mprotect,
             guards_leave_mappings_to_the_rest_of_the_process,
@@ -446,4 +501,5 @@ GREEN_SUITE("green-stack", each_stack_has_a_guard, each_stack_has_a_guard_on_old
             more_kinds_than_the_table_has_are_others,
             the_deepest_thread_of_a_name_is_known_and_gives_its_pages_back,
             who_comes_after_a_deep_thread_is_not_taken_for_deep, after_a_burst_an_idle_hub_gives_stacks_back,
+            random_borrowing_and_trimming_lends_none_twice_and_loses_none,
             statistics_tell_of_guards_and_sizes, a_hub_on_an_older_kernel_refuses_threads_it_cannot_guard)
