@@ -2,7 +2,8 @@
  * lib/green/probes.h: USDT probes of provider `green`, for gdb, perf, bpftrace and systemtap.
  *
  * A probe is one nop in the code, and a note in the file that says where it is and in which registers or
- * memory its arguments lie then. All arguments are such that the code has them anyway. Without <sys/sdt.h>
+ * memory its arguments lie then. All arguments are such that the code has them anyway: a switch takes two
+ * instructions more, a nop and an address (counted by callgrind). Without <sys/sdt.h>
  * (systemtap-sdt-dev), or with -DGREEN_WITHOUT_PROBES, there are none.
  *
  *      spawn   id, name, function, site ("file.c:12")

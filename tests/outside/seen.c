@@ -1,11 +1,12 @@
 /*
  * tests/outside/seen.c: a program to be looked at by debuggers: green threads in known places.
  *
- *      seen idle | busy | fault | count N
+ *      seen idle | busy | fault | count N | watched idle | watched turning
  *
  * idle: all park, and the hub waits for events. busy: one keeps the hub's thread, two are ready. Both say
  * "ready" when it is so, and stay until they are killed. fault: a green thread reads memory that is freed,
- * for valgrind. count N: N switches in turn, for those who count instructions.
+ * for valgrind. count: N switches in turn, for those who count instructions. watched: a stall watcher looks
+ * after a hub that waits for events, or that turns without a pause.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "green/green.h"
 #include "green/sync.h"
+#include "native/stall_watcher.h"
 
 #define CALLED __attribute__((noinline)) /* backtraces are to show it */
 
@@ -217,6 +219,27 @@ static int count(void *n, struct error *err)
         return turn(n, err);
 }
 
+/* ---- beside a stall watcher ---- */
+
+static int be_watched(void *turning, struct error *err)
+{
+        struct stall_watcher *w;
+        int r = 0;
+
+        assert_green();
+        w = stall_watcher_start(NULL, err);
+        if (!w)
+                return -1;
+        printf("ready\n");
+        fflush(stdout);
+        if (turning)
+                for (;;)
+                        green_yield();
+        r = green_sleep(3600, err);
+        stall_watcher_stop(w);
+        return r;
+}
+
 int main(int argc, char **argv)
 {
         struct error err = {};
@@ -230,8 +253,10 @@ int main(int argc, char **argv)
                 r = hub_run(make_a_fault, NULL, NULL, &err);
         else if (argc == 3 && strcmp(argv[1], "count") == 0)
                 r = hub_run(count, (void *)(intptr_t)strtol(argv[2], NULL, 10), NULL, &err);
+        else if (argc == 3 && strcmp(argv[1], "watched") == 0)
+                r = hub_run(be_watched, strcmp(argv[2], "idle") == 0 ? NULL : "turning", NULL, &err);
         else
-                snprintf(err.text, sizeof(err.text), "usage: seen idle | busy | fault | count N");
+                snprintf(err.text, sizeof(err.text), "usage: see the head of seen.c");
         if (r < 0)
                 fprintf(stderr, "%s\n", err.text);
         return r < 0;
