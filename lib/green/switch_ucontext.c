@@ -4,7 +4,8 @@
  * A new thread is entered once by setcontext(); after that it is left by sigsetjmp() and taken up again by
  * siglongjmp(), which spares the two system calls of swapcontext() and, more important, leaves the signal
  * mask alone: it belongs to the native thread. Here a thread is unwound by going there, because what
- * sigsetjmp() saves is libc's secret.
+ * sigsetjmp() saves is libc's secret. (ASan, which looks into each longjmp, warns of stacks it does not
+ * expect: sanitizers are for builds with assembly.)
  */
 #undef _FORTIFY_SOURCE /* its longjmp() takes another stack for a mistake */
 #include "green/switch.h"
