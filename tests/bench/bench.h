@@ -14,7 +14,7 @@ struct bench {
 };
 /* All end with a NULL name. */
 extern const struct bench green_benches[], sleep_benches[], native_benches[], sql_benches[], echo_benches[],
-        growth_benches[];
+        growth_benches[], file_benches[];
 
 extern long bench_threads; /* COUNT of the command line, for growth_benches: how many green threads; else 0 */
 

@@ -35,7 +35,8 @@ void bench_finish(struct green_group *g)
 static const struct bench *find(const char *name)
 {
         static const struct bench *const tables[] = { green_benches, sleep_benches, native_benches,
-                                                      sql_benches,   echo_benches,  growth_benches };
+                                                      sql_benches,   echo_benches,  growth_benches,
+                                                      file_benches };
 
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct bench *b = tables[t]; b->name; b++)

@@ -17,6 +17,8 @@ PROGRAMS = {
     'echo_client': CC + ['echo_client.c'],
     'floor_switch': CC + ['floor_switch.c'],
     'floor_epoll': CC + ['floor_epoll.c'],
+    'floor_pread': CC + ['floor_pread.c'],
+    'floor_uring': CC + ['floor_uring.c', '-luring'],
     'floor_sql': CC + ['floor_sql.c'] + MARIADB,
     'peer_fiber': ['g++', '-std=gnu++14', '-O3', '-flto', '-Wall', 'peer_fiber.cc', '-lboost_fiber', '-lboost_context'],
     'peer_go': ['go', 'build', '-o', '{out}', './peer_go'],

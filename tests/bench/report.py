@@ -5,7 +5,7 @@ import platform
 import statistics
 import subprocess
 
-from works import FLOOR, OURS, PEERS
+from works import BARE, FLOOR, OURS, PEERS
 
 
 class Figures:
@@ -41,7 +41,7 @@ class Row:
         self.floor = figures.median(metric.name, FLOOR)
         self.peers = {peer.name: figures.median(metric.name, peer.name) for peer in PEERS
                       if peer.name not in (OURS, FLOOR)}
-        there = {name: value for name, value in self.peers.items() if value is not None}
+        there = {name: value for name, value in self.peers.items() if value is not None and name not in BARE}
         if metric.unless:
             there = {name: value for name, value in there.items() if figures.median(metric.unless, name) == 0}
         self.best = min(there, key=there.get) if there else None

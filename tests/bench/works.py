@@ -74,6 +74,10 @@ WORKS = [
     Work('queue-spin', [
         Metric('queue-spin-p50', 'us', 'native → green while one spins, p50', goal=2, decimals=2),
         Metric('queue-spin-p99', 'us', '… p99', decimals=2, picture=False)]),
+    Work('file-read', [
+        Metric('file-cached', 'us', '4 KiB of a file, cached: CPU', decimals=2, picture=False),
+        Metric('file-cold', 'us', '4 KiB of a file, not cached: CPU', picture=False),
+        Metric('file-cold-wall', 'us', '… time', picture=False)]),
     Work('tpool', [Metric('tpool', 'us', 'tpool, round trip', goal=30)]),
     Work('sql-select-1', [Metric('sql-select-1', 'us', 'SQL `SELECT 1`, 50 green threads: client CPU', goal=8,
                                  decimals=2)], database=True),
@@ -93,11 +97,14 @@ class Peer:
 
 
 OURS, FLOOR = 'ours', 'floor'
+BARE = ['uring']    # loops like the floor's, no runtimes: nobody is better or worse than they
 PYTHON = '/usr/bin/python3'     # Debian's: the packages are for that one
 
 PEERS = [
     Peer(OURS, 'ours', [['{bin}/../tests/bench/bench'], ['{bin}/../tests/bench/bench_patched']]),
-    Peer(FLOOR, 'floor', [['{bin}/floor_switch'], ['{bin}/floor_epoll'], ['{bin}/floor_sql']]),
+    Peer(FLOOR, 'floor', [['{bin}/floor_switch'], ['{bin}/floor_epoll'], ['{bin}/floor_pread'],
+                           ['{bin}/floor_sql']]),
+    Peer('uring', 'bare io_uring', [['{bin}/floor_uring']], 'liburing-dev'),
     Peer('go', 'Go', [['{bin}/peer_go']], 'golang-1.19-go'),
     Peer('st', 'State Threads', [['{bin}/peer_st']], 'libst-dev'),
     Peer('fiber', 'Boost.Fiber', [['{bin}/peer_fiber']], 'libboost-fiber1.74-dev'),
