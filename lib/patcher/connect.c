@@ -29,8 +29,7 @@ static int start_connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
 static int finish_connect(int fd, struct deadline by)
 {
-        struct pollfd p = { .fd = fd, .events = POLLOUT };
-        int sys = 0, r = patcher_poll(&p, 1, by);
+        int sys = 0, r = patcher_wait_ready(fd, POLLOUT, by);
         socklen_t len = sizeof(sys);
 
         if (r < 0)
@@ -68,12 +67,23 @@ int __wrap_connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
         return errno == EINPROGRESS ? finish_connect(fd, by) : -1;
 }
 
-/* Until a connection waits: 0, or -1 with errno. */
+/* What does not listen has its error at once. */
+static bool listens(int fd)
+{
+        int yes = 0;
+        socklen_t len = sizeof(yes);
+
+        return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
+/* Until a connection waits, or the plain call would say at once why there is none: 0, or -1 with errno. */
 static int wait_connection(int fd)
 {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        int r = patcher_poll(&p, 1, patcher_socket_deadline(fd, SO_RCVTIMEO));
+        int r;
 
+        if (patcher_nonblocking(fd) || !listens(fd))
+                return 0;
+        r = patcher_wait_ready(fd, POLLIN, patcher_socket_deadline(fd, SO_RCVTIMEO));
         if (r == 0)
                 errno = EAGAIN;
         return r > 0 ? 0 : -1;
@@ -96,7 +106,7 @@ int __wrap_accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
 {
         if (!patcher_in_scope(PATCH_SOCKET))
                 return ORIGINAL(accept4)(fd, addr, len, flags);
-        if (!patcher_nonblocking(fd) && wait_connection(fd) < 0)
+        if (wait_connection(fd) < 0)
                 return -1;
         return accepted(ORIGINAL(accept4)(fd, addr, len, flags));
 }
@@ -105,7 +115,7 @@ int __wrap_accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
         if (!patcher_in_scope(PATCH_SOCKET))
                 return ORIGINAL(accept)(fd, addr, len);
-        if (!patcher_nonblocking(fd) && wait_connection(fd) < 0)
+        if (wait_connection(fd) < 0)
                 return -1;
         return accepted(ORIGINAL(accept)(fd, addr, len));
 }

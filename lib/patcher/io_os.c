@@ -20,9 +20,7 @@ static bool pollable(int fd)
 
 static int wait_ready(int fd, short event)
 {
-        struct pollfd p = { .fd = fd, .events = event };
-
-        return patcher_poll(&p, 1, deadline_never());
+        return patcher_wait_ready(fd, event, deadline_never());
 }
 
 ssize_t patcher_read_os(int fd, const struct iovec *iov, int n)

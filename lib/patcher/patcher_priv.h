@@ -69,6 +69,9 @@ ssize_t patcher_send_rest(int fd, const struct msghdr *msg, size_t sent, int fla
 
 /* poll() with an absolute deadline. */
 int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by);
+/* The same for one descriptor: 1, 0 when the deadline passed, -1 with errno, EBADF as well when it was
+ * closed. */
+int patcher_wait_ready(int fd, short events, struct deadline by);
 
 /* io_os.c: read and write on what is no socket, with PATCH_OS. */
 ssize_t patcher_read_os(int fd, const struct iovec *iov, int n);

@@ -60,10 +60,18 @@ int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by)
         int r = ORIGINAL(poll)(fds, n, 0);
 
         while (r == 0) {
+                bool closed = false;
+
                 if (wait_any(fds, n, by) < 0) {
-                        if (errno != ETIMEDOUT && errno != EBADF) /* closed meanwhile: poll() says so */
+                        if (errno == ETIMEDOUT)
+                                return ORIGINAL(poll)(fds, n, 0);
+                        if (errno != EBADF)
                                 return -1;
-                        return ORIGINAL(poll)(fds, n, 0);
+                        closed = true;
+                }
+                if (closed && n == 1) { /* its number may be something else by now, so poll() is not asked */
+                        fds[0].revents = POLLNVAL;
+                        return 1;
                 }
                 r = ORIGINAL(poll)(fds, n, 0);
                 if (r == 0) {
@@ -74,6 +82,18 @@ int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by)
                         if (r == 0 && deadline_passed(by))
                                 return 0;
                 }
+        }
+        return r;
+}
+
+int patcher_wait_ready(int fd, short events, struct deadline by)
+{
+        struct pollfd p = { .fd = fd, .events = events };
+        int r = patcher_poll(&p, 1, by);
+
+        if (r > 0 && (p.revents & POLLNVAL)) {
+                errno = EBADF;
+                return -1;
         }
         return r;
 }
