@@ -64,6 +64,7 @@ static int HUB_ONLY enlist(struct hub *h, int fd, unsigned events, struct error 
         r = hub_fd_arm(h, fd, e);
         if (r == 0)
                 return 0;
+        assert_on_hub(); /* in a forked child there is no epoll descriptor, and that is why */
         delist(h, fd);
         if (e->waiter[READER] || e->waiter[WRITER]) /* epoll may have lost what it knew of them */
                 hub_fd_arm_again(h, fd, e);

@@ -211,6 +211,51 @@ START_TEST(what_cannot_be_greened_is_refused)
 }
 END_TEST
 
+START_TEST(a_library_that_cannot_be_greened_whole_is_refused)
+{
+        struct error err;
+        unsigned slots = 77;
+
+        patch(PATCH_ALL);
+        ck_assert_ptr_nonnull(dlopen(ODD_LIB, RTLD_LAZY));
+        ck_assert_fails(patcher_green_library(ODD_LIB, &slots, &err), err, ERR_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(err.text, "recv"));
+        ck_assert_uint_eq(slots, 77);
+}
+END_TEST
+
+struct listed {
+        unsigned redirected, patched, others;
+};
+
+static void count_import(const struct patcher_import *import, void *arg)
+{
+        struct listed *l = arg;
+
+        l->redirected += import->redirected;
+        l->patched += import->patched != NULL;
+        l->others += import->not_patched != NULL;
+}
+
+START_TEST(its_slots_can_be_listed)
+{
+        struct listed before = {}, after = {};
+        struct error err = {};
+        unsigned slots;
+
+        patch(PATCH_ALL);
+        load(BLOCKING_LIB_NOW);
+        ck_assert_ok(patcher_list_imports(BLOCKING_LIB_NOW, count_import, &before, &err), err);
+        ck_assert_uint_eq(before.redirected, 0);
+        ck_assert_ok(patcher_green_library(BLOCKING_LIB_NOW, &slots, &err), err);
+        ck_assert_ok(patcher_list_imports(BLOCKING_LIB_NOW, count_import, &after, &err), err);
+        ck_assert_uint_eq(after.redirected, slots);
+        ck_assert_uint_eq(after.patched, slots);
+        ck_assert_fails(patcher_list_imports("libnothere.so.1", count_import, &after, &err), err,
+                        ERR_NOT_FOUND);
+}
+END_TEST
+
 GREEN_TEST(only_patched_categories_are_greened)
 {
         struct error err = {};
@@ -234,4 +279,5 @@ GREEN_SUITE("patcher-library", greened_lets_the_hub_turn_lazily_bound,
             greened_lets_the_hub_turn_bound_at_once, not_named_stalls_the_hub_lazily_bound,
             not_named_stalls_the_hub_bound_at_once, a_native_thread_in_a_greened_library_blocks_natively,
             before_the_hub_runs_calls_are_plain, what_cannot_be_greened_is_refused,
+            a_library_that_cannot_be_greened_whole_is_refused, its_slots_can_be_listed,
             only_patched_categories_are_greened)
