@@ -353,6 +353,7 @@ SITUATION_REAL(in_a_category_that_is_not_patched_it_blocks, IS(WAITS))
 enum { BAD_MOST = 16 };
 
 struct answers {
+        struct scene scene;
         int n;
         struct answer of[BAD_MOST];
 };
@@ -360,14 +361,15 @@ struct answers {
 static void *answer_all(void *arg)
 {
         struct answers *a = arg;
-        struct scene s = { .limit_ms = -1 };
+        struct scene *s = &a->scene;
 
+        s->limit_ms = -1;
         if (subject->open)
-                subject->open(&s);
-        while (a->n < BAD_MOST && subject->bad(&s, a->n, &a->of[a->n]))
+                subject->open(s);
+        while (a->n < BAD_MOST && subject->bad(s, a->n, &a->of[a->n]))
                 a->n++;
         if (subject->release)
-                subject->release(&s);
+                subject->release(s);
         return NULL;
 }
 
