@@ -375,8 +375,10 @@ static bool bad_connect(struct scene *s, int which, struct answer *ret)
 static void own_getaddrinfo(void)
 {
         struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *list = NULL;
-        unsigned long switches = green_switches();
+        unsigned long switches;
 
+        assert_on_hub();
+        switches = green_switches();
         ck_assert_int_eq(getaddrinfo("127.0.0.1", "80", NULL, &list), 0);
         freeaddrinfo(list);
         ck_assert_int_eq(getaddrinfo("not.digits", "80", &hints, &list), EAI_NONAME);
@@ -389,9 +391,11 @@ static void own_getnameinfo(void)
 {
         struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         const struct sockaddr *addr = (const struct sockaddr *)&at;
-        unsigned long switches = green_switches();
+        unsigned long switches;
         char host[64] = "", service[16] = "";
 
+        assert_on_hub();
+        switches = green_switches();
         at.sin_port = htons(17);
         ck_assert_int_eq(getnameinfo(addr, sizeof(at), host, sizeof(host), service, sizeof(service),
                                      NI_NUMERICHOST | NI_NUMERICSERV),
