@@ -195,14 +195,37 @@ static __attribute__((noinline)) int HUB_ONLY look_at_myself(void **frames, int 
         return green_backtrace(green_self(), frames, max);
 }
 
-GREEN_TEST(the_caller_itself)
+static int HUB_ONLY find_myself(void *frames[32])
 {
-        void *frames[32], *caller;
-        int n = look_at_myself(frames, ARRAY_SIZE(frames), &caller), i = 0;
+        void *caller;
+        int n = look_at_myself(frames, 32, &caller), i = 0;
 
         while (i < n && frames[i] != caller)
                 i++;
         ck_assert_int_lt(i, n);
+        return n;
+}
+
+static int find_myself_in_green(void *arg, struct error *err)
+{
+        void *frames[32];
+        int n;
+
+        assert_green();
+        n = find_myself(frames);
+        ck_assert_int_lt(n, (int)ARRAY_SIZE(frames));
+        ends_at_the_beginning(frames[n - 1]);
+        return 0;
+}
+
+GREEN_TEST(the_caller_itself)
+{
+        struct error err;
+        void *frames[32];
+
+        find_myself(frames);
+        ck_assert_ok(green_spawn(NULL, "looking", find_myself_in_green, NULL, &err), err);
+        green_yield();
 }
 
 static int look_at_main(void *main, struct error *err)
