@@ -45,11 +45,16 @@ class Bench:
             return
         script = os.path.join(programs.TOP, 'tests', 'support', 'mariadb')
         self.database = [script, 'drop', os.path.join(self.scratch.name, 'db')]
-        done = subprocess.run(['taskset', '-c', str(self.other_core), script, 'start', self.database[2], '--no-tcp'],
-                              stdout=subprocess.PIPE, text=True)
-        if done.returncode != 0:
+        start = subprocess.Popen(['taskset', '-c', str(self.other_core), script, 'start', self.database[2], '--no-tcp'],
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            told = start.communicate()[0]
+        except BaseException:
+            start.communicate()     # half a server could not be dropped
+            raise
+        if start.returncode != 0:
             raise Failed('no MariaDB server')
-        for line in done.stdout.splitlines():
+        for line in told.splitlines():
             name, _, value = line.partition('=')
             self.env[name] = value.strip("'")
 
