@@ -31,6 +31,13 @@ class Figures:
         values, middle = self.values[metric][peer], self.median(metric, peer)
         return 100 * statistics.median(abs(v - middle) for v in values) / abs(middle) if middle else 0
 
+    def ratio(self, metric, peer, to):
+        """The median of the ratios of each round: what disturbs a whole round does not show in it."""
+        ours, theirs = (self.values.get(metric, {}).get(name, []) for name in (peer, to))
+        if len(ours) != len(theirs) or not all(theirs):
+            return None
+        return statistics.median(a / b for a, b in zip(ours, theirs)) if ours else None
+
 
 class Row:
     """One metric with all that is said of it."""
@@ -38,20 +45,17 @@ class Row:
     def __init__(self, figures, work, metric):
         self.work, self.metric, self.figures = work, metric, figures
         self.ours = figures.median(metric.name, OURS)
-        self.floor = figures.median(metric.name, FLOOR)
+        self.to_floor = figures.ratio(metric.name, OURS, FLOOR)
         self.peers = {peer.name: figures.median(metric.name, peer.name) for peer in PEERS
                       if peer.name not in (OURS, FLOOR)}
         there = {name: value for name, value in self.peers.items() if value is not None and name not in BARE}
         if metric.unless:
             there = {name: value for name, value in there.items() if figures.median(metric.unless, name) == 0}
         self.best = min(there, key=there.get) if there else None
-        self.met = metric.met(self.ours, self.floor, there.values()) if metric.has_goal() else None
-
-    def ratio(self, to):
-        return self.ours / to if self.ours is not None and to else None
+        self.met = metric.met(self.ours, self.to_floor, there.values()) if metric.has_goal() else None
 
     def best_ratio(self):
-        return self.ratio(self.peers[self.best]) if self.best else None
+        return self.figures.ratio(self.metric.name, OURS, self.best) if self.best else None
 
     def cell(self, peer):
         value = self.figures.median(self.metric.name, peer)
@@ -69,7 +73,7 @@ class Row:
                 peers[peer.name] = {'median': statistics.median(values), 'values': values,
                                     'spread_percent': self.figures.spread(self.metric.name, peer.name)}
         return {'name': self.metric.name, 'title': self.metric.title, 'unit': self.metric.unit, 'figures': peers,
-                'best_peer': self.best, 'to_best_peer': self.best_ratio(), 'to_floor': self.ratio(self.floor),
+                'best_peer': self.best, 'to_best_peer': self.best_ratio(), 'to_floor': self.to_floor,
                 'goal': self.metric.goal_text() or None, 'met': self.met}
 
 
@@ -86,7 +90,7 @@ def table(all_rows):
     lines = ['| work | ' + ' | '.join(peer.title for peer in peers) + ' | to the best peer | to the floor | goal | |',
              '|---|' + '---:|' * (len(peers) + 2) + '---|---|']
     for row in all_rows:
-        best, floor = row.best_ratio(), row.ratio(row.floor)
+        best, floor = row.best_ratio(), row.to_floor
         name = row.metric.title + (', ' + unit(row.metric.unit) if unit(row.metric.unit) else '')
         cells = [name] + [row.cell(peer.name) for peer in peers]
         cells.append('{:.2f} × {}'.format(best, title_of(row.best)) if best is not None else '–')

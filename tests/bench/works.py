@@ -28,13 +28,13 @@ class Metric:
             words.append('ahead of all')
         return ', '.join(words)
 
-    def met(self, ours, floor, peers):
+    def met(self, ours, to_floor, peers):
         """From medians; a figure that is needed and could not be had misses the goal."""
         if ours is None:
             return False
         if self.goal is not None and ours > self.goal:
             return False
-        if self.floor_times is not None and (floor is None or ours > self.floor_times * floor):
+        if self.floor_times is not None and (to_floor is None or to_floor > self.floor_times):
             return False
         return not (self.ahead and any(ours >= peer for peer in peers))
 
