@@ -39,7 +39,7 @@ int YIELDS file_exists(struct tpool *p, const char *path, bool *ret, struct dead
 /* As access(2): mode is R_OK | W_OK | X_OK. */
 int YIELDS file_check_access(struct tpool *p, const char *path, int mode, struct deadline by,
                              struct error *err);
-/* An empty file, unless there is a file; not through a symbolic link. */
+/* An empty file, unless there is a file, whoever owns it. ERR_INVALID: there is something else. */
 int YIELDS file_create(struct tpool *p, const char *path, unsigned mode, struct deadline by,
                        struct error *err);
 /* Longer than it was: a hole, which reads as zeros. */
