@@ -17,6 +17,7 @@
 #include "green/green.h"
 #include "import/import.h"
 #include "json/json.h"
+#include "list_patched.h"
 #include "options.h"
 #include "patcher/patcher.h"
 #include "process.h"
@@ -88,7 +89,11 @@ static int read_options(struct options *opt, int argc, char **argv)
         if (monkey_patch(opt->debug ? PATCH_ALL & ~PATCH_OS & ~PATCH_THREAD : PATCH_ALL & ~PATCH_OS, &err) <
             0)
                 return give_up(EXIT_FAILURE, &err);
-        return -1;
+        if (!opt->list_patched)
+                return -1;
+        list_patched(&out);
+        fputs(out.data, stdout);
+        return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

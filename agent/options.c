@@ -21,6 +21,8 @@ static const char usage[] =
         "  --log-file FILE     append log lines to FILE instead of standard error\n"
         "  --check-config      tell every mistake in the settings; exit status 78 if there is one\n"
         "  --dump-config       print every setting in effect, passwords masked\n"
+        "  --list-patched      print which calls are green here, with --debug or without, and why others are "
+        "not\n"
         "  --version           print the version\n"
         "  --help              print this\n"
         "\n"
@@ -36,6 +38,7 @@ enum {
         OPT_LOG_FILE,
         OPT_CHECK,
         OPT_DUMP,
+        OPT_LIST_PATCHED,
         OPT_VERSION,
         OPT_HELP
 };
@@ -47,6 +50,7 @@ static const struct option long_options[] = {
         { "log-file", required_argument, NULL, OPT_LOG_FILE },
         { "check-config", no_argument, NULL, OPT_CHECK },
         { "dump-config", no_argument, NULL, OPT_DUMP },
+        { "list-patched", no_argument, NULL, OPT_LIST_PATCHED },
         { "version", no_argument, NULL, OPT_VERSION },
         { "help", no_argument, NULL, OPT_HELP },
         {},
@@ -90,6 +94,9 @@ static enum options_outcome take(struct options *ret, int option, char **argv, s
         case OPT_DUMP:
                 ret->dump_config = true;
                 return OPTIONS_GO;
+        case OPT_LIST_PATCHED:
+                ret->list_patched = true;
+                return OPTIONS_GO;
         case OPT_VERSION:
                 strbuf_adds(out, "compute-agent " AGENT_VERSION "\n");
                 return OPTIONS_DONE;
@@ -122,7 +129,7 @@ enum options_outcome options_parse(struct options *ret, int argc, char **argv, s
                 return wrong(out, "--config-file needs the name of a file");
         if (ret->log_file && !*ret->log_file)
                 return wrong(out, "--log-file needs the name of a file");
-        if (ret->check_config && ret->dump_config)
-                return wrong(out, "--check-config and --dump-config exclude each other");
+        if (ret->check_config + ret->dump_config + ret->list_patched > 1)
+                return wrong(out, "--check-config, --dump-config and --list-patched exclude each other");
         return OPTIONS_GO;
 }

@@ -17,7 +17,7 @@ struct options {
         bool debug; /* thread patching off: what would be green threads are native ones */
         bool has_log_level;
         enum log_level log_level;
-        bool check_config, dump_config;
+        bool check_config, dump_config, list_patched;
 };
 
 enum options_outcome {

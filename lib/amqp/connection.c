@@ -232,12 +232,11 @@ static int owner(void *arg, struct error *err)
 
 /* ---- life ---- */
 
-/* Once for the process: from then on librabbitmq's waits are green. */
-static int green_the_library(struct error *err)
+int amqp_green_library(struct error *err)
 {
         static bool done;
 
-        if (!done && patcher_green_library("librabbitmq.so.4", NULL, err) < 0)
+        if (!done && patcher_green_library(AMQP_LIBRARY, NULL, err) < 0)
                 return -1;
         if (!is_patched(PATCH_SELECT | PATCH_SOCKET))
                 return error_set(err, ERR_INVALID, "a broker needs patched sockets and poll()");
@@ -263,7 +262,7 @@ struct amqp_conn *amqp_conn_new(const struct amqp_conn_options *opt, struct erro
 {
         struct amqp_conn *c;
 
-        if (green_the_library(err) < 0)
+        if (amqp_green_library(err) < 0)
                 return NULL;
         c = NEW(struct amqp_conn);
         c->o = *opt;

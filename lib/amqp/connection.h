@@ -17,6 +17,10 @@
 
 struct amqp_conn;
 
+/* Makes the waits of librabbitmq green; once for the process, the first connection does it. */
+#define AMQP_LIBRARY "librabbitmq.so.4"
+int amqp_green_library(struct error *err);
+
 /* A message from a queue. Owned by whoever got it; body is NUL-terminated after len bytes. */
 struct amqp_delivery {
         uint64_t tag;

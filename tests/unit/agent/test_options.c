@@ -55,6 +55,8 @@ START_TEST(each_option_is_taken)
         ck_assert(o.check_config && !o.dump_config && !o.debug);
         ck_assert_int_eq(parse(&o, "--dump-config"), OPTIONS_GO);
         ck_assert(o.dump_config && !o.check_config);
+        ck_assert_int_eq(parse(&o, "--list-patched", "--debug"), OPTIONS_GO);
+        ck_assert(o.list_patched && o.debug && !o.dump_config);
 }
 END_TEST
 
@@ -100,7 +102,10 @@ static const struct wrong_line wrong_lines[] = {
         { { "--log-level", "loud" }, "--log-level: there is no level \"loud\"" },
         { { "start" }, "\"start\" is no option" },
         { { "--debug", "--", "start" }, "\"start\" is no option" },
-        { { "--check-config", "--dump-config" }, "--check-config and --dump-config exclude each other" },
+        { { "--check-config", "--dump-config" },
+          "--check-config, --dump-config and --list-patched exclude each other" },
+        { { "--list-patched", "--dump-config" },
+          "--check-config, --dump-config and --list-patched exclude each other" },
 };
 
 START_TEST(wrong_command_line_is_explained)
