@@ -2,6 +2,7 @@
  * agent/conf/unused.c: the table of nova's options that have no effect here, and why. Rows are tried in their
  * order. Only what honours no option of a section may stand for all of it.
  */
+#include "amqp/options.h"
 #include "conf/conf_priv.h"
 
 #define NO_NETWORK \
@@ -44,10 +45,7 @@ const struct unused_setting unused_settings[] = {
         { "", "pointer_model", "guests always have a USB tablet", MISSED },
         { "", "log_dir", "log_file names the file" },
         { "", "use_syslog use_journal", "log lines go to log_file or to standard error" },
-        { "oslo_messaging_rabbit",
-          "rpc_conn_pool_size conn_pool_min_size conn_pool_ttl heartbeat_rate heartbeat_in_pthread "
-          "rabbit_login_method rabbit_transient_quorum_queue kombu_compression kombu_failover_strategy "
-          "direct_mandatory_flag enable_cancel_on_failover ssl_version",
+        { "oslo_messaging_rabbit", AMQP_OPTIONS_WITHOUT_EFFECT,
           "there is one connection to consume and one to publish, and both ends agree without it" },
         { "oslo_messaging_notifications", "driver", NO_NOTIFY, MISSED },
         { "oslo_messaging_notifications", "*", NO_NOTIFY },

@@ -226,10 +226,9 @@ void ini_free(struct ini *i)
         for (size_t k = 0; k < i->n_values; k++) {
                 struct ini_value *v = &i->values[k];
 
-                explicit_bzero(v->text, strlen(v->text));
                 free(v->group);
                 free(v->key);
-                free(v->text);
+                free_secret(v->text);
         }
         for (size_t k = 0; k < i->n_files; k++)
                 free(i->files[k]);

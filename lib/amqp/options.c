@@ -53,13 +53,6 @@ static const struct {
 #undef ROW
 };
 
-/* Both ends agree without them, or they steer what is not done here. */
-static const char *const without_effect[] = {
-        "rpc_conn_pool_size",    "conn_pool_min_size",        "conn_pool_ttl",     "heartbeat_rate",
-        "heartbeat_in_pthread",  "rabbit_login_method",       "kombu_compression", "kombu_failover_strategy",
-        "direct_mandatory_flag", "enable_cancel_on_failover", "ssl_version",       "rpc_listen_batch_size"
-};
-
 void amqp_options_default(struct amqp_options *ret)
 {
         *ret = (struct amqp_options){
@@ -127,8 +120,7 @@ int amqp_options_set(struct amqp_options *o, const char *name, const char *value
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
                 if (!strcmp(name, known[i].name))
                         return set((char *)o + known[i].offset, known[i].kind, name, value, err);
-        for (size_t i = 0; i < ARRAY_SIZE(without_effect); i++)
-                if (!strcmp(name, without_effect[i]))
-                        return 0;
+        if (words_have(AMQP_OPTIONS_WITHOUT_EFFECT, name))
+                return 0;
         return error_set(err, ERR_INVALID, "unknown option \"%.40s\"", name);
 }

@@ -10,6 +10,12 @@
 
 #include "base/error.h"
 
+/* What oslo knows and this program has no use for: both ends agree without. A list for words_have(). */
+#define AMQP_OPTIONS_WITHOUT_EFFECT                                                                    \
+        "rpc_conn_pool_size conn_pool_min_size conn_pool_ttl heartbeat_rate heartbeat_in_pthread "     \
+        "rabbit_login_method rabbit_transient_quorum_queue kombu_compression kombu_failover_strategy " \
+        "direct_mandatory_flag enable_cancel_on_failover ssl_version rpc_listen_batch_size"
+
 struct amqp_options {
         bool amqp_durable_queues,
                 amqp_auto_delete; /* must equal the control plane's: else the broker refuses */

@@ -159,11 +159,9 @@ void amqp_url_free(struct amqp_url *u)
         for (unsigned i = 0; i < u->n_hosts; i++) {
                 struct amqp_host *h = &u->hosts[i];
 
-                if (h->password)
-                        explicit_bzero(h->password, strlen(h->password));
                 free(h->host);
                 free(h->user);
-                free(h->password);
+                free_secret(h->password);
         }
         for (unsigned i = 0; i < u->n_params; i++) {
                 free(u->params[i].name);

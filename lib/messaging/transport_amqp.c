@@ -16,6 +16,7 @@
 #include "amqp/connection.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "green/sync.h"
 #include "messaging/dead_queues.h"
 #include "messaging/envelope.h"
@@ -49,7 +50,6 @@ struct amqp_message {
         struct list node; /* in the inbox; then nowhere */
         uint64_t tag;
         unsigned long generation;
-        size_t len;
 };
 
 static struct amqp_transport *of(struct transport *t)
@@ -140,7 +140,6 @@ static void delivered(const struct amqp_delivery *d, void *arg)
         };
         m->tag = d->tag;
         m->generation = d->generation;
-        m->len = d->len;
         list_append(&t->inbox, &m->node);
         t->n_inbox++;
         t->inbox_bytes += d->len;
@@ -292,7 +291,7 @@ static int amqp_receive(struct transport *base, struct deadline by, struct trans
         if (!has_room(t) && t->consumer)
                 amqp_conn_wake(t->consumer);
         t->n_inbox--;
-        t->inbox_bytes -= m->len;
+        t->inbox_bytes -= m->base.len;
         *ret = &m->base;
         return 0;
 }
@@ -425,7 +424,7 @@ static void amqp_free(struct transport *base)
         free(t);
 }
 
-static void HUB_ONLY describe_one(const struct amqp_conn *c, const char *what, char *buf, size_t size,
+static void HUB_ONLY describe_one(const struct amqp_conn *c, const char *what, struct strbuf *out,
                                   bool *ret_ok)
 {
         struct amqp_conn_info i;
@@ -433,24 +432,31 @@ static void HUB_ONLY describe_one(const struct amqp_conn *c, const char *what, c
         amqp_conn_get_info(c, &i);
         *ret_ok = i.up && !i.blocked;
         if (i.up)
-                snprintf(buf, size, ", %s %s%s", what, i.peer, i.blocked ? " (blocked by the broker)" : "");
+                strbuf_addf(out, ", %s %s%s", what, i.peer, i.blocked ? " (blocked by the broker)" : "");
         else
-                snprintf(buf, size, ", not %s%s%s", what, *i.trouble ? ": " : "", i.trouble);
+                strbuf_addf(out, ", not %s%s%s", what, *i.trouble ? ": " : "", i.trouble);
+        if (i.connects > 1)
+                strbuf_addf(out, ", connected %lu times so far", i.connects);
+        if (i.queued + i.unconfirmed)
+                strbuf_addf(out, ", %u to be sent, %u not confirmed yet", i.queued, i.unconfirmed);
+        if (i.too_large)
+                strbuf_addf(out, ", %lu messages were too large", i.too_large);
 }
 
 static void amqp_describe(struct transport *base, char *buf, size_t size, bool *ret_ok)
 {
         const struct amqp_transport *t = of(base);
-        char url[512], in[ERROR_TEXT_MAX + 64] = "", out[ERROR_TEXT_MAX + 64] = "";
+        CLEANUP(strbuf_free) struct strbuf text = {};
         bool in_ok = true, out_ok = true;
+        char url[512];
 
         assert_on_hub();
         amqp_url_describe(&t->url, url, sizeof(url));
         if (t->consumer && !t->exhausted)
-                describe_one(t->consumer, "consuming from", in, sizeof(in), &in_ok);
+                describe_one(t->consumer, "consuming from", &text, &in_ok);
         if (t->publisher)
-                describe_one(t->publisher, "publishing to", out, sizeof(out), &out_ok);
-        snprintf(buf, size, "rabbit://%s%s%s", url, in, out);
+                describe_one(t->publisher, "publishing to", &text, &out_ok);
+        snprintf(buf, size, "rabbit://%s%s", url, text.data ? text.data : "");
         *ret_ok = in_ok && out_ok;
 }
 

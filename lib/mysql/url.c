@@ -209,10 +209,8 @@ int db_url_parse(const char *url, struct db_url *ret, struct error *err)
 
 void db_url_free(struct db_url *u)
 {
-        if (u->password)
-                explicit_bzero(u->password, strlen(u->password));
         free(u->user);
-        free(u->password);
+        free_secret(u->password);
         free(u->host);
         free(u->database);
         free(u->unix_socket);

@@ -38,6 +38,7 @@ GREEN_TEST_REAL(after_a_restart_of_the_broker_everything_is_declared_again)
         broker("start");
         until(both_back, "both connections are there again");
         check_described(true, "consuming from 127.0.0.1");
+        check_described(true, "connected 2 times so far");
         jval_unref(client_call(&k, "echo", NULL));
         same = output_of(argv);
         ck_assert_msg(same != NULL, "the topology differs");
@@ -64,6 +65,7 @@ GREEN_TEST_REAL(what_is_published_without_a_broker_waits_for_it)
         g = green_spawn_ref(NULL, "publish", publish_one, NULL, &err);
         ck_assert_int_eq(green_sleep(0.1, &err), 0);
         ck_assert(!green_ended(g));
+        check_described(false, "1 to be sent, 0 not confirmed yet");
         broker("start");
         ck_assert_ok(green_join(g, soon(), &why, &err), err);
         ck_assert_msg(why.code == 0, "%s", why.text);
