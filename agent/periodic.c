@@ -72,7 +72,7 @@ static void YIELDS run_entry(struct periodic *p, struct entry *e)
         r = e->task.run(p->arg, deadline_in_s(most), &err);
         e->running = false;
         e->runs++;
-        e->last_took_s = (double)(clock_now_ns() - e->started_ns) / (double)NS_PER_S;
+        e->last_took_s = clock_since_s(e->started_ns);
         if (e->due_ns == NEVER_NS)
                 schedule_next(e);
         if (r == 0 || err.code == ERR_CANCELLED)

@@ -27,7 +27,7 @@ void running_begin(struct compute_manager *m, struct running *r, const char *met
 
 double running_seconds(const struct running *r)
 {
-        return (double)(clock_now_ns() - r->since_ns) / (double)NS_PER_S;
+        return clock_since_s(r->since_ns);
 }
 
 void running_tell(struct running *r, const char *text)

@@ -167,10 +167,8 @@ static int YIELDS revert_resize(struct recovery_job *job, const struct compute_c
         };
         struct error failed = {};
 
-        if (action_run(job->r->m, &kind, c, NULL, &failed) < 0 && failed.code == ERR_CANCELLED) {
-                *err = failed;
+        if (action_run(job->r->m, &kind, c, NULL, &failed) < 0 && error_is_cancel(&failed, err))
                 return -1;
-        }
         return set_states(job, job->instance->vm_state, 0, c->by, err);
 }
 
@@ -194,10 +192,8 @@ static int YIELDS abort_migration(struct recovery_job *job, const struct compute
         struct error failed = {};
 
         if (end_running_migrations(job->r->m, job->instance->uuid, c->by, &failed) < 0) {
-                if (failed.code == ERR_CANCELLED) {
-                        *err = failed;
+                if (error_is_cancel(&failed, err))
                         return -1;
-                }
                 log_error("the migration could not be ended: %s", failed.text);
         }
         return set_states(job, job->instance->vm_state, 0, c->by, err);

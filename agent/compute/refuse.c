@@ -146,10 +146,8 @@ static int undo(struct action *a, struct error *err)
 
                 if (step->fn(a, r->left, &failed) == 0 || failed.code == NOVA_INSTANCE_NOT_FOUND)
                         continue;
-                if (failed.code == ERR_CANCELLED) {
-                        *err = failed;
+                if (error_is_cancel(&failed, err))
                         return -1;
-                }
                 log_write(step->level, LOG_MODULE, "%s: %s", step->otherwise, failed.text);
         }
         return 0;

@@ -190,10 +190,8 @@ static int scheduler_main(void *arg, struct error *err)
                 note_free(n);
                 if (r == 0)
                         continue;
-                if (tell_err.code == ERR_CANCELLED) {
-                        *err = tell_err;
+                if (error_is_cancel(&tell_err, err))
                         return -1;
-                }
                 log_warning("the scheduler could not be told: %s; its next synchronisation makes up for it",
                             tell_err.text);
         }

@@ -104,12 +104,12 @@ double compute_last_report_age(const struct compute_manager *m)
 {
         if (m->reported_ns == 0)
                 return -1;
-        return (double)(clock_now_ns() - m->reported_ns) / (double)NS_PER_S;
+        return clock_since_s(m->reported_ns);
 }
 
 double compute_last_rival_age(const struct compute_manager *m)
 {
         if (m->rival_ns == 0)
                 return -1;
-        return (double)(clock_now_ns() - m->rival_ns) / (double)NS_PER_S;
+        return clock_since_s(m->rival_ns);
 }

@@ -113,10 +113,8 @@ int strays_remove_evacuated(struct compute_manager *m, const struct guest_list *
                 log_warning("instance %s was evacuated from this host, removing its guest", uuid);
                 if (remove_guest(m, uuid, by, &one) == 0)
                         continue;
-                if (one.code == ERR_CANCELLED) {
-                        *err = one;
+                if (error_is_cancel(&one, err))
                         return -1;
-                }
                 log_error("the guest of instance %s, which was evacuated, could not be removed: %s", uuid,
                           one.text);
         }
@@ -176,10 +174,8 @@ int strays_end_evacuations(struct compute_manager *m, struct deadline by, struct
                                  list.items[n].instance_uuid);
                 if (r >= 0)
                         continue;
-                if (one.code == ERR_CANCELLED) {
-                        *err = one;
+                if (error_is_cancel(&one, err))
                         return -1;
-                }
                 log_warning("the evacuation of instance %s is not ended: %s; the next start tries again",
                             list.items[n].instance_uuid, one.text);
         }

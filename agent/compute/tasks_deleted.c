@@ -93,10 +93,8 @@ int tasks_reclaim_queued_deletes(struct compute_manager *m, struct deadline by, 
                         if (m->draining || deadline_passed(by))
                                 return 0;
                         if (to_be_reclaimed(m, page.items[k]) &&
-                            reclaim(m, page.items[k]->uuid, &one_err) < 0 && one_err.code == ERR_CANCELLED) {
-                                *err = one_err;
+                            reclaim(m, page.items[k]->uuid, &one_err) < 0 && error_is_cancel(&one_err, err))
                                 return -1;
-                        }
                 }
         }
         return r;
@@ -154,10 +152,8 @@ int tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by,
                 i->deleted = true;
                 if (!deleted_long_enough(m, i) || clean_up_one(m, i, by, &one_err) == 0)
                         continue;
-                if (one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
+                if (error_is_cancel(&one_err, err))
                         return -1;
-                }
                 log_warning("guest %s of a deleted instance could not be cleaned up: %s", i->uuid,
                             one_err.text);
         }
@@ -214,10 +210,8 @@ int tasks_run_pending_deletes(struct compute_manager *m, struct deadline by, str
 
                 if (retry_delete(m, &list[k], by, &one_err) == 0)
                         continue;
-                if (one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
+                if (error_is_cancel(&one_err, err))
                         return -1;
-                }
                 log_warning("%s", one_err.text);
         }
         return 0;
@@ -247,10 +241,8 @@ int tasks_cleanup_incomplete_migrations(struct compute_manager *m, struct deadli
 
                 if (end_migration(m, &list[k], by, &one_err) == 0)
                         continue;
-                if (one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
+                if (error_is_cancel(&one_err, err))
                         return -1;
-                }
                 log_warning("what migration %lld left behind could not be cleaned up: %s",
                             (long long)list[k].id, one_err.text);
         }

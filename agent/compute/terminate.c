@@ -45,10 +45,8 @@ int compute_destroy_guest(struct compute_manager *m, struct instance *i, struct 
                 return error_while(err, "powering off");
         cleaned = disks_remove(m->disks, i->uuid, by, &files_err) == 0;
         if (!cleaned) {
-                if (files_err.code == ERR_CANCELLED) {
-                        *err = files_err;
+                if (error_is_cancel(&files_err, err))
                         return -1;
-                }
                 log_warning("the instance's files could not be removed: %s", files_err.text);
         }
         if (!i->deleted && note_cleaned(m, i, cleaned, by, err) < 0)

@@ -166,7 +166,7 @@ struct shown {
 
 static double since(const struct shown *s)
 {
-        return (double)(clock_now_ns() - s->begun_ns) / (double)NS_PER_S;
+        return clock_since_s(s->begun_ns);
 }
 
 static void show_state(const struct ctl *c, const struct instance *i, struct shown *s)

@@ -354,10 +354,8 @@ int images_cache_pass(struct disk_store *s, const struct cache_pass *pass, struc
                 else if (f->age_s < age_s)
                         result.young++;
                 else if (pass->remove && remove_one(s, f, age_s, &result, by, &one) < 0) {
-                        if (one.code == ERR_CANCELLED) {
-                                *err = one;
+                        if (error_is_cancel(&one, err))
                                 return -1;
-                        }
                         log_warning("%s; leaving it in the cache", one.text);
                 }
         }

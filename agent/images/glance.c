@@ -474,8 +474,7 @@ static int glance_fetch(struct image_source *s, const struct image_info *image,
         r = download(glance_of(s), &d, err);
         if (r == 0)
                 log_info("downloaded image %.128s, %s in %.1f s", image->id,
-                         size_text(file_sink_length(d.sink), size),
-                         (double)(clock_now_ns() - d.since_ns) / (double)NS_PER_S);
+                         size_text(file_sink_length(d.sink), size), clock_since_s(d.since_ns));
         file_sink_close(d.sink);
         free(d.md5);
         return r;

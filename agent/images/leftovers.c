@@ -135,10 +135,8 @@ int disks_remove_leftovers(struct disk_store *s, struct deadline by, struct erro
                 struct error lock_err = {};
 
                 lock = cache_lock(s, name, deadline_earlier(by, deadline_in_ms(TRY_LOCK_MS)), &lock_err);
-                if (lock_err.code == ERR_CANCELLED) {
-                        *err = lock_err;
+                if (error_is_cancel(&lock_err, err))
                         return -1;
-                }
                 /* Without the lock somebody is still at it. */
                 if (lock && remove_one(s, found.files[i], by, err) < 0)
                         return -1;

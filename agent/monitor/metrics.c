@@ -70,7 +70,7 @@ static unsigned entries_of(const char *path)
 
 static void add_process(const struct admin_sources *s, struct strbuf *to)
 {
-        double up = (double)(clock_now_ns() - s->started_ns) / (double)NS_PER_S;
+        double up = clock_since_s(s->started_ns);
 
         prometheus_counter(to, "process_cpu_seconds_total", "CPU time of the agent.", process_cpu_s());
         prometheus_gauge(to, "process_resident_memory_bytes", "Resident memory of the agent.",

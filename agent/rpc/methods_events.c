@@ -90,8 +90,7 @@ int external_instance_event(struct rpc_call *call, struct error *err)
 
                 if (handle(call, &args, jval_at(args.events, n), &c, &one_err) == 0)
                         continue;
-                if (one_err.code == ERR_CANCELLED) {
-                        *err = one_err;
+                if (error_is_cancel(&one_err, err)) {
                         r = -1;
                 } else {
                         log_warning("event %zu of %zu could not be handled: %s", n + 1, jval_len(args.events),

@@ -22,6 +22,11 @@ int64_t clock_now_ns(void)
         return read_clock(CLOCK_MONOTONIC);
 }
 
+double clock_since_s(int64_t ns)
+{
+        return (double)(clock_now_ns() - ns) / (double)NS_PER_S;
+}
+
 int64_t clock_wall_us(void)
 {
         if (__builtin_expect(atomic_load_explicit(&fake, memory_order_relaxed), 0))

@@ -17,8 +17,9 @@ struct deadline {
         int64_t ns; /* monotonic; INT64_MAX is never */
 };
 
-int64_t clock_now_ns(void);  /* monotonic */
-int64_t clock_wall_us(void); /* microseconds since 1970, UTC */
+int64_t clock_now_ns(void);       /* monotonic */
+double clock_since_s(int64_t ns); /* since then */
+int64_t clock_wall_us(void);      /* microseconds since 1970, UTC */
 time_t clock_wall_s(void);
 
 struct deadline deadline_never(void);

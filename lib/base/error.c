@@ -48,6 +48,14 @@ int error_while(struct error *err, const char *fmt, ...)
         return -1;
 }
 
+bool error_is_cancel(const struct error *one, struct error *err)
+{
+        if (one->code != ERR_CANCELLED)
+                return false;
+        *err = *one;
+        return true;
+}
+
 const char *error_code_name(int code)
 {
         static const char *const names[] = {

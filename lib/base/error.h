@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 enum error_code {
         ERR_NONE = 0,
         ERR_SYSTEM,      /* a system call failed; `sys` is its errno */
@@ -39,5 +41,10 @@ int error_set(struct error *err, int code, const char *fmt, ...) __attribute__((
 int error_system(struct error *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Puts "text: " before what is there; code and sys stay. Returns -1. */
 int error_while(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * One of several things failed: is that the end of all of them, because the green thread is cancelled? Then
+ * *err is it. Else the others go on.
+ */
+bool error_is_cancel(const struct error *one, struct error *err);
 /* The code's name for messages of lib/ ("timeout"); "application error" from ERR_APP on. */
 const char *error_code_name(int code);

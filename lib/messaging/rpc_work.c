@@ -145,8 +145,7 @@ static int YIELDS execute_request(struct rpc_work *w, struct jval **ret_result, 
         call.method = m;
         call.app = endpoint->app ? endpoint->app : w->server->opt.app;
         r = m->fn(&call, err);
-        rpc_stats_count(w->server, endpoint->ns, m,
-                        (double)(clock_now_ns() - w->started_ns) / (double)NS_PER_S, r < 0);
+        rpc_stats_count(w->server, endpoint->ns, m, clock_since_s(w->started_ns), r < 0);
         if (r < 0)
                 jval_unref(call.result);
         else

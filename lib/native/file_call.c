@@ -65,7 +65,7 @@ static double HUB_ONLY hangs_since(const struct tpool *p, const struct file_call
                 const struct file_job *job = CONTAINER_OF(node, struct file_job, hung);
 
                 if (job->pool == p && strcmp(job->ops.name, c->name) == 0 && strcmp(job->what, c->what) == 0)
-                        since_s = (double)(clock_now_ns() - job->since_ns) / (double)NS_PER_S;
+                        since_s = clock_since_s(job->since_ns);
         }
         pthread_mutex_unlock(&lock);
         return since_s;
@@ -139,7 +139,7 @@ void file_foreach_hung(void (*fn)(const struct file_hung_info *info, void *arg),
                 snprintf(row->what, sizeof(row->what), "%s", job->what);
                 row->info.name = row->name;
                 row->info.what = row->what;
-                row->info.since_s = (double)(clock_now_ns() - job->since_ns) / (double)NS_PER_S;
+                row->info.since_s = clock_since_s(job->since_ns);
         }
         pthread_mutex_unlock(&lock);
         for (size_t i = 0; i < n; i++)

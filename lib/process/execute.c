@@ -270,7 +270,7 @@ static int YIELDS run(struct attempt *a, struct deadline by, bool may_use_helper
         } else {
                 int code = err->code;
 
-                seconds = (double)(clock_now_ns() - a->began_ns) / (double)NS_PER_S;
+                seconds = clock_since_s(a->began_ns);
                 r = -1;
                 if (code == ERR_TIMEOUT)
                         error_set(err, code, "%s: killed, not done in %.1f s", a->command->text, seconds);

@@ -37,6 +37,7 @@ START_TEST(the_fake_clock_moves_only_when_told)
         ck_assert_int_eq(clock_now_ns() - ns, 250 * NS_PER_MS);
         ck_assert_int_eq(clock_wall_us() - us, 250000);
         ck_assert_int_eq(clock_fake_elapsed_ms(), 250);
+        ck_assert(clock_since_s(ns) > 0.2499 && clock_since_s(ns) < 0.2501);
         clock_fake_stop();
         ck_assert(!clock_is_fake());
 }

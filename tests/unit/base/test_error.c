@@ -66,6 +66,20 @@ START_TEST(every_code_has_a_name_of_its_own)
 }
 END_TEST
 
+START_TEST(a_cancel_is_passed_on_and_other_failures_are_not)
+{
+        struct error one = {}, err = { .code = ERR_BUSY };
+
+        error_set(&one, ERR_TIMEOUT, "late");
+        ck_assert(!error_is_cancel(&one, &err));
+        ck_assert_int_eq(err.code, ERR_BUSY);
+        error_set(&one, ERR_CANCELLED, "stopping");
+        ck_assert(error_is_cancel(&one, &err));
+        ck_assert_int_eq(err.code, ERR_CANCELLED);
+        ck_assert_str_eq(err.text, "stopping");
+}
+END_TEST
+
 UNIT_SUITE("error", the_helpers_return_minus_one_and_fill_all_members,
            while_puts_its_text_before_and_keeps_the_rest, long_texts_are_cut_and_terminated,
-           every_code_has_a_name_of_its_own)
+           every_code_has_a_name_of_its_own, a_cancel_is_passed_on_and_other_failures_are_not)
