@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "images/disk_plan.h"
 #include "model/primitive.h"
 
 #if defined(__aarch64__)
@@ -92,20 +93,6 @@ int guestspec_fill(struct compute_manager *m, const struct instance *i, struct g
 
 /* ---- recorded defaults ---- */
 
-static bool is_q35(const char *machine)
-{
-        return strcmp(machine, "q35") == 0 || strncmp(machine, "pc-q35", 6) == 0;
-}
-
-static const char *default_cdrom_bus(const char *machine)
-{
-#if defined(__aarch64__)
-        return "scsi";
-#else
-        return is_q35(machine) ? "sata" : "ide";
-#endif
-}
-
 bool guestspec_record_machine(const struct compute_manager *m, struct instance *i)
 {
         CLEANUP(freep) char *machine = NULL;
@@ -124,7 +111,7 @@ bool guestspec_record_defaults(const struct compute_manager *m, struct instance 
                 const char *key, *value;
         } defaults[] = {
                 { "image_hw_machine_type", machine },
-                { "image_hw_cdrom_bus", default_cdrom_bus(machine) },
+                { "image_hw_cdrom_bus", disk_plan_cdrom_bus(machine) },
                 { "image_hw_disk_bus", "virtio" },
                 { "image_hw_input_bus", "usb" },
                 { "image_hw_pointer_model", "usbtablet" },

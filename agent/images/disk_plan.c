@@ -38,16 +38,22 @@ static const char *disk_bus(const struct instance *i)
         return bus && *bus ? bus : "virtio";
 }
 
+const char *disk_plan_cdrom_bus(const char *machine)
+{
+        if (machine && (strcmp(machine, "q35") == 0 || strncmp(machine, "pc-q35", 6) == 0))
+                return "sata";
+#if !defined(__aarch64__)
+        if (!machine || strncmp(machine, "virt", 4) != 0)
+                return "ide";
+#endif
+        return "scsi";
+}
+
 static const char *cdrom_bus(const struct instance *i)
 {
         const char *bus = instance_system_meta(i, "image_hw_cdrom_bus");
-        const char *machine = instance_system_meta(i, "image_hw_machine_type");
 
-        if (bus && *bus)
-                return bus;
-        if (machine && strstr(machine, "q35"))
-                return "sata";
-        return machine && strncmp(machine, "virt", 4) == 0 ? "scsi" : "ide";
+        return bus && *bus ? bus : disk_plan_cdrom_bus(instance_system_meta(i, "image_hw_machine_type"));
 }
 
 /* ---- names ---- */

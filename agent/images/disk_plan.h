@@ -26,6 +26,10 @@ struct disk_plan {
         unsigned n;
 };
 
+/* The bus of a CD-ROM drive in a machine of this type, when the image does not say; NULL: this host's usual
+ * one. */
+const char *disk_plan_cdrom_bus(const char *machine);
+
 /*
  * Names that rows have are kept, the others are given: root, ephemeral disks, swap, config drive, each the
  * first free name of its bus. devices may be NULL: an instance whose rows were not read has a root disk.

@@ -158,7 +158,21 @@ START_TEST(what_cannot_be_is_refused)
 }
 END_TEST
 
-UNIT_SUITE("disk-plan", a_plain_instance_has_one_disk, disks_come_in_novas_order,
-           a_flavor_without_rows_has_its_own_disks, names_of_rows_are_kept_and_not_given_twice,
-           the_bus_of_the_row_comes_before_that_of_the_image, names_that_make_no_sense_are_given_anew,
-           what_cannot_be_is_refused)
+START_TEST(a_cdrom_drive_fits_the_machine)
+{
+        ck_assert_str_eq(disk_plan_cdrom_bus("q35"), "sata");
+        ck_assert_str_eq(disk_plan_cdrom_bus("pc-q35-7.2"), "sata");
+        ck_assert_str_eq(disk_plan_cdrom_bus("virt-7.2"), "scsi");
+#if defined(__aarch64__)
+        ck_assert_str_eq(disk_plan_cdrom_bus(NULL), "scsi");
+#else
+        ck_assert_str_eq(disk_plan_cdrom_bus(NULL), "ide");
+        ck_assert_str_eq(disk_plan_cdrom_bus("pc-i440fx-7.2"), "ide");
+#endif
+}
+END_TEST
+
+UNIT_SUITE("disk-plan", a_cdrom_drive_fits_the_machine, a_plain_instance_has_one_disk,
+           disks_come_in_novas_order, a_flavor_without_rows_has_its_own_disks,
+           names_of_rows_are_kept_and_not_given_twice, the_bus_of_the_row_comes_before_that_of_the_image,
+           names_that_make_no_sense_are_given_anew, what_cannot_be_is_refused)
