@@ -89,16 +89,6 @@ void complain(struct complaints *c, const char *text)
         k->said = k->n;
 }
 
-unsigned long complaints_of_kind(const struct complaints *c, const char *text)
-{
-        char name[KIND_LEN];
-        const struct kind *k;
-
-        name_of(text, name);
-        k = find(c, name);
-        return k ? k->n : 0;
-}
-
 void complaints_free(struct complaints *c)
 {
         if (!c)

@@ -13,5 +13,4 @@ struct complaints *complaints_new(void);
  * logged, and each time the count has grown tenfold. Without room for more kinds, the rest are one.
  */
 void HUB_ONLY complain(struct complaints *c, const char *text);
-unsigned long complaints_of_kind(const struct complaints *c, const char *text);
 void HUB_ONLY complaints_free(struct complaints *c); /* logs what was counted and not said; NULL is allowed */

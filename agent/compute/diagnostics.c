@@ -31,7 +31,6 @@ static int diagnostics_body(struct action *a, struct error *err)
                 return -1;
         d->driver = driver->ops->name;
         d->hypervisor = a->m->conf->libvirt.virt_type;
-        d->power_state = POWER_RUNNING;
         d->config_drive = guestspec_wants_config_drive(a->m, a->instance);
         d->uptime_s = a->instance->launched_at ? clock_wall_s() - a->instance->launched_at : -1;
         return driver->ops->get_usage(driver, a->uuid, &d->usage, a->by, err);

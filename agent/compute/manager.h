@@ -173,7 +173,6 @@ int YIELDS compute_other_console(struct compute_manager *m, const struct compute
 
 struct compute_diagnostics {
         const char *driver, *hypervisor; /* "libvirt", "kvm"; borrowed */
-        enum power_state power_state;
         bool config_drive;
         int64_t uptime_s; /* -1: it was never launched */
         struct guest_usage usage;

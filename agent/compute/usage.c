@@ -121,7 +121,7 @@ static struct counted **find(struct usage *u, const char *uuid)
         return at;
 }
 
-bool usage_counts(const struct instance *i)
+static bool counts(const struct instance *i)
 {
         if (i->deleted || i->vm_state == VM_DELETED)
                 return false;
@@ -152,7 +152,7 @@ void usage_put(struct usage *u, const struct instance *i)
 {
         struct counted **at = find(u, i->uuid), *c = *at;
 
-        if (!usage_counts(i)) {
+        if (!counts(i)) {
                 usage_remove(u, i->uuid);
                 return;
         }

@@ -13,15 +13,15 @@ void usage_free(struct usage *u); /* NULL allowed */
 
 /* Forgets all instances and counters, except failed_builds. */
 void usage_reset(struct usage *u);
-/* Counts i: as new, or in its changed state. One that is gone (see usage_counts) is taken off instead. */
+/*
+ * Counts i: as new, or in its changed state. One that takes no resources (it is deleted, or offloaded and
+ * does not come back now) is taken off instead.
+ */
 void usage_put(struct usage *u, const struct instance *i);
 /* Takes the instance off; its counters stay, at what the others make of them. False: it was not counted. */
 bool usage_remove(struct usage *u, const char *uuid);
 
 bool usage_has(const struct usage *u, const char *uuid);
-
-/* Does an instance in this state take resources: not deleted, not offloaded (unless it comes back now)? */
-bool usage_counts(const struct instance *i);
 
 struct usage_sums {
         int64_t instances, vcpus, memory_mb, disk_gb;

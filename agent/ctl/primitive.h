@@ -11,7 +11,6 @@
 
 struct jval *primitive_instance(const struct instance *i);
 struct jval *primitive_block_devices(const struct block_devices *b, const char *instance_uuid);
-/* The request context without its prefix, as for rpc_client_call(). */
 /* All arguments of build_and_run_instance. */
 struct jval *primitive_build_arguments(const struct instance *i, const struct block_devices *b,
                                        const struct image_info *image, const char *node);

@@ -8,13 +8,13 @@
 #include "ctl/ctl.h"
 #include "ctl/primitive.h"
 #include "images/image_source.h"
+#include "messaging/transport.h"
 #include "model/primitive.h"
 #include "native/tpool.h"
 #include "rpc/admin.h"
 
-#define CONNECT_S     10.0
-#define WORKERS       4
-#define SOCKET_SCHEME "unix:"
+#define CONNECT_S 10.0
+#define WORKERS   4
 
 enum ctl_exit ctl_need_conf(struct ctl *c)
 {
@@ -56,11 +56,11 @@ static enum ctl_exit find_socket(struct ctl *c)
         if (status != CTL_OK)
                 return status;
         url = c->conf->transport_url;
-        if (strncmp(url, SOCKET_SCHEME, sizeof(SOCKET_SCHEME) - 1) != 0) {
+        if (!transport_url_is_local(url)) {
                 c->socket = c->conf->control_socket;
                 return CTL_OK;
         }
-        c->socket = url + sizeof(SOCKET_SCHEME) - 1;
+        c->socket = strchr(url, ':') + 1;
         c->socket += strncmp(c->socket, "///", 3) == 0 ? 2 : 0;
         return CTL_OK;
 }

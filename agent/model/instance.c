@@ -45,8 +45,6 @@ void instance_free(struct instance *i)
         free(i->os_type);
         free(i->reservation_id);
         free(i->kernel_id);
-        free(i->ramdisk_id);
-        free(i->architecture);
         free(i->vm_mode);
         free(i->default_ephemeral_device);
         free(i->default_swap_device);

@@ -32,7 +32,7 @@ struct instance {
         char uuid[UUID_LEN + 1];
         char *user_id, *project_id, *image_ref, *hostname, *display_name, *key_name, *key_data, *user_data;
         char *host, *node, *launched_on, *availability_zone, *root_device_name, *config_drive, *os_type;
-        char *reservation_id, *kernel_id, *ramdisk_id, *architecture, *vm_mode;
+        char *reservation_id, *kernel_id, *vm_mode;
         char *default_ephemeral_device, *default_swap_device;
         enum vm_state vm_state;
         enum task_state task_state;

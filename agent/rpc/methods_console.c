@@ -1,8 +1,7 @@
-/* agent/rpc/methods_console.c: handlers that let somebody look at a guest: its consoles, its counters. */
+/* agent/rpc/methods_console.c: handlers that tell how a guest's consoles are reached. */
 #include <string.h>
 
 #include "base/mem.h"
-#include "rpc/diagnostics.h"
 #include "rpc/methods_priv.h"
 
 static struct jval *console_reply(const struct compute_console *c)
@@ -69,37 +68,4 @@ int validate_console_port(struct rpc_call *call, struct error *err)
         instance_request_free(&r);
         json_fields_free(console_port_fields, &args);
         return failed;
-}
-
-/* ---- diagnostics ---- */
-
-static int YIELDS diagnose(struct rpc_call *call, struct jval *(*encode)(const struct compute_diagnostics *),
-                           struct error *err)
-{
-        struct compute_diagnostics d = {};
-        struct instance_args args = {};
-        struct instance_request r;
-        int failed;
-
-        if (instance_request_decode(call, instance_fields, &args, &r, err) < 0)
-                return -1;
-        failed = compute_diagnostics(manager_of(call), &r.call, call->request->method, &d, err);
-        if (failed == 0)
-                call->result = encode(&d);
-        guest_usage_free(&d.usage);
-        instance_request_free(&r);
-        json_fields_free(instance_fields, &args);
-        return failed;
-}
-
-int get_diagnostics(struct rpc_call *call, struct error *err)
-{
-        assert_green();
-        return diagnose(call, diagnostics_flat, err);
-}
-
-int get_instance_diagnostics(struct rpc_call *call, struct error *err)
-{
-        assert_green();
-        return diagnose(call, diagnostics_object, err);
 }

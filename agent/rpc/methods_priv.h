@@ -11,6 +11,8 @@ static inline struct compute_manager *manager_of(const struct rpc_call *call)
 /* methods_console.c */
 rpc_method_fn get_vnc_console, validate_console_port;
 rpc_method_fn other_console; /* get_spice_console and its kin */
+
+/* methods_diagnostics.c */
 rpc_method_fn get_diagnostics, get_instance_diagnostics;
 
 /* methods_events.c */

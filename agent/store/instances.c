@@ -39,8 +39,6 @@ static const struct column columns[] = {
         FIELD("os_type", AS_TEXT, os_type),
         FIELD("reservation_id", AS_TEXT, reservation_id),
         FIELD("kernel_id", AS_TEXT, kernel_id),
-        FIELD("ramdisk_id", AS_TEXT, ramdisk_id),
-        FIELD("architecture", AS_TEXT, architecture),
         FIELD("vm_mode", AS_TEXT, vm_mode),
         FIELD("default_ephemeral_device", AS_TEXT, default_ephemeral_device),
         FIELD("default_swap_device", AS_TEXT, default_swap_device),

@@ -70,8 +70,6 @@ static struct instance *copy_instance(const struct instance *from)
         to->os_type = xstrdup(from->os_type);
         to->reservation_id = xstrdup(from->reservation_id);
         to->kernel_id = xstrdup(from->kernel_id);
-        to->ramdisk_id = xstrdup(from->ramdisk_id);
-        to->architecture = xstrdup(from->architecture);
         to->vm_mode = xstrdup(from->vm_mode);
         to->default_ephemeral_device = xstrdup(from->default_ephemeral_device);
         to->default_swap_device = xstrdup(from->default_swap_device);

@@ -35,8 +35,6 @@ GREEN_TEST(one_kind_is_logged_once_then_at_each_power_of_ten)
         ck_assert_str_eq(logged, "JSON: line 1: near 'b\"1' (more like this are only counted)\n"
                                  "JSON: line 10: near 'k\"10' (10 like this so far)\n"
                                  "JSON: line 100: near 'w\"100' (100 like this so far)\n");
-        ck_assert_uint_eq(complaints_of_kind(c, "JSON: line 5: near ''"), 120);
-        ck_assert_uint_eq(complaints_of_kind(c, "JSON"), 0);
         logged[0] = '\0';
         complaints_free(c); /* the rest is told in the end */
         log_set_capture(NULL, NULL);
