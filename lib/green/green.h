@@ -144,8 +144,10 @@ void HUB_ONLY green_shield_end(void);
 
 /*
  * eventlet.sleep(0): every other green thread that is ready now runs once before this returns; when there is
- * none it returns at once. Descriptors and timers are looked at in bounded intervals, so spinning on it
- * starves nobody. Never fails, also when cancelled.
+ * none it returns at once. Timers, descriptors and native queues are looked at every 61 switches or yields at
+ * the latest, whatever goes on, and each look wakes a bounded number: neither spinning on it, nor many
+ * descriptors that are always ready, nor many timers at once starve anybody. Never fails, also when
+ * cancelled.
  */
 void YIELDS green_yield(void);
 /* seconds > 0 sleeps at least that long (ERR_CANCELLED ends it early); 0 is green_yield(). */

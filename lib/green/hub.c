@@ -2,9 +2,16 @@
  * lib/green/hub.c: the scheduler.
  *
  * There is no hub stack: a thread that parks picks the next ready one and switches to it directly; when none
- * is ready it polls on its own stack. The run queue is FIFO. Descriptors and timers are looked at when
- * nothing is ready, and at the latest after POLL_INTERVAL switches, so that a thread spinning on
- * green_sleep(0) starves nobody. The stack of a thread that ended is recycled by whoever runs next.
+ * is ready it polls on its own stack. The run queue is FIFO. The stack of a thread that ended is recycled by
+ * whoever runs next.
+ *
+ * Nobody starves anybody who yields. Timers, then descriptors (the native queues' bells are some of them) are
+ * looked at when nothing is ready, and at the latest after POLL_INTERVAL switches or yields, whatever else
+ * goes on. One such look makes at most TIMERS_PER_POLL threads ready whose timers are due, 128 whose
+ * descriptors are, and makes sure of 64 registrations (hub_epoll.c); what is left comes next time, timers in
+ * the order of their instants, descriptors in turn. So what becomes due waits for the threads that are ready
+ * before it, and for at most POLL_INTERVAL of their switches per 128 descriptors that are ready as well. No
+ * clock is read per switch: a thread that computes for long between two yields makes others late by that.
  */
 #include <errno.h>
 #include <limits.h>
