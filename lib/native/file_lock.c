@@ -71,7 +71,7 @@ static int YIELDS attempt_lock(struct file_lock *l, struct deadline by, struct e
 
         a->path = xstrdup(l->path);
         a->fd = -1;
-        return file_call(l->pool, &c, by, err);
+        return file_call(l->pool, &c, file_soon(by), err);
 }
 
 static int YIELDS lock_file(struct file_lock *l, struct deadline by, struct error *err)
