@@ -317,9 +317,9 @@ static void own_c11(void)
 const struct subject thread_subjects[] = {
         JOIN(pthread_join, pthread_join, open_thread, 0, NULL),
         JOIN(pthread_timedjoin_np, timedjoin, open_thread, LIMITED, NULL),
-        JOIN(pthread_clockjoin_np, clockjoin, open_thread, LIMITED, bad_clockjoin),
+        JOIN(pthread_clockjoin_np, clockjoin, open_thread, LIMITED | NATIVE_UNKNOWN_TO_TSAN, bad_clockjoin),
         { .name = "thrd_join",
-          .flags = WAITS,
+          .flags = WAITS | NATIVE_UNKNOWN_TO_TSAN,
           .open = open_c11,
           .call = call_thrd_join,
           .release = end_thread,
