@@ -20,10 +20,10 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "images/filework.h"
 #include "images/store_priv.h"
 #include "json/json.h"
-#include "base/uuid.h"
 
 enum { CONSOLE_MAX = 102400, INFO_MAX = 64 << 10 };
 static const double CLEANUP_TIMEOUT_S = 60;

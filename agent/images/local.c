@@ -14,9 +14,9 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "images/filework.h"
 #include "json/json.h"
-#include "base/uuid.h"
 
 enum { METADATA_MAX = 256 << 10, ID_MAX = 128 };
 #define ALGO "sha512"

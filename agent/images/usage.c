@@ -10,11 +10,11 @@
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "images/filework.h"
 #include "images/header.h"
 #include "images/store_priv.h"
 #include "json/json.h"
-#include "base/uuid.h"
 
 enum { INFO_MAX = 64 << 10 };
 

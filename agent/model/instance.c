@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "json/json.h"
 #include "base/uuid.h"
+#include "json/json.h"
 
 struct instance *instance_new(void)
 {

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "model/states.h"
 #include "base/uuid.h"
+#include "model/states.h"
 
 struct instance_meta { /* one row of instance_system_metadata, or one extra spec */
         char *key, *value;

@@ -8,9 +8,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/uuid.h"
 #include "messaging/envelope.h"
 #include "model/primitive.h"
-#include "base/uuid.h"
 
 #define ID_MAX 255 /* what the columns hold */
 

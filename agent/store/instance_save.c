@@ -206,10 +206,10 @@ int store_instance_save(struct store *s, const struct instance *i, unsigned colu
                         return r == DONE_BEFORE ? 0 : -1;
         }
         if (r == TRY_AGAIN) /* matched when it was read, and not when it was written */
-                error_set(err, NOVA_UNEXPECTED_TASK_STATE,
-                          "Conflict updating instance %s, but we were unable to determine the cause",
-                          i->uuid);
-        return -1;
+                return error_set(err, NOVA_UNEXPECTED_TASK_STATE,
+                                 "Conflict updating instance %s, but we were unable to determine the cause",
+                                 i->uuid);
+        return error_while(err, "saving instance %s", i->uuid);
 }
 
 /* ---- the end of an instance ---- */

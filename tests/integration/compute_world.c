@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "base/uuid.h"
+#include "green/lockutils.h"
 #include "process/execute.h"
 
 #define STEPS_TABLE "CREATE TABLE steps (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(36), step VARCHAR(100))"

@@ -9,9 +9,9 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "images/filework.h"
 #include "images/image_source.h"
-#include "base/uuid.h"
 
 static char dir[64];
 static struct tpool *pool;
