@@ -45,7 +45,7 @@ static int YIELDS end_build(struct action *a, const struct compute_leftover *lef
 static int YIELDS fail_migration(struct action *a, const struct compute_leftover *left, struct error *err)
 {
         a->running.doing = "calling the migration failed";
-        return store_migration_failed(a->m->store, left->migration_id, a->by, err);
+        return store_migration_set_status(a->m->store, left->migration_id, "failed", a->by, err);
 }
 
 /* The conductor gave it to the migration, and the scheduler made the instance a new one, of the new flavor.

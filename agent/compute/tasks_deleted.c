@@ -226,7 +226,7 @@ static int YIELDS end_migration(struct compute_manager *m, const struct stale_mi
                 return -1;
         log_info("migration %lld ended in an error and instance %s was deleted: its files are removed here",
                  (long long)s->id, s->uuid);
-        return store_migration_failed(m->store, s->id, by, err);
+        return store_migration_set_status(m->store, s->id, "failed", by, err);
 }
 
 int tasks_cleanup_incomplete_migrations(struct compute_manager *m, struct deadline by, struct error *err)

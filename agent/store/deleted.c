@@ -113,15 +113,3 @@ int store_stale_migrations(struct store *s, struct stale_migration **ret, unsign
         }
         return 0;
 }
-
-int store_migration_failed(struct store *s, int64_t id, struct deadline by, struct error *err)
-{
-        CLEANUP(query_free) struct query q = {};
-
-        query_add(&q, "UPDATE migrations SET updated_at = ?, status = 'failed' WHERE deleted = 0 AND id = ?");
-        query_time(&q, clock_wall_s());
-        query_value(&q, db_int(id));
-        if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
-                return error_while(err, "calling migration %lld failed", (long long)id);
-        return 0;
-}

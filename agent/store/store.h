@@ -130,8 +130,6 @@ struct stale_migration {
 /* Migrations in status error from or to this host of instances that were deleted on another one. The same. */
 int YIELDS store_stale_migrations(struct store *s, struct stale_migration **ret, unsigned *ret_n,
                                   struct deadline by, struct error *err);
-/* Its status becomes failed. A row that is gone is no error. */
-int YIELDS store_migration_failed(struct store *s, int64_t id, struct deadline by, struct error *err);
 
 /* One row per new instance in all tables conductor would fill (nova-contract 3.4): for compute-agentctl boot.
  */
@@ -267,6 +265,7 @@ int YIELDS store_evacuations_from_here(struct store *s, struct migration_list *r
 /* The migrations of this instance in this status. */
 int YIELDS store_migrations_of(struct store *s, const char *uuid, const char *status,
                                struct migration_list *ret, struct deadline by, struct error *err);
+/* A row that is gone is no error. */
 int YIELDS store_migration_set_status(struct store *s, int64_t id, const char *status, struct deadline by,
                                       struct error *err);
 

@@ -129,12 +129,12 @@ STORE_TEST(migrations_in_error_of_instances_deleted_elsewhere_are_stale)
         ck_assert_int_eq(list[0].id, 1);
         ck_assert_int_eq(list[1].id, 2);
         ck_assert_str_eq(list[1].uuid, elsewhere->uuid);
-        ck_assert_ok(store_migration_failed(&desk->store, 2, soon(), &e), e);
+        ck_assert_ok(store_migration_set_status(&desk->store, 2, "failed", soon(), &e), e);
         ck_assert_sql(desk,
                       "SELECT CONCAT_WS(' ', status, updated_at IS NOT NULL) FROM migrations WHERE id = 2",
                       "failed 1");
         ck_assert_sql(desk, "SELECT COUNT(*) FROM migrations WHERE status = 'failed'", "1");
-        ck_assert_ok(store_migration_failed(&desk->store, 99, soon(), &e), e);
+        ck_assert_ok(store_migration_set_status(&desk->store, 99, "failed", soon(), &e), e);
 }
 
 GREEN_SUITE("store-deleted", deleted_rows_of_this_host_that_are_not_cleaned_are_pending,

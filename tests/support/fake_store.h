@@ -52,6 +52,7 @@ unsigned fake_store_migrations(void); /* that are in error still */
 /* Each function of store.h begins with this: others run, plans come true. */
 int YIELDS fake_store_enter(const char *function, struct deadline by, struct error *err);
 void fake_store_reset_host(void);
+void fake_store_migration_failed(int64_t id); /* of fake_store_add_migration(), if it is one */
 /* A line of the journal, with its newline. */
 void fake_store_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const struct instance *fake_store_nth(

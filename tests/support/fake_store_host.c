@@ -234,6 +234,10 @@ int store_migration_set_status(struct store *s, int64_t id, const char *status, 
 {
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
+        if (strcmp(status, "failed") == 0) { /* one of the others, or of nobody's */
+                fake_store_migration_failed(id);
+                return 0;
+        }
         snprintf(migrations[id].status, sizeof(migrations[id].status), "%s", status);
         fake_store_note("migration %s\n", status);
         return 0;

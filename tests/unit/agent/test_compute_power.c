@@ -499,7 +499,7 @@ GREEN_TEST(migration_is_ended_although_the_event_cannot_be_started)
 GREEN_TEST(undo_that_fails_is_told_and_the_request_is_refused_all_the_same)
 {
         begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
-        fake_store_fail("store_migration_failed", 1, ERR_DB_LOST, "gone away");
+        fake_store_fail("store_migration_set_status", 1, ERR_DB_LOST, "gone away");
         heard[0] = '\0';
         log_set_capture(hear_errors, NULL);
         refuse("rebuild_instance", &evacuation);
@@ -522,7 +522,7 @@ GREEN_TEST(undo_that_is_cancelled_leaves_the_rows)
 
         begin(VM_ACTIVE, TASK_REBUILDING, POWER_RUNNING);
         c = compute_fixture_call(&f, UUID_A);
-        fake_store_fail("store_migration_failed", 1, ERR_CANCELLED, "the service is stopping");
+        fake_store_fail("store_migration_set_status", 1, ERR_CANCELLED, "the service is stopping");
         error_set(&why, NOVA_NOT_IMPLEMENTED, "not here");
         ck_assert_fails(compute_refuse(f.m, &c, "rebuild_instance", WRAP_REVERTS | WRAP_EVENT | WRAP_FAULT,
                                        &evacuation, &why, &err),
