@@ -33,8 +33,9 @@ enum {
         LIMITED = 1 << 3,     /* and has a timeout */
         OUTSIDE = 1 << 5,     /* its end comes from another process, which the fake clock does not know */
         BY_PAUSES = 1 << 6,   /* it looks again after pauses, since no descriptor tells when */
-        NATIVE_UNKNOWN_TO_TSAN = 1 << 7, /* it does not follow such native threads, and calls them lost */
-        SLEEPS = 1 << 4,                 /* it waits for nothing but the time: SLEEP_S */
+        NATIVE_UNKNOWN_TO_TSAN = 1 << 7,     /* it does not follow such native threads, and calls them lost */
+        NATIVE_UNKNOWN_TO_VALGRIND = 1 << 8, /* a system call that it does not have */
+        SLEEPS = 1 << 4,                     /* it waits for nothing but the time: SLEEP_S */
 };
 
 enum { SLEEP_S = 2, LIMIT_MS = 800, NO_FD = 987 };

@@ -243,22 +243,22 @@ static bool bad_epoll_pwait2(struct scene *s, int which, struct answer *ret)
         }
 }
 
-#define WAITER(symbol, open_, function)                                                                     \
-        {                                                                                                   \
-                .name = #symbol, .flags = WAITS | HAS_FD | LIMITED, .open = open_, .call = call_##function, \
-                .release = send_one, .success = 1, .late = { 0, 0 }, .closed = { -1, EBADF },               \
-                .cancelled = { -1, ECANCELED }, .bad = bad_##function                                       \
+#define WAITER(symbol, open_, function, flags_)                                                \
+        {                                                                                      \
+                .name = #symbol, .flags = WAITS | HAS_FD | LIMITED | (flags_), .open = open_,  \
+                .call = call_##function, .release = send_one, .success = 1, .late = { 0, 0 },  \
+                .closed = { -1, EBADF }, .cancelled = { -1, ECANCELED }, .bad = bad_##function \
         }
 
 const struct subject select_subjects[] = {
-        WAITER(poll, open_pair, poll),
-        WAITER(ppoll, open_pair, ppoll),
-        WAITER(__poll_chk, open_pair, poll_chk),
-        WAITER(__ppoll_chk, open_pair, ppoll_chk),
-        WAITER(select, open_pair, select),
-        WAITER(pselect, open_pair, pselect),
-        WAITER(epoll_wait, open_epoll, epoll_wait),
-        WAITER(epoll_pwait, open_epoll, epoll_pwait),
-        WAITER(epoll_pwait2, open_epoll, epoll_pwait2),
+        WAITER(poll, open_pair, poll, 0),
+        WAITER(ppoll, open_pair, ppoll, 0),
+        WAITER(__poll_chk, open_pair, poll_chk, 0),
+        WAITER(__ppoll_chk, open_pair, ppoll_chk, 0),
+        WAITER(select, open_pair, select, 0),
+        WAITER(pselect, open_pair, pselect, 0),
+        WAITER(epoll_wait, open_epoll, epoll_wait, 0),
+        WAITER(epoll_pwait, open_epoll, epoll_pwait, 0),
+        WAITER(epoll_pwait2, open_epoll, epoll_pwait2, NATIVE_UNKNOWN_TO_VALGRIND),
         {},
 };
