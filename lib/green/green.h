@@ -90,7 +90,9 @@ int HUB_ONLY hub_use_signal_stack(struct error *err);
 int HUB_ONLY green_catch_overflow(struct error *err);
 
 struct hub_stats {
-        unsigned long turns, switches, spawned, timers_fired, polls;
+        unsigned long switches, spawned, timers_fired;
+        unsigned long polls;  /* looks at descriptors and timers */
+        unsigned long sleeps; /* those of them that waited because nobody was ready */
         unsigned threads, threads_max, ready, stacks_cached;
         unsigned long fd_changes; /* how often epoll was told of a descriptor: system calls */
         size_t stack_size;        /* bytes, without the guard page */

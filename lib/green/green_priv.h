@@ -118,7 +118,8 @@ struct hub {
         int64_t now_ns;    /* at the last poll: for ages in dumps, never for deadlines */
         struct list all;
         unsigned atomic_depth;
-        bool forked; /* this is the copy in a forked child: no green calls any more */
+        int *errno_at; /* of the hub's thread: asking for its place is a call */
+        bool forked;   /* this is the copy in a forked child: no green calls any more */
         struct stack_pool stacks;
         int64_t trim_at_ns; /* when to look which stacks were not needed; 0: there are few */
         struct green *dead; /* ended, its stack still under us until the next switch is done */
@@ -135,8 +136,10 @@ struct hub {
         } accounting;
         pid_t tid; /* of the hub's thread */
         struct hub *next_hub;
-        /* Written here only, sampled by the stall watcher's thread, as is `current`: by atomic accesses. */
-        unsigned long progress;
+        /*
+         * Written here only, sampled by other threads, as are `current` and what hub_progress() adds up: by
+         * atomic accesses.
+         */
         enum hub_idle idle; /* a futex */
 };
 

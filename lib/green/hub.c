@@ -91,7 +91,9 @@ struct hub *hub_self(void)
 
 unsigned long hub_progress(const struct hub *hub)
 {
-        return __atomic_load_n(&hub->progress, __ATOMIC_RELAXED);
+        return __atomic_load_n(&hub->stats.switches, __ATOMIC_RELAXED) +
+               __atomic_load_n(&hub->stats.polls, __ATOMIC_RELAXED) +
+               __atomic_load_n(&hub->stats.sleeps, __ATOMIC_RELAXED);
 }
 
 bool hub_is_idle(const struct hub *hub)
@@ -135,9 +137,10 @@ unsigned long green_switches(void)
         return the_hub->stats.switches;
 }
 
-static void HUB_ONLY note_progress(struct hub *h)
+/* For hub_progress(): atomic, because other threads sample it, but there is one writer. */
+static void count(unsigned long *counter)
 {
-        __atomic_store_n(&h->progress, h->progress + 1, __ATOMIC_RELAXED); /* one writer */
+        __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
 /* ---- switching ---- */
@@ -184,7 +187,7 @@ static void HUB_ONLY leave_for(struct hub *h, struct green *to)
 #ifdef WITH_TSAN
         __tsan_switch_to_fiber(to->stack.tsan_fiber, 0);
 #endif
-        green_switch(&self->sp, to->sp);
+        switch_stacks(&self->sp, to->sp);
         after_switch(h);
 }
 
@@ -192,17 +195,16 @@ static void HUB_ONLY leave_for(struct hub *h, struct green *to)
 static void HUB_ONLY switch_to(struct hub *h, struct green *to)
 {
         struct green *self = h->current;
-        int saved_errno = errno;
+        int saved_errno = *h->errno_at;
 
         to->state = G_RUNNING;
         to->switches++;
-        h->stats.switches++;
-        note_progress(h);
+        count(&h->stats.switches);
         if (__builtin_expect(h->accounting.on, 0))
                 hub_account(h, self);
         DTRACE_PROBE3(green, switch, self->id, to->id, to->name);
         leave_for(h, to);
-        errno = saved_errno;
+        *h->errno_at = saved_errno;
 }
 
 /*
@@ -268,7 +270,7 @@ static void HUB_ONLY wait_for_work(struct hub *h, int64_t check_at)
         end_idleness(h);
         if (h->accounting.on)
                 hub_account_to_nobody(h);
-        note_progress(h);
+        count(&h->stats.sleeps);
 }
 
 /*
@@ -280,8 +282,7 @@ static void HUB_ONLY poll_hub(struct hub *h, bool block)
         int64_t check_at;
 
         h->since_poll = 0;
-        h->stats.polls++;
-        note_progress(h);
+        count(&h->stats.polls);
         h->now_ns = clock_now_ns();
         fire_timers(h);
         check_at = hub_fd_check(h, clock_is_fake() ? INT64_MAX : h->now_ns);
@@ -325,13 +326,16 @@ static struct green *HUB_ONLY next_ready(struct hub *h)
         return pop_ready(h);
 }
 
-void hub_make_ready(struct green *g)
+static void HUB_ONLY make_ready(struct hub *h, struct green *g)
 {
-        struct hub *h = the_hub;
-
         g->state = G_READY;
         list_append(&h->ready, &g->link);
         h->n_ready++;
+}
+
+void hub_make_ready(struct green *g)
+{
+        make_ready(the_hub, g);
 }
 
 void hub_wake(struct green *g, enum wake why)
@@ -385,8 +389,7 @@ enum wake hub_park(struct hub *h, const struct wait_info *what, struct deadline 
         if (next == self) { /* woken by the poll just made on this very stack */
                 self->state = G_RUNNING;
                 self->switches++;
-                h->stats.switches++;
-                note_progress(h);
+                count(&h->stats.switches);
         } else {
                 switch_to(h, next);
         }
@@ -429,12 +432,10 @@ void green_yield(void)
                 misuse("a yield between atomic_begin() and atomic_end()");
         if (++h->since_poll >= POLL_INTERVAL)
                 poll_hub(h, false);
-        else
-                note_progress(h);
         if (h->n_ready == 0)
                 return;
-        hub_make_ready(self);
-        next = pop_ready(h);
+        next = pop_ready(h); /* first, so that nothing is fetched ahead when there are only two */
+        make_ready(h, self);
         switch_to(h, next);
 }
 
@@ -566,6 +567,7 @@ static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
 #ifdef WITH_TSAN
         m->stack.tsan_fiber = __tsan_get_current_fiber();
 #endif
+        h->errno_at = &errno;
         h->current = m;
         hub_register(h);
 }
