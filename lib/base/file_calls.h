@@ -21,8 +21,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/context.h"
-
 int FILES open(const char *path, int flags, ...);
 int FILES openat(int dir, const char *path, int flags, ...);
 int FILES creat(const char *path, mode_t mode);
