@@ -10,6 +10,8 @@ state_is() # vm_state
         [ "$(compute-agentctl instances --json | jq -r ".instances[] | select(.uuid == \"$uuid\") | .vm_state")" = "$1" ]
 }
 
+# The /dev that libvirt makes for each QEMU lacks what is bound into the one of a container.
+echo 'namespaces = []' >>/etc/libvirt/qemu.conf
 write_conf qemu:///system
 systemctl start libvirtd
 systemctl start $unit
