@@ -123,12 +123,12 @@ def look(what, text, wanted):
 def test_moving_about(program, core):
     """Selecting, going up, looking at variables, and back."""
     text = gdb(program, core, "-x", SCRIPT, *commands(
-        "green 4", "up 4", "info frame", "bt 1", "green none", "bt", "green 5 bt -3", "green 77", "info green lock",
+        "green 4", "up 5", "info frame", "bt 1", "green none", "bt", "green 5 bt -3", "green 77", "info green lock",
         "green apply 1 2 frame", "bt 1", "green"))
     wanted = [
         r"green thread #4 locker: lock the lock held by #1 holder; \"green none\" leaves it\n#1 ",
-        r"\n#5 .* want_the_lock ",          # the frame four above the first
-        r"\n#1  .* leave_for .*\n#0  ",      # bt 1 begins with the first; green none: what the native thread does
+        r"\n#6 .* want_the_lock ",          # the frame five above the first
+        r"\n#1  .* switch_stacks .*\n#0  ",  # bt 1 begins with the first; green none: what the native thread does
         r"epoll_wait",
         r"sorter .*\n#\d+ .* thread_main .*\n#\d+ .* green_entry ",
         r"there is no green thread #77\n",
