@@ -4,7 +4,7 @@
 #include "native/tpool.h"
 #include "process/execute.h"
 
-enum { BATCH = 256, PAUSE_NS = 150000 };
+enum { BATCH = 256 };
 
 static struct native_queue *YIELDS queue_of(size_t capacity)
 {
@@ -63,7 +63,7 @@ static void YIELDS one_at_a_time(const char *p50, const char *p99)
         struct measure_producer producer = {
                 .push = push,
                 .items = measure_count(4000),
-                .pause_ns = PAUSE_NS,
+                .pause_ns = MEASURE_PAUSE_NS,
         };
         struct measure_samples samples;
         int64_t items[BATCH];

@@ -81,3 +81,39 @@ static inline void inbox_expect(const struct inbox_node *node, long next)
         if (node->item != next)
                 measure_fail("an item was lost, came twice or out of order");
 }
+
+/* ---- what is measured with it: start makes the inbox and the producer, get waits for items ---- */
+
+typedef void inbox_start(struct measure_producer *p);
+typedef struct inbox_node *inbox_get(void);
+
+static inline void inbox_burst(inbox_start *start, inbox_get *get)
+{
+        struct measure_producer producer = {};
+        int64_t began = measure_now();
+        long next = 0;
+
+        producer.items = measure_count(1000000);
+        start(&producer);
+        while (next < producer.items)
+                for (struct inbox_node *node = get(); node; node = node->next)
+                        inbox_expect(node, next++);
+        measure_report("queue-burst", (double)(measure_now() - began) / (double)next, "ns");
+        measure_producer_join(&producer);
+}
+
+static inline void inbox_one_at_a_time(inbox_start *start, inbox_get *get, const char *p50, const char *p99)
+{
+        struct measure_producer producer = {};
+        struct measure_samples samples;
+
+        producer.items = measure_count(4000);
+        producer.pause_ns = MEASURE_PAUSE_NS;
+        measure_samples_init(&samples, producer.items);
+        start(&producer);
+        while (samples.n < producer.items)
+                for (struct inbox_node *node = get(); node; node = node->next)
+                        measure_sample(&samples, measure_now() - node->item);
+        measure_producer_join(&producer);
+        measure_report_samples(&samples, p50, p99, 1e3, "us");
+}

@@ -185,6 +185,9 @@ static inline void measure_report_sleepers(struct measure_samples *late, int64_t
 
 /* ---- a native thread that produces for the green ones ---- */
 
+/* Between two items of "one at a time": long enough for the consumer to fall asleep. */
+enum { MEASURE_PAUSE_NS = 150000 };
+
 struct measure_producer {
         void (*push)(void *queue, int64_t item); /* waits where the queue is full */
         void *queue;

@@ -12,7 +12,7 @@
 
 namespace fibers = boost::fibers;
 
-enum { STACK = 64 * 1024, MANY = 100000, PAUSE_NS = 150000 };
+enum { STACK = 64 * 1024, MANY = 100000 };
 
 template <typename Fn> static fibers::fiber spawn(Fn fn)
 {
@@ -183,7 +183,7 @@ static void queue_burst()
 static void one_at_a_time(const char *p50, const char *p99)
 {
         items chan(1024);
-        measure_producer producer = { push, &chan, measure_count(4000), PAUSE_NS, pthread_t() };
+        measure_producer producer = { push, &chan, measure_count(4000), MEASURE_PAUSE_NS, pthread_t() };
         measure_samples samples;
         int64_t item;
 

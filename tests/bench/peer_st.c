@@ -12,7 +12,7 @@
 
 #include "inbox.h"
 
-enum { STACK = 64 * 1024, BACKLOG = 128, BUFFER = 4096, MANY = 100000, PAUSE_NS = 150000 };
+enum { STACK = 64 * 1024, BACKLOG = 128, BUFFER = 4096, MANY = 100000 };
 
 static st_thread_t spawn(void *(*fn)(void *), void *arg, int joinable)
 {
@@ -219,35 +219,12 @@ static void start_producer(struct measure_producer *p)
 
 static void queue_burst(void)
 {
-        struct measure_producer producer = { .items = measure_count(1000000) };
-        int64_t began = measure_now();
-        long next = 0;
-
-        start_producer(&producer);
-        while (next < producer.items)
-                for (struct inbox_node *node = wait_for_items(); node; node = node->next)
-                        inbox_expect(node, next++);
-        measure_report("queue-burst", (double)(measure_now() - began) / (double)next, "ns");
-        measure_producer_join(&producer);
-}
-
-static void one_at_a_time(const char *p50, const char *p99)
-{
-        struct measure_producer producer = { .items = measure_count(4000), .pause_ns = PAUSE_NS };
-        struct measure_samples samples;
-
-        measure_samples_init(&samples, producer.items);
-        start_producer(&producer);
-        while (samples.n < producer.items)
-                for (struct inbox_node *node = wait_for_items(); node; node = node->next)
-                        measure_sample(&samples, measure_now() - node->item);
-        measure_producer_join(&producer);
-        measure_report_samples(&samples, p50, p99, 1e3, "us");
+        inbox_burst(start_producer, wait_for_items);
 }
 
 static void queue_one(void)
 {
-        one_at_a_time("queue-one-p50", "queue-one-p99");
+        inbox_one_at_a_time(start_producer, wait_for_items, "queue-one-p50", "queue-one-p99");
 }
 
 static bool stop_spinning;
@@ -263,7 +240,7 @@ static void queue_spin(void)
 {
         st_thread_t spinner = spawn(spin, NULL, 1);
 
-        one_at_a_time("queue-spin-p50", "queue-spin-p99");
+        inbox_one_at_a_time(start_producer, wait_for_items, "queue-spin-p50", "queue-spin-p99");
         stop_spinning = true;
         st_thread_join(spinner, NULL);
 }
