@@ -52,7 +52,7 @@ static void add_library(struct strbuf *out)
         struct error err;
 
         strbuf_addf(out, "\nImport slots of %s\n\n", AMQP_LIBRARY);
-        if (amqp_green_library(&err) < 0 || patcher_list_imports(AMQP_LIBRARY, add_import, out, &err) < 0)
+        if (green_librabbitmq(&err) < 0 || patcher_list_imports(AMQP_LIBRARY, add_import, out, &err) < 0)
                 strbuf_addf(out, "not green: %s\n", err.text);
 }
 

@@ -232,7 +232,7 @@ static int owner(void *arg, struct error *err)
 
 /* ---- life ---- */
 
-int amqp_green_library(struct error *err)
+int green_librabbitmq(struct error *err)
 {
         static bool done;
 
@@ -262,7 +262,7 @@ struct amqp_conn *amqp_conn_new(const struct amqp_conn_options *opt, struct erro
 {
         struct amqp_conn *c;
 
-        if (amqp_green_library(err) < 0)
+        if (green_librabbitmq(err) < 0)
                 return NULL;
         c = NEW(struct amqp_conn);
         c->o = *opt;

@@ -19,7 +19,7 @@ struct amqp_conn;
 
 /* Makes the waits of librabbitmq green; once for the process, the first connection does it. */
 #define AMQP_LIBRARY "librabbitmq.so.4"
-int amqp_green_library(struct error *err);
+int green_librabbitmq(struct error *err);
 
 /* A message from a queue. Owned by whoever got it; body is NUL-terminated after len bytes. */
 struct amqp_delivery {

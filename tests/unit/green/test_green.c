@@ -138,7 +138,7 @@ static int wait_for_ever(void *arg, struct error *err)
         assert_green();
         green_event_init(&never, "never");
         if (green_event_wait(&never, deadline_never(), err) < 0) {
-                strbuf_adds(&trace, err->code == ERR_CANCELLED ? "x" : "?");
+                strbuf_adds(&trace, err->code == ERR_CANCELLED ? "c" : "?");
                 return -1;
         }
         return 0;
@@ -198,7 +198,7 @@ GREEN_TEST(closing_a_group_cancels_and_joins)
         ck_assert_uint_eq(green_group_size(group), 3);
         ck_assert_fails(green_group_wait(group, deadline_in_ms(10), &err), err, ERR_TIMEOUT);
         green_group_close(group);
-        ck_assert_str_eq(trace.data, "xxx");
+        ck_assert_str_eq(trace.data, "ccc");
 }
 
 GREEN_TEST(a_group_can_be_waited_for)
@@ -365,7 +365,7 @@ START_TEST(what_main_leaves_behind_is_cancelled)
         struct error err;
 
         ck_assert_ok(hub_run(leave_threads_behind, NULL, NULL, &err), err);
-        ck_assert_str_eq(trace.data, "xxxxx");
+        ck_assert_str_eq(trace.data, "ccccc");
 }
 END_TEST
 
