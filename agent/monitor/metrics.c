@@ -23,11 +23,6 @@
 
 #define P "compute_agent_"
 
-static void family(struct strbuf *to, const char *name, enum prometheus_type type, const char *help)
-{
-        prometheus_family(to, name, type, help);
-}
-
 /* ---- the process: names that Prometheus' own clients use ---- */
 
 static double process_cpu_s(void)
@@ -80,7 +75,7 @@ static void add_process(const struct admin_sources *s, struct strbuf *to)
         prometheus_gauge(to, "process_threads", "Native threads.", entries_of("/proc/self/task"));
         prometheus_gauge(to, "process_start_time_seconds", "When the agent was started, Unix time.",
                          (double)clock_wall_us() / 1e6 - up);
-        family(to, P "build_info", PROMETHEUS_GAUGE, "Always 1; says which version runs.");
+        prometheus_family(to, P "build_info", PROMETHEUS_GAUGE, "Always 1; says which version runs.");
         prometheus_sample_of(to, P "build_info", (struct prometheus_label){ "version", AGENT_VERSION }, 1);
         prometheus_gauge(to, P "ready", "1 when the start has finished.", s->ready);
         prometheus_gauge(to, P "draining", "1 when the agent is ending and takes no new requests.",
@@ -108,40 +103,43 @@ static void HUB_ONLY add_hub(const struct admin_sources *s, struct strbuf *to)
                                    (double)stall_watcher_count(s->watcher));
 }
 
-/* ---- pools: three families over the same rows, so the rows are collected first ---- */
+/* ---- pools ---- */
 
-enum { POOLS_MAX = 16 };
+enum pool_family { POOL_SIZE, POOL_RUNNING, POOL_WAITING, POOL_FAMILIES };
 
-struct pools {
-        struct green_pool_info rows[POOLS_MAX];
-        unsigned n;
+struct pool_page {
+        struct strbuf *to;
+        enum pool_family which;
 };
 
-static void take_pool(const struct green_pool_info *info, void *arg)
-{
-        struct pools *p = arg;
+static const struct {
+        const char *name, *help;
+} pool_families[POOL_FAMILIES] = {
+        [POOL_SIZE] = { P "pool_size", "Green threads that a pool allows." },
+        [POOL_RUNNING] = { P "pool_running", "Green threads that run in a pool." },
+        [POOL_WAITING] = { P "pool_waiting", "Green threads that wait for a place in a pool." },
+};
 
-        if (p->n < POOLS_MAX)
-                p->rows[p->n++] = *info;
+static void add_pool(const struct green_pool_info *info, void *arg)
+{
+        struct pool_page *page = arg;
+        const double values[POOL_FAMILIES] = {
+                [POOL_SIZE] = info->size,
+                [POOL_RUNNING] = info->running,
+                [POOL_WAITING] = info->waiting,
+        };
+
+        prometheus_sample_of(page->to, pool_families[page->which].name,
+                             (struct prometheus_label){ "pool", info->name }, values[page->which]);
 }
 
 static void HUB_ONLY add_pools(struct strbuf *to)
 {
-        static const char *const names[] = { P "pool_size", P "pool_running", P "pool_waiting" };
-        static const char *const helps[] = { "Green threads that a pool allows.",
-                                             "Green threads that run in a pool.",
-                                             "Green threads that wait for a place in a pool." };
-        struct pools p = {};
+        for (int i = 0; i < POOL_FAMILIES; i++) {
+                struct pool_page page = { to, (enum pool_family)i };
 
-        green_pool_foreach(take_pool, &p);
-        for (unsigned f = 0; f < ARRAY_SIZE(names); f++) {
-                family(to, names[f], PROMETHEUS_GAUGE, helps[f]);
-                for (unsigned i = 0; i < p.n; i++)
-                        prometheus_sample_of(to, names[f],
-                                             (struct prometheus_label){ "pool", p.rows[i].name },
-                                             f == 0   ? p.rows[i].size
-                                             : f == 1 ? p.rows[i].running
-                                                      : p.rows[i].waiting);
+                prometheus_family(to, pool_families[i].name, PROMETHEUS_GAUGE, pool_families[i].help);
+                green_pool_foreach(add_pool, &page);
         }
 }
 
@@ -165,8 +163,9 @@ static void HUB_ONLY add_native_workers(const struct admin_sources *s, struct st
         struct tpool_info info = {};
         struct virt_status status = {};
 
-        family(to, P "native_workers", PROMETHEUS_GAUGE,
-               "Native threads for calls that block, by what they do; hung: the caller has given up.");
+        prometheus_family(
+                to, P "native_workers", PROMETHEUS_GAUGE,
+                "Native threads for calls that block, by what they do; hung: the caller has given up.");
         for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
                 if (!pools[i])
                         continue;
@@ -237,11 +236,12 @@ static void HUB_ONLY add_rpc(const struct admin_sources *s, struct strbuf *to)
                            (double)st.rejected);
         prometheus_gauge(to, P "rpc_running", "Requests that are worked on.", st.running);
         prometheus_gauge(to, P "rpc_queued", "Requests that wait for a worker.", st.queued);
-        family(to, P "rpc_requests_total", PROMETHEUS_COUNTER, "Requests that were worked on, by method.");
+        prometheus_family(to, P "rpc_requests_total", PROMETHEUS_COUNTER,
+                          "Requests that were worked on, by method.");
         rpc_server_foreach_method(s->rpc, add_method_count, to);
-        family(to, P "rpc_failures_total", PROMETHEUS_COUNTER, "Those of them that failed.");
+        prometheus_family(to, P "rpc_failures_total", PROMETHEUS_COUNTER, "Those of them that failed.");
         rpc_server_foreach_method(s->rpc, add_method_failures, to);
-        family(to, P "rpc_duration_seconds", PROMETHEUS_HISTOGRAM, "How long they took.");
+        prometheus_family(to, P "rpc_duration_seconds", PROMETHEUS_HISTOGRAM, "How long they took.");
         rpc_server_foreach_method(s->rpc, add_method_times, to);
 }
 
@@ -262,7 +262,8 @@ static void HUB_ONLY add_database(const struct admin_sources *s, struct strbuf *
                            (double)info.retries);
         prometheus_counter(to, P "database_reconnects_total", "Connections that replaced a lost one.",
                            (double)info.reconnects);
-        family(to, P "database_connections", PROMETHEUS_GAUGE, "Connections to the database, by state.");
+        prometheus_family(to, P "database_connections", PROMETHEUS_GAUGE,
+                          "Connections to the database, by state.");
         prometheus_sample_of(to, P "database_connections", (struct prometheus_label){ "state", "idle" },
                              info.idle);
         prometheus_sample_of(to, P "database_connections", (struct prometheus_label){ "state", "used" },
@@ -370,7 +371,7 @@ static void HUB_ONLY add_tasks(const struct admin_sources *s, struct strbuf *to)
         for (int i = 0; i < TASK_FAMILIES; i++) {
                 struct task_page page = { to, (enum task_family)i };
 
-                family(to, task_families[i].name, task_families[i].type, task_families[i].help);
+                prometheus_family(to, task_families[i].name, task_families[i].type, task_families[i].help);
                 compute_foreach_periodic(s->manager, add_task, &page);
         }
 }

@@ -34,7 +34,7 @@ static int add_time(const char *name, struct jval *check, void *arg)
         return 0;
 }
 
-struct jval *monitor_health(const struct admin_sources *from)
+static struct jval *HUB_ONLY health_of(const struct admin_sources *from)
 {
         CLEANUP(jval_unrefp) struct jval *found = admin_health(from);
         struct jval *to = jval_new_object(), *checks = jval_get(found, "checks");
@@ -57,7 +57,7 @@ struct jval *monitor_health(const struct admin_sources *from)
 
 static void HUB_ONLY make_health(struct monitor *m)
 {
-        CLEANUP(jval_unrefp) struct jval *health = monitor_health(m->from);
+        CLEANUP(jval_unrefp) struct jval *health = health_of(m->from);
 
         free(m->health);
         m->health = jval_print_pretty(health, NULL);

@@ -18,7 +18,6 @@ struct monitor;
 struct monitor *YIELDS monitor_start(const struct admin_sources *from, struct error *err);
 void YIELDS monitor_stop(struct monitor *m); /* NULL is allowed */
 
-/* The pages' texts; for tests too. */
+/* metrics.c: the text of its page. */
 struct strbuf;
-struct jval *HUB_ONLY monitor_health(const struct admin_sources *from);
 void HUB_ONLY monitor_metrics(const struct admin_sources *from, struct strbuf *to);
