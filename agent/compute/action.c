@@ -30,7 +30,8 @@ double running_seconds(const struct running *r)
         return clock_since_s(r->since_ns);
 }
 
-void running_tell(struct running *r, const char *text)
+/* doing, of words that do not last. */
+static void HUB_ONLY running_tell(struct running *r, const char *text)
 {
         snprintf(r->told, sizeof(r->told), "%s", text);
         r->doing = r->told;
@@ -45,7 +46,8 @@ void running_end(struct compute_manager *m, struct running *r)
 
 /* ---- faults ---- */
 
-const char *compute_fault_message(const struct error *cause)
+/* The visible text of an error (5.6): nova's own exceptions speak, others are named by their class. */
+static const char *fault_message(const struct error *cause)
 {
         const struct nova_exception *e = nova_exception_of(cause->code);
 
@@ -59,7 +61,7 @@ void compute_add_fault(struct compute_manager *m, const char *uuid, const struct
         struct error err = {};
 
         if (!message)
-                message = compute_fault_message(cause);
+                message = fault_message(cause);
         if (store_fault_add(m->store, uuid, code, message, code == 500 ? cause->text : "",
                             deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
                 log_warning("the fault could not be recorded: %s", err.text);
@@ -220,7 +222,7 @@ static int YIELDS run_with_event(struct action *a, struct error *err)
         if (r < 0 && err->code == ERR_CANCELLED)
                 return -1;
         a->running.doing = "finishing the event";
-        if (store_event_finish(a->m->store, a->uuid, event, a->ctx, r < 0 ? compute_fault_message(err) : NULL,
+        if (store_event_finish(a->m->store, a->uuid, event, a->ctx, r < 0 ? fault_message(err) : NULL,
                                r < 0 ? err->text : NULL, deadline_in_s(CLEANUP_DEADLINE_S), &finish_err) < 0)
                 log_warning("event %s could not be finished: %s", event, finish_err.text);
         return r;

@@ -114,8 +114,6 @@ struct running { /* lives in the frame of who runs */
 void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const char *method,
                             const char *uuid, const struct request_context *ctx);
 double HUB_ONLY running_seconds(const struct running *r);
-/* doing, of words that do not last. */
-void HUB_ONLY running_tell(struct running *r, const char *text);
 void HUB_ONLY running_end(struct compute_manager *m, struct running *r);
 
 /* What log lines of this green thread begin with. */
@@ -177,8 +175,6 @@ struct image_caller action_image_caller(struct action *a);
 /* instance_faults row for err; message NULL: by the rule of nova-contract 5.6. Failure is logged. */
 void YIELDS compute_add_fault(struct compute_manager *m, const char *uuid, const struct error *cause,
                               const char *message);
-/* The visible text of an error (5.6): nova's own exceptions speak, others are named by their class. */
-const char *compute_fault_message(const struct error *cause);
 
 /* ---- helpers shared by methods ---- */
 
@@ -230,10 +226,6 @@ int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, 
  */
 enum { NOT_RELEASED = 1 };
 int YIELDS compute_end_instance(struct action *a, struct error *err);
-
-/* power.c */
-int YIELDS compute_clean_shutdown(struct compute_manager *m, const char *uuid, double timeout_s,
-                                  struct deadline by, struct error *err);
 
 /* sync.c: nova-contract 7.7 for one instance, and for all. */
 int YIELDS compute_sync_instance(struct compute_manager *m, const char *uuid, struct deadline by,

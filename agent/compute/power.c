@@ -42,8 +42,8 @@ static double shutdown_poll_s(int64_t started_ns)
  * Asks the guest to shut down and waits until it is off. The request is repeated: a guest that is just
  * booting does not hear the first one. Returns 0 when it is off, ERR_TIMEOUT when it did not obey in time.
  */
-int compute_clean_shutdown(struct compute_manager *m, const char *uuid, double timeout_s, struct deadline by,
-                           struct error *err)
+static int YIELDS clean_shutdown(struct compute_manager *m, const char *uuid, double timeout_s,
+                                 struct deadline by, struct error *err)
 {
         struct deadline give_up = deadline_earlier(deadline_in_s(timeout_s), by);
         struct deadline resend = deadline_now();
@@ -91,7 +91,7 @@ static int stop_body(struct action *a, struct error *err)
                 double timeout = shutdown_timeout(m, a->instance);
 
                 a->running.doing = "waiting for the guest to shut down";
-                if (timeout > 0 && compute_clean_shutdown(m, a->uuid, timeout, a->by, err) < 0) {
+                if (timeout > 0 && clean_shutdown(m, a->uuid, timeout, a->by, err) < 0) {
                         if (err->code == ERR_CANCELLED)
                                 return -1;
                         log_info("powering off the hard way: %s", err->text);

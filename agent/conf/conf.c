@@ -46,7 +46,8 @@ void finding_add(struct findings *f, int line, const char *fmt, ...)
         va_end(ap);
 }
 
-void findings_print(struct findings *f, const char *path, struct strbuf *out)
+/* One line each, sorted. */
+static void findings_print(struct findings *f, const char *path, struct strbuf *out)
 {
         /* Few, and nearly sorted: insertion keeps the order within a line. */
         for (size_t i = 1; i < f->n; i++) {

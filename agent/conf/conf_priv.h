@@ -81,7 +81,6 @@ struct findings {
         size_t n, cap;
 };
 void finding_add(struct findings *f, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void findings_print(struct findings *f, const char *path, struct strbuf *out); /* one line each, sorted */
 void findings_free(struct findings *f);
 /* value for a message: cut, without control characters. */
 const char *shown(const char *value, char *buf, size_t size);

@@ -23,7 +23,7 @@ enum {
         STATUS_WRONG = 78
 };
 
-const char import_usage[] =
+static const char import_usage[] =
         "Usage: compute-agent import-nova-conf [--output FILE] NOVA-CONF...\n"
         "\n"
         "Prints a compute-agent.conf made of nova's configuration files. Name them, or directories of "

@@ -23,4 +23,3 @@ enum import_outcome import_nova_conf(char *const *paths, size_t n, struct strbuf
 
 /* `compute-agent import-nova-conf ...`: argv[0] is that word. Returns the exit status. */
 int import_command(int argc, char **argv);
-extern const char import_usage[];

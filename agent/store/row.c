@@ -71,7 +71,8 @@ void row_read(const struct column *columns, size_t n, const struct db_value *row
                 read_field(&columns[i], &row[i], (char *)into + columns[i].offset);
 }
 
-struct db_value column_value(const struct column *c, const void *from, char ret_time[TIME_TEXT])
+/* One field as a value to bind; a time is printed into ret_time. */
+static struct db_value column_value(const struct column *c, const void *from, char ret_time[TIME_TEXT])
 {
         const void *field = (const char *)from + c->offset;
 

@@ -34,8 +34,6 @@ time_t time_parse(const char *text); /* 0 when it is none */
 /* Fills the fields of a struct that is zero, from a row whose columns are those of the table, in its order.
  */
 void row_read(const struct column *columns, size_t n, const struct db_value *row, void *into);
-/* One field as a value to bind; a time is printed into ret_time. */
-struct db_value column_value(const struct column *c, const void *from, char ret_time[TIME_TEXT]);
 /* ERR_INVALID when the field is a state that must not be written. */
 int column_check(const struct column *c, const void *from, struct error *err);
 /* "p.a, p.b, p.c" for prefix "p."; prefix may be empty. */

@@ -160,7 +160,6 @@ enum wake YIELDS hub_park(struct hub *h, const struct wait_info *what, struct de
 void HUB_ONLY hub_wake(struct green *g, enum wake why); /* g is parked */
 void HUB_ONLY hub_make_ready(struct green *g);
 struct green *HUB_ONLY hub_new_thread(struct hub *h, struct error *err); /* parked nowhere, not ready yet */
-void HUB_ONLY hub_exit_current(struct hub *h) __attribute__((noreturn));
 
 /* Wakes the first of a waiting list and returns it; NULL when nobody waits. */
 struct green *HUB_ONLY hub_wake_first(struct list *waiters);
@@ -180,8 +179,7 @@ struct fd_entry *HUB_ONLY hub_fd_entry(struct hub *h, int fd);
 int HUB_ONLY hub_fd_arm(struct hub *h, int fd, struct fd_entry *e);
 /* Says again what is waited for. If that fails nobody would ever wake those who wait: they fail now. */
 void HUB_ONLY hub_fd_arm_again(struct hub *h, int fd, struct fd_entry *e);
-/* Forgets what epoll was told: the descriptor is another one, or gone. */
-void HUB_ONLY hub_fd_drop(struct fd_entry *e);
+/* Forgets what epoll was told, and tells it. */
 void HUB_ONLY hub_fd_unregister(struct hub *h, int fd, struct fd_entry *e);
 /* Who still waits fails for this reason. */
 void HUB_ONLY hub_fd_dismiss(struct hub *h, struct fd_entry *e, enum wake why);

@@ -439,7 +439,7 @@ void green_yield(void)
         switch_to(h, next);
 }
 
-void hub_exit_current(struct hub *h)
+static void HUB_ONLY __attribute__((noreturn)) hub_exit_current(struct hub *h)
 {
         struct green *self = h->current, *next;
 

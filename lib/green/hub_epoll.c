@@ -96,6 +96,15 @@ static int HUB_ONLY control(struct hub *h, int op, int fd, const struct fd_entry
         return epoll_ctl(h->epoll_fd, op, fd, &ev) == 0 ? 0 : errno;
 }
 
+/* Forgets what epoll was told: the descriptor is another one, or gone. */
+static void HUB_ONLY drop(struct fd_entry *e)
+{
+        e->registered = false;
+        e->armed = 0;
+        e->generation++;
+        e->note = 0;
+}
+
 int hub_fd_arm(struct hub *h, int fd, struct fd_entry *e)
 {
         unsigned set = wanted(e);
@@ -105,7 +114,7 @@ int hub_fd_arm(struct hub *h, int fd, struct fd_entry *e)
         if (e->registered) {
                 r = control(h, EPOLL_CTL_MOD, fd, e, set, kept);
                 if (r != 0)
-                        hub_fd_drop(e); /* another file has the number now, or none */
+                        drop(e); /* another file has the number now, or none */
         }
         if (!e->registered && (r == 0 || r == ENOENT)) {
                 r = control(h, EPOLL_CTL_ADD, fd, e, set, kept);
@@ -120,19 +129,11 @@ int hub_fd_arm(struct hub *h, int fd, struct fd_entry *e)
         return 0;
 }
 
-void hub_fd_drop(struct fd_entry *e)
-{
-        e->registered = false;
-        e->armed = 0;
-        e->generation++;
-        e->note = 0;
-}
-
 void hub_fd_unregister(struct hub *h, int fd, struct fd_entry *e)
 {
         if (e->registered)
                 control(h, EPOLL_CTL_DEL, fd, e, 0, true); /* fails when it was closed already */
-        hub_fd_drop(e);
+        drop(e);
 }
 
 /* ---- the lazy check of what is relied upon ---- */
@@ -210,12 +211,12 @@ static void HUB_ONLY disarm(struct hub *h, int fd, struct fd_entry *e, unsigned 
         if (wanted(e) == 0 && (events & HANG_UP)) { /* cannot be masked */
                 if (control(h, EPOLL_CTL_DEL, fd, e, 0, true) != 0)
                         h->stale_events = true;
-                hub_fd_drop(e);
+                drop(e);
         } else if (control(h, EPOLL_CTL_MOD, fd, e, wanted(e), true) == 0) {
                 e->armed = (uint8_t)wanted(e);
         } else {
                 h->stale_events = true;
-                hub_fd_drop(e);
+                drop(e);
                 if (wanted(e))
                         hub_fd_arm_again(h, fd, e);
         }
@@ -261,7 +262,7 @@ static void HUB_ONLY renew(struct hub *h)
                 struct fd_entry *e = &h->fds[fd];
 
                 if (e->registered)
-                        hub_fd_drop(e);
+                        drop(e);
                 if (wanted(e))
                         hub_fd_arm_again(h, (int)fd, e);
         }

@@ -28,7 +28,8 @@ struct connect_job {
         MYSQL *mysql; /* the result, until the caller takes it */
 };
 
-bool db_number_is_loss(unsigned number)
+/* Is a number of the server or of libmariadb the end of a connection? */
+static bool db_number_is_loss(unsigned number)
 {
         if (number >= CR_MIN_ERROR && number <= CR_MYSQL_LAST_ERROR)
                 return true;

@@ -84,8 +84,6 @@ int HUB_ONLY conn_fail(struct db_conn *c, unsigned number, const char *text, str
 void HUB_ONLY conn_break(struct db_conn *c, const struct error *why);
 /* One statement in the text protocol, without rows: BEGIN, COMMIT. */
 int YIELDS conn_simple(struct db_conn *c, const char *sql, struct deadline by, struct error *err);
-/* Is a number of the server or of libmariadb the end of a connection? */
-bool db_number_is_loss(unsigned number);
 
 /* ---- the callback that libmariadb makes instead of poll() ---- */
 
@@ -109,8 +107,6 @@ struct db_stmt {
         size_t len;
         MYSQL_STMT *stmt;
 };
-/* From the cache, or prepared now. Between conn_begin() and conn_end(). */
-struct db_stmt *YIELDS stmt_get(struct db_conn *c, const char *sql, struct error *err);
 /* conn_fail() with what libmariadb knows of a statement. */
 int HUB_ONLY stmt_fail(struct db_conn *c, MYSQL_STMT *stmt, struct error *err);
 /* After mysql_close(): frees memory only. */

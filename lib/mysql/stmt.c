@@ -46,7 +46,8 @@ static struct db_stmt *stmt_find(struct db_conn *c, const char *sql, size_t len)
         return NULL;
 }
 
-struct db_stmt *stmt_get(struct db_conn *c, const char *sql, struct error *err)
+/* From the cache, or prepared now. Between conn_begin() and conn_end(). */
+static struct db_stmt *YIELDS stmt_get(struct db_conn *c, const char *sql, struct error *err)
 {
         size_t len = strlen(sql);
         struct db_stmt *s = stmt_find(c, sql, len);

@@ -67,10 +67,8 @@ int patcher_wait_turn(int fd, unsigned event, int flags, struct patience *p);
 /* sendmsg(), beginning after what was sent already; the number of bytes sent now, or -1 with errno. */
 ssize_t patcher_send_rest(int fd, const struct msghdr *msg, size_t sent, int flags);
 
-/* poll() with an absolute deadline. */
-int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by);
-/* The same for one descriptor: 1, 0 when the deadline passed, -1 with errno, EBADF as well when it was
- * closed. */
+/* poll() for one descriptor and with an absolute deadline: 1, 0 when the deadline passed, -1 with errno,
+ * EBADF as well when it was closed. */
 int patcher_wait_ready(int fd, short events, struct deadline by);
 
 /* io_os.c: read and write on what is no socket, with PATCH_OS. */

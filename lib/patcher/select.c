@@ -54,7 +54,8 @@ static int wait_any(const struct pollfd *fds, nfds_t n, struct deadline by)
         return -1;
 }
 
-int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by)
+/* poll() with an absolute deadline. */
+static int patcher_poll(struct pollfd *fds, nfds_t n, struct deadline by)
 {
         int64_t pause = PAUSE_MIN_MS;
         int r = ORIGINAL(poll)(fds, n, 0);

@@ -17,7 +17,7 @@
 
 /* ---- what depends on the machine ---- */
 
-bool domxml_is_x86(const struct domxml_host *h)
+static bool is_x86(const struct domxml_host *h)
 {
         return strcmp(h->arch, "x86_64") == 0 || strcmp(h->arch, "i686") == 0;
 }
@@ -28,7 +28,7 @@ static const char *machine_of(const struct domxml_host *h, const struct guest_sp
                 return s->machine;
         if (h->machine)
                 return h->machine;
-        if (domxml_is_x86(h))
+        if (is_x86(h))
                 return "pc";
         return strcmp(h->arch, "aarch64") == 0 ? "virt" : NULL;
 }
@@ -160,7 +160,7 @@ static void write_os(xmlTextWriter *w, const struct domxml_host *h, const struct
         xml_string(w, "hvm");
         xml_close(w);
         xml_leaf(w, "boot", "dev", "hd", NULL);
-        if (domxml_is_x86(h))
+        if (is_x86(h))
                 xml_leaf(w, "smbios", "mode", "sysinfo", NULL);
         if (s->boot_menu)
                 xml_leaf(w, "bootmenu", "enable", "yes", NULL);
@@ -189,7 +189,7 @@ static void write_features(xmlTextWriter *w, const struct domxml_host *h, const 
         xml_open(w, "features");
         xml_leaf(w, "acpi", NULL);
         xml_leaf(w, "apic", NULL);
-        if (is_windows(s) && domxml_is_x86(h) && domxml_is_hypervised(h))
+        if (is_windows(s) && is_x86(h) && domxml_is_hypervised(h))
                 write_hyperv(w, s);
         xml_leaf(w, "vmcoreinfo", NULL);
         if (s->hide_hypervisor) {
@@ -232,7 +232,7 @@ static void write_clock(xmlTextWriter *w, const struct domxml_host *h, const str
         if (strcmp(h->domain_type, "kvm") == 0) {
                 xml_leaf(w, "timer", "name", "pit", "tickpolicy", "delay", NULL);
                 xml_leaf(w, "timer", "name", "rtc", "tickpolicy", "catchup", NULL);
-                if (domxml_is_x86(h))
+                if (is_x86(h))
                         xml_leaf(w, "timer", "name", "hpet", "present", s->hpet ? "yes" : "no", NULL);
                 if (is_windows(s))
                         xml_leaf(w, "timer", "name", "hypervclock", "present", "yes", NULL);
@@ -277,7 +277,7 @@ static void write_domain(xmlTextWriter *w, void *arg)
         xml_number(w, "vcpu", s->vcpus);
         write_metadata(w, h, s);
         write_cputune(w, s);
-        if (domxml_is_x86(h))
+        if (is_x86(h))
                 write_sysinfo(w, h, s);
         write_os(w, h, s);
         write_features(w, h, s);

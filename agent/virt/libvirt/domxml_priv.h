@@ -4,7 +4,6 @@
 #include "virt/libvirt/domxml.h"
 #include "virt/libvirt/xmlwrite.h"
 
-bool domxml_is_x86(const struct domxml_host *h);
 bool domxml_is_hypervised(const struct domxml_host *h); /* by QEMU, emulated or not */
 
 /* domxml_devices.c */
