@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "green/lockutils.h"
 #include "json/json.h"
+#include "native/file.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
 #include "options.h"
@@ -127,21 +128,6 @@ static void add_backtraces(struct report_job *r)
         strbuf_adds(&r->text, "==== end of report ====\n");
 }
 
-static int write_whole(int fd, const char *data, size_t len)
-{
-        while (len > 0) {
-                ssize_t n = write(fd, data, len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -1;
-                data += n;
-                len -= (size_t)n;
-        }
-        return 0;
-}
-
 static int run_report(struct tpool_job *job, struct error *err)
 {
         struct report_job *r = CONTAINER_OF(job, struct report_job, job);
@@ -154,7 +140,7 @@ static int run_report(struct tpool_job *job, struct error *err)
                 if (file < 0)
                         return error_system(err, errno, "making report %s", r->path);
         }
-        if (write_whole(file >= 0 ? file : STDERR_FILENO, r->text.data, r->text.len) < 0)
+        if (write_all(file >= 0 ? file : STDERR_FILENO, r->text.data, r->text.len) < 0)
                 return error_system(err, errno, "writing report %s", r->path ? r->path : "to stderr");
         return 0;
 }

@@ -135,7 +135,7 @@ int file_read(struct tpool *p, const char *path, size_t max, char **ret, size_t 
         return file_call(p, &c, file_soon(by), err);
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int write_all(int fd, const char *data, size_t len)
 {
         while (len > 0) {
                 ssize_t n = write(fd, data, len);

@@ -90,3 +90,5 @@ void HUB_ONLY file_foreach_hung(void (*fn)(const struct file_hung_info *info, vo
 /* The same as file_read() and file_remove_tree() on the thread of the caller. */
 int BLOCKS read_small_file(const char *path, size_t max, char **ret, size_t *ret_len, struct error *err);
 int BLOCKS remove_tree(const char *path, struct error *err);
+/* The whole of it to fd; -1: errno says why not. */
+int BLOCKS write_all(int fd, const char *data, size_t len);
