@@ -10,6 +10,11 @@ state_is() # vm_state
         [ "$(compute-agentctl instances --json | jq -r ".instances[] | select(.uuid == \"$uuid\") | .vm_state")" = "$1" ]
 }
 
+uuid_is_one() # TEXT
+{
+        [[ $1 =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$ ]]
+}
+
 # The /dev that libvirt makes for each QEMU lacks what is bound into the one of a container.
 echo 'namespaces = []' >>/etc/libvirt/qemu.conf
 write_conf qemu:///system
@@ -18,8 +23,9 @@ systemctl start $unit
 check "with libvirtd: it serves" is StatusText "serving as under-systemd"
 "$support/guest" /tmp/guest.raw
 check "an image is imported" compute-agentctl image-import /tmp/guest.raw --name tiny
-check "a guest is built" compute-agentctl boot --image tiny --vcpus 1 --memory 32 --disk 1 first
-uuid=$(compute-agentctl instances --json | jq -r '.instances[0].uuid')
+# the list of this host has it only once the build has claimed its resources, so its id comes from here
+uuid=$(compute-agentctl boot --json --image tiny --vcpus 1 --memory 32 --disk 1 first | jq -r .uuid)
+check "a guest is being built" uuid_is_one "$uuid"
 check "it gets active" until_true 60 state_is active
 check "its console says that it is up" until_true 60 bash -c "compute-agentctl console $uuid | grep -q 'GUEST up'"
 qemu=$(guest_pid)
