@@ -283,9 +283,25 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
         return rpc_server_new(&opt, err);
 }
 
+/* What requests come over. With a broker this waits until it is there. */
+static int YIELDS open_requests(struct agent *a, const struct transport_options *opt, struct error *err)
+{
+        a->transport = transport_new_with(a->conf->transport_url, opt, err);
+        if (!a->transport)
+                return error_while(err, "transport_url");
+        a->methods.transport = a->transport;
+        a->rpc = new_server(a, a->transport, err);
+        if (!a->rpc)
+                return -1;
+        a->admin.rpc = a->rpc;
+        a->admin.transport = a->transport;
+        return rpc_server_start(a->rpc, err);
+}
+
 /*
- * What compute-agentctl talks to when requests come over a broker. It is there first, so that health can tell
- * for whom the start waits; until methods_start() only the admin methods are.
+ * What compute-agentctl talks to: the local socket that requests come over, or one beside the broker. It is
+ * there first, so that health can tell for whom the start waits; until methods_start() it knows only the
+ * admin methods.
  */
 static int YIELDS control_start(struct agent *a, struct error *err)
 {
@@ -296,7 +312,7 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         a->endpoints[0] = admin_endpoint;
         a->endpoints[0].app = &a->admin;
         if (transport_url_is_local(a->conf->transport_url))
-                return 0;
+                return open_requests(a, &opt, err);
         a->control_transport = transport_new_with(url, &opt, err);
         if (!a->control_transport)
                 return error_while(err, "control_socket");
@@ -304,11 +320,22 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         return a->control ? rpc_server_start(a->control, err) : -1;
 }
 
+static void YIELDS rpc_stop(struct agent *a)
+{
+        a->admin.rpc = NULL;
+        a->admin.transport = NULL;
+        rpc_server_free(take_ptr(&a->rpc));
+        a->methods.transport = NULL; /* builds still run, and may want to cast */
+        transport_free(take_ptr(&a->transport));
+}
+
 /* Nobody may ask while what the answers are made of is taken down. */
 static void YIELDS control_close(struct agent *a)
 {
         rpc_server_free(take_ptr(&a->control));
         transport_free(take_ptr(&a->control_transport));
+        if (transport_url_is_local(a->conf->transport_url))
+                rpc_stop(a);
 }
 
 static void YIELDS control_stop(struct agent *a)
@@ -331,6 +358,7 @@ static void YIELDS monitoring_stop(struct agent *a)
 static int YIELDS methods_start(struct agent *a, struct error *err)
 {
         a->methods = (struct agent_methods){
+                .transport = a->transport, /* the local socket; a broker comes with the next part */
                 .manager = a->manager,
                 .control_exchange = a->conf->control_exchange,
                 .host = a->conf->host,
@@ -384,7 +412,6 @@ static void broker_changed(bool ok, const char *text, void *arg)
         }
 }
 
-/* With a broker this waits until it is there. */
 static int YIELDS rpc_start(struct agent *a, struct error *err)
 {
         struct amqp_options amqp = broker_options(a->conf);
@@ -392,25 +419,7 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
                 .amqp = &amqp, .changed = broker_changed, .refused = log_refused, .arg = a
         };
 
-        a->transport = transport_new_with(a->conf->transport_url, &opt, err);
-        if (!a->transport)
-                return error_while(err, "transport_url");
-        a->methods.transport = a->transport;
-        a->rpc = new_server(a, a->transport, err);
-        if (!a->rpc)
-                return -1;
-        a->admin.rpc = a->rpc;
-        a->admin.transport = a->transport;
-        return rpc_server_start(a->rpc, err);
-}
-
-static void YIELDS rpc_stop(struct agent *a)
-{
-        a->admin.rpc = NULL;
-        a->admin.transport = NULL;
-        rpc_server_free(take_ptr(&a->rpc));
-        a->methods.transport = NULL; /* builds still run, and may want to cast */
-        transport_free(take_ptr(&a->transport));
+        return a->rpc ? 0 : open_requests(a, &opt, err); /* the local socket is there since control_start() */
 }
 
 static int YIELDS periodic_start_all(struct agent *a, struct error *err)
