@@ -14,36 +14,6 @@
 
 #include "base/log.h"
 
-/* ---- what runs now ---- */
-
-void running_begin(struct compute_manager *m, struct running *r, const char *method, const char *uuid,
-                   const struct request_context *ctx)
-{
-        *r = (struct running){ .method = method, .doing = "starting", .since_ns = clock_now_ns() };
-        snprintf(r->uuid, sizeof(r->uuid), "%s", uuid);
-        snprintf(r->request_id, sizeof(r->request_id), "%s", ctx->request_id ? ctx->request_id : "");
-        list_append(&m->running, &r->node);
-}
-
-double running_seconds(const struct running *r)
-{
-        return clock_since_s(r->since_ns);
-}
-
-/* doing, of words that do not last. */
-static void HUB_ONLY running_tell(struct running *r, const char *text)
-{
-        snprintf(r->told, sizeof(r->told), "%s", text);
-        r->doing = r->told;
-}
-
-void running_end(struct compute_manager *m, struct running *r)
-{
-        list_remove(&r->node);
-        if (list_empty(&m->running))
-                green_cond_broadcast(&m->idle);
-}
-
 /* ---- faults ---- */
 
 /* The visible text of an error (5.6): nova's own exceptions speak, others are named by their class. */
@@ -136,7 +106,7 @@ void action_error_state(struct action *a, unsigned more_columns)
 static void hear(void *arg, const char *text)
 {
         assert_on_hub();
-        running_tell(arg, text);
+        inflight_detail(arg, text);
 }
 
 struct image_caller action_image_caller(struct action *a)
@@ -145,7 +115,7 @@ struct image_caller action_image_caller(struct action *a)
                                       .request_id = a->ctx->request_id,
                                       .catalog = a->ctx->service_catalog,
                                       .doing = hear,
-                                      .arg = &a->running };
+                                      .arg = a->op };
 }
 
 /* ---- the wrappers ---- */
@@ -185,11 +155,11 @@ int action_locked(struct action *a, action_body_fn *body, struct error *err)
         struct named_lock *lock;
         int r;
 
-        a->running.doing = "waiting for the instance's lock";
+        inflight_step(a->op, "waiting for the instance's lock");
         lock = lockutils_acquire(a->uuid, a->by, err);
         if (!lock)
                 return error_while(err, "waiting for other work on this instance");
-        a->running.doing = "at work";
+        inflight_step(a->op, "at work");
         r = body(a, err);
         lockutils_release(lock);
         return r;
@@ -199,7 +169,7 @@ static int YIELDS run_with_fault(struct action *a, struct error *err)
 {
         int r;
 
-        a->running.doing = "at work";
+        inflight_step(a->op, "at work");
         r = a->kind->locked ? action_locked(a, a->kind->body, err) : a->kind->body(a, err);
         if (r == 0 || err->code == ERR_CANCELLED)
                 return r;
@@ -221,7 +191,7 @@ static int YIELDS run_with_event(struct action *a, struct error *err)
         r = run_with_fault(a, err);
         if (r < 0 && err->code == ERR_CANCELLED)
                 return -1;
-        a->running.doing = "finishing the event";
+        inflight_step(a->op, "finishing the event");
         if (store_event_finish(a->m->store, a->uuid, event, a->ctx, r < 0 ? fault_message(err) : NULL,
                                r < 0 ? err->text : NULL, deadline_in_s(CLEANUP_DEADLINE_S), &finish_err) < 0)
                 log_warning("event %s could not be finished: %s", event, finish_err.text);
@@ -237,8 +207,8 @@ void compute_set_log_context(const struct request_context *ctx, const char *uuid
         green_set_log_context(request, uuid);
 }
 
-int action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
-               void *arg, struct error *err)
+int action_run_begun(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
+                     struct inflight_op *op, void *arg, struct error *err)
 {
         struct action a = {
                 .m = m,
@@ -248,11 +218,11 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
                 .flavor = c->flavor,
                 .by = c->by,
                 .arg = arg,
+                .op = op,
         };
         int r;
 
         compute_set_log_context(c->ctx, c->uuid);
-        running_begin(m, &a.running, kind->method, c->uuid, c->ctx);
         m->stats.actions++;
         r = kind->first ? kind->first(&a, err) : 0;
         if (r == 0)
@@ -262,11 +232,23 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
                 if (!c->caller_logs)
                         log_write(compute_failure_is_ordinary(err, false) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
                                   "%s failed: %s", kind->method, err->text);
-                a.running.doing = "setting task_state back";
+                inflight_step(op, "setting task_state back");
                 if ((kind->wraps & WRAP_REVERTS) && !preempted(err->code))
                         revert_task_state(&a);
         }
-        running_end(m, &a.running);
+        if (r < 0 && err->code == ERR_CANCELLED)
+                inflight_leave(op);
+        else
+                inflight_end(op);
         instance_free(a.instance);
         return r;
+}
+
+int action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
+               void *arg, struct error *err)
+{
+        struct inflight_op op;
+
+        inflight_begin(&m->inflight, &op, kind->method, c->uuid, c->ctx->request_id);
+        return action_run_begun(m, kind, c, &op, arg, err);
 }

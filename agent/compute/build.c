@@ -154,7 +154,7 @@ static void YIELDS unwind(struct action *a)
         struct deadline by = deadline_in_s(CLEANUP_DEADLINE_S);
         struct error err = {};
 
-        a->running.doing = "cleaning up a failed build";
+        inflight_step(a->op, "cleaning up a failed build");
         if (compute_destroy_guest(a->m, a->instance, by, &err) < 0)
                 log_error("the failed build could not be cleaned up: %s", err.text);
         err = (struct error){};
@@ -168,7 +168,7 @@ static int YIELDS finish_build(struct action *a, struct error *err)
         struct instance *i = a->instance;
         unsigned columns = COL_LAUNCHED_AT;
 
-        a->running.doing = "writing the result";
+        inflight_step(a->op, "writing the result");
         i->launched_at = clock_wall_s();
         if (instance_system_meta(i, "network_allocated")) {
                 instance_set_system_meta(i, "network_allocated", NULL);
@@ -183,7 +183,7 @@ static int YIELDS finish_build(struct action *a, struct error *err)
 
 static int YIELDS build_on_this_host(struct action *a, struct compute_build *b, struct error *err)
 {
-        a->running.doing = "claiming resources";
+        inflight_step(a->op, "claiming resources");
         if (tracker_claim(a->m->tracker, a->instance, b->node, a->by, err) < 0)
                 return -1;
         if (build_guest(a, b, err) == 0 && finish_build(a, err) == 0)
@@ -223,12 +223,12 @@ static int build_body(struct action *a, struct error *err)
         if (build_on_this_host(a, w->b, err) == 0) {
                 w->result = BUILD_ACTIVE;
                 scheduler_updated(a->m, a->ctx, a->uuid);
-                log_info("built in %.2f s", running_seconds(&a->running));
+                log_info("built in %.2f s", inflight_seconds(a->op));
                 return 0;
         }
         if (err->code == ERR_CANCELLED)
                 return -1;
-        a->running.doing = "writing the outcome";
+        inflight_step(a->op, "writing the outcome");
         give_back_allocations(a->m, a->uuid);
         w->result = outcome(a, w->b, err);
         *err = (struct error){};
@@ -251,16 +251,17 @@ static void HUB_ONLY count_result(struct compute_manager *m, enum build_result r
 /* ---- in the background ---- */
 
 /* Waits for the lock and a slot; what it returns is released by leave_queue(). */
-static struct named_lock *YIELDS wait_in_queue(struct build_job *job, struct running *r, struct error *err)
+static struct named_lock *YIELDS wait_in_queue(struct build_job *job, struct inflight_op *op,
+                                               struct error *err)
 {
         struct deadline by = deadline_in_s(QUEUE_DEADLINE_S);
         struct named_lock *lock;
 
-        r->doing = "waiting for the instance's lock";
+        inflight_step(op, "waiting for the instance's lock");
         lock = lockutils_acquire(job->b->uuid, by, err);
         if (!lock)
                 return NULL;
-        r->doing = "waiting for a build slot";
+        inflight_step(op, "waiting for a build slot");
         if (!job->m->build_bound || green_sem_acquire(&job->m->build_slots, by, err) == 0)
                 return lock;
         lockutils_release(lock);
@@ -308,27 +309,29 @@ static int build_main(void *arg, struct error *err)
         struct compute_manager *m = job->m;
         struct build_work work = { .b = job->b, .result = BUILD_FAILED };
         struct compute_call call;
-        struct running queued;
+        struct inflight_op op;
         struct named_lock *lock;
         int r = -1;
 
         assert_green();
         m->stats.builds_waiting++;
-        running_begin(m, &queued, "build_and_run_instance", job->b->uuid, &job->b->ctx);
-        lock = wait_in_queue(job, &queued, err);
+        inflight_begin(&m->inflight, &op, "build_and_run_instance", job->b->uuid, job->b->ctx.request_id);
+        lock = wait_in_queue(job, &op, err);
         m->stats.builds_waiting--;
         if (lock) {
                 call = compute_internal_call(m, &job->b->ctx, job->b->uuid,
                                              (double)m->conf->long_rpc_timeout);
                 call.flavor = job->b->flavor;
-                list_remove(&queued.node); /* the action is listed itself */
-                r = action_run(m, &kind, &call, &work, err);
+                r = action_run_begun(m, &kind, &call, &op, &work, err);
                 count_result(m, work.result);
                 leave_queue(job, lock);
         } else {
                 queue_failed(job, err);
         }
-        running_end(m, &queued);
+        if (err->code == ERR_CANCELLED)
+                inflight_leave(&op);
+        else
+                inflight_end(&op);
         job->b->drop(job->b);
         free(job);
         if (r < 0 && err->code != ERR_CANCELLED)

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "compute/inflight.h"
 #include "compute/manager.h"
 #include "compute/tracker.h"
 #include "green/lockutils.h"
@@ -29,8 +30,7 @@ struct compute_manager {
         struct green_pool *sync_pool; /* power synchronisation of one instance each */
         struct green_group *work;     /* events, held back events, stops they lead to */
 
-        struct list running;    /* of struct running */
-        struct green_cond idle; /* signalled when running becomes empty */
+        struct inflight inflight; /* what runs now */
         bool draining;
 
         bool checked;         /* start.c has looked, and said what is odd */
@@ -101,21 +101,6 @@ void HUB_ONLY scheduler_deleted(struct compute_manager *m, const struct request_
                                 const char *uuid);
 int HUB_ONLY scheduler_sync(struct compute_manager *m, struct deadline by, struct error *err);
 
-/* ---- what runs now ---- */
-
-struct running { /* lives in the frame of who runs */
-        struct list node;
-        const char *method, *doing;
-        char told[IMAGE_DOING_MAX]; /* what running_tell() made of it: doing may point here */
-        char uuid[UUID_LEN + 1];
-        char request_id[64];
-        int64_t since_ns;
-};
-void HUB_ONLY running_begin(struct compute_manager *m, struct running *r, const char *method,
-                            const char *uuid, const struct request_context *ctx);
-double HUB_ONLY running_seconds(const struct running *r);
-void HUB_ONLY running_end(struct compute_manager *m, struct running *r);
-
 /* What log lines of this green thread begin with. */
 void HUB_ONLY compute_set_log_context(const struct request_context *ctx, const char *uuid);
 
@@ -142,7 +127,7 @@ struct action {
         const struct flavor *flavor; /* the caller's, or NULL */
         struct deadline by;
         void *arg; /* the body's own */
-        struct running running;
+        struct inflight_op *op;
         struct instance *instance; /* owned; NULL until action_load() */
 };
 
@@ -152,6 +137,10 @@ struct action {
  * it. */
 int YIELDS action_run(struct compute_manager *m, const struct action_kind *kind, const struct compute_call *c,
                       void *arg, struct error *err);
+/* The same for an operation that was begun before; it is over afterwards. */
+int YIELDS action_run_begun(struct compute_manager *m, const struct action_kind *kind,
+                            const struct compute_call *c, struct inflight_op *op, void *arg,
+                            struct error *err);
 /* The body under the lock of the instance. */
 int YIELDS action_locked(struct action *a, action_body_fn *body, struct error *err);
 /* Reads the row; refuses an instance that another host has. NOVA_INSTANCE_NOT_FOUND when it is gone. */
@@ -169,7 +158,7 @@ int YIELDS action_finish(struct action *a, enum vm_state vm_state, unsigned more
 /* vm_state error in the row, with what else is in columns; failure to write is logged. task_state stays. */
 void YIELDS action_error_state(struct action *a, unsigned more_columns);
 
-/* For whom the action asks for images: its user; what is being done shows in a->running. */
+/* For whom the action asks for images: its user; what is being done shows in a->op. */
 struct image_caller action_image_caller(struct action *a);
 
 /* instance_faults row for err; message NULL: by the rule of nova-contract 5.6. Failure is logged. */

@@ -44,8 +44,7 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
                 "power state synchronisation",
                 conf->sync_power_state_pool_size > 0 ? (unsigned)conf->sync_power_state_pool_size : 1);
         m->work = green_group_new("compute");
-        list_init(&m->running);
-        green_cond_init(&m->idle, "compute to be idle");
+        inflight_init(&m->inflight);
         events_init(m);
         return m;
 }
@@ -71,23 +70,25 @@ void compute_manager_free(struct compute_manager *m)
 int compute_drain(struct compute_manager *m, struct deadline by, struct error *err)
 {
         m->draining = true;
-        while (!list_empty(&m->running))
-                if (green_cond_wait(&m->idle, by, err) < 0)
-                        return error_while(err, "waiting for running work");
+        if (inflight_wait_idle(&m->inflight, by, err) < 0)
+                return error_while(err, "waiting for running work");
         return 0;
 }
 
 void compute_manager_foreach_running(struct compute_manager *m,
                                      void (*fn)(const struct compute_running *r, void *arg), void *arg)
 {
-        list_for_each (node, &m->running) {
-                const struct running *r = CONTAINER_OF(node, struct running, node);
+        list_for_each (node, &m->inflight.ops) {
+                const struct inflight_op *op = CONTAINER_OF(node, struct inflight_op, node);
                 struct compute_running info = {
-                        .method = r->method,
-                        .request_id = r->request_id,
-                        .uuid = r->uuid,
-                        .doing = r->doing,
-                        .seconds = running_seconds(r),
+                        .id = op->id,
+                        .method = op->method,
+                        .request_id = op->request_id,
+                        .uuid = op->uuid,
+                        .step = op->step,
+                        .doing = inflight_doing(op),
+                        .begun_at = op->begun_at,
+                        .seconds = inflight_seconds(op),
                 };
 
                 fn(&info, arg);
@@ -140,9 +141,7 @@ const struct tracker *compute_tracker(const struct compute_manager *m)
 void compute_get_stats(const struct compute_manager *m, struct compute_stats *ret)
 {
         *ret = m->stats;
-        ret->running = 0;
-        list_for_each (node, &m->running)
-                ret->running++;
+        ret->running = m->inflight.n;
 }
 
 /* ---- helpers shared by methods ---- */

@@ -79,12 +79,16 @@ void YIELDS compute_stop_periodic(struct compute_manager *m);
  */
 int YIELDS compute_drain(struct compute_manager *m, struct deadline by, struct error *err);
 
+/* See compute/inflight.h. */
 struct compute_running {
+        uint64_t id;            /* counts from 1 in this process */
         const char *method;     /* "build_and_run_instance" */
         const char *request_id; /* "req-..."; "" if none */
         const char *uuid;
-        const char *doing; /* the step: "waiting for the lock", "spawning" */
-        double seconds;
+        const char *step;  /* "waiting for the instance's lock", "creating disks" */
+        const char *doing; /* the step, or how far it is: "downloading: 12 of 40 MiB" */
+        int64_t begun_at;  /* seconds since 1970 */
+        double seconds;    /* since then */
 };
 /* Builds in the background, methods in RPC workers, recovery, stops by power synchronisation. fn must not
  * yield. */

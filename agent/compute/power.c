@@ -90,7 +90,7 @@ static int stop_body(struct action *a, struct error *err)
         if (*clean && !power_is_off(before)) {
                 double timeout = shutdown_timeout(m, a->instance);
 
-                a->running.doing = "waiting for the guest to shut down";
+                inflight_step(a->op, "waiting for the guest to shut down");
                 if (timeout > 0 && clean_shutdown(m, a->uuid, timeout, a->by, err) < 0) {
                         if (err->code == ERR_CANCELLED)
                                 return -1;
@@ -98,7 +98,7 @@ static int stop_body(struct action *a, struct error *err)
                         *err = (struct error){};
                 }
         }
-        a->running.doing = "powering off";
+        inflight_step(a->op, "powering off");
         if (m->driver->ops->power_off(m->driver, a->uuid, a->by, err) < 0)
                 return error_while(err, "powering off");
         if (action_finish(a, VM_STOPPED, 0, expect, err) < 0)
@@ -133,7 +133,7 @@ static int start_body(struct action *a, struct error *err)
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_POWERING_ON), err) < 0 ||
             guestspec_load(a, &spec, err) < 0)
                 return -1;
-        a->running.doing = "starting the guest";
+        inflight_step(a->op, "starting the guest");
         if (m->driver->ops->hard_reboot(m->driver, &spec, a->by, err) < 0)
                 return error_while(err, "starting the guest");
         for (size_t k = 0; k < ARRAY_SIZE(shelved); k++) {
@@ -228,7 +228,7 @@ static int suspend_body(struct action *a, struct error *err)
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_SUSPENDING), err) < 0)
                 return -1;
         instance_set_system_meta(a->instance, "old_vm_state", vm_state_name(a->instance->vm_state));
-        a->running.doing = "saving the guest's memory";
+        inflight_step(a->op, "saving the guest's memory");
         if (a->m->driver->ops->suspend(a->m->driver, a->uuid, a->by, err) < 0)
                 return suspend_failed(a, "suspending", err);
         if (action_finish(a, VM_SUSPENDED, COL_SYSTEM_METADATA, EXPECT(TASK_SUSPENDING), err) < 0)
@@ -279,7 +279,7 @@ static int resume_body(struct action *a, struct error *err)
         assert_green();
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_RESUMING), err) < 0)
                 return -1;
-        a->running.doing = "restoring the guest's memory";
+        inflight_step(a->op, "restoring the guest's memory");
         if (resume_guest(a, err) < 0)
                 return suspend_failed(a, "resuming", err);
         text = instance_system_meta(a->instance, "old_vm_state");

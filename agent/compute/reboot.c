@@ -61,7 +61,7 @@ static int YIELDS hard_reboot(struct action *a, struct error *err)
 static int YIELDS reboot_guest(struct action *a, bool hard, struct error *err)
 {
         if (!hard) {
-                a->running.doing = "waiting for the guest to reboot";
+                inflight_step(a->op, "waiting for the guest to reboot");
                 if (soft_reboot(a, err) == 0)
                         return 0;
                 if (err->code == ERR_CANCELLED)
@@ -69,7 +69,7 @@ static int YIELDS reboot_guest(struct action *a, bool hard, struct error *err)
                 log_info("rebooting the hard way: %s", err->text);
                 *err = (struct error){};
         }
-        a->running.doing = "rebooting the hard way";
+        inflight_step(a->op, "rebooting the hard way");
         return hard_reboot(a, err);
 }
 

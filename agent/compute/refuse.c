@@ -38,13 +38,13 @@ static int error_state_body(struct action *a, struct error *err)
 static int YIELDS end_build(struct action *a, const struct compute_leftover *left, struct error *err)
 {
         (void)left;
-        a->running.doing = "ending the build";
+        inflight_step(a->op, "ending the build");
         return action_locked(a, error_state_body, err);
 }
 
 static int YIELDS fail_migration(struct action *a, const struct compute_leftover *left, struct error *err)
 {
-        a->running.doing = "calling the migration failed";
+        inflight_step(a->op, "calling the migration failed");
         return store_migration_set_status(a->m->store, left->migration_id, "failed", a->by, err);
 }
 
@@ -56,7 +56,7 @@ static int YIELDS move_allocation(struct action *a, const struct compute_leftove
                 return 0;
         if (!left->migration_uuid[0])
                 return error_set(err, ERR_INVALID, "the request does not name the migration's uuid");
-        a->running.doing = "giving the allocation back";
+        inflight_step(a->op, "giving the allocation back");
         if (placement_allocation_move(a->m->placement, left->migration_uuid, a->uuid, a->by, err) < 0)
                 return error_while(err, "migration %s", left->migration_uuid);
         return 0;
@@ -73,7 +73,7 @@ static int YIELDS leave_this_host(struct action *a, const struct compute_leftove
         (void)left;
         if (!a->m->placement || !provider)
                 return 0;
-        a->running.doing = "giving up the allocation here";
+        inflight_step(a->op, "giving up the allocation here");
         if (store_instance_get(a->m->store, a->uuid, 0, &i, a->by, err) < 0)
                 return -1;
         ours = i->host && strcmp(i->host, a->m->conf->host) == 0;
@@ -90,7 +90,7 @@ static int YIELDS discard_image(struct action *a, const struct compute_leftover 
 
         if (!images->ops->discard)
                 return 0;
-        a->running.doing = "deleting the image of a snapshot that will not be";
+        inflight_step(a->op, "deleting the image of a snapshot that will not be");
         if (images->ops->get(images, left->image_id, &caller, &image, a->by, err) < 0)
                 return err->code == NOVA_IMAGE_NOT_FOUND ? 0 : error_while(err, "image %s", left->image_id);
         if (strcmp(image.status, "queued") != 0)

@@ -13,7 +13,7 @@ static int soft_delete_body(struct action *a, struct error *err)
         assert_green();
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_SOFT_DELETING), err) < 0)
                 return -1;
-        a->running.doing = "powering off";
+        inflight_step(a->op, "powering off");
         if (a->m->driver->ops->power_off(a->m->driver, a->uuid, a->by, err) < 0)
                 return error_while(err, "powering off");
         if (action_finish(a, VM_SOFT_DELETED, 0, EXPECT(TASK_SOFT_DELETING), err) < 0)
@@ -30,7 +30,7 @@ static int restore_body(struct action *a, struct error *err)
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_RESTORING), err) < 0 ||
             guestspec_load(a, &spec, err) < 0)
                 return -1;
-        a->running.doing = "starting the guest";
+        inflight_step(a->op, "starting the guest");
         if (a->m->driver->ops->hard_reboot(a->m->driver, &spec, a->by, err) < 0)
                 return error_while(err, "starting the guest");
         if (action_finish(a, VM_ACTIVE, 0, EXPECT(TASK_RESTORING), err) < 0)

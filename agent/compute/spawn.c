@@ -184,13 +184,13 @@ static int YIELDS spawn(struct action *a, const struct block_devices *devices, b
                             b->n_files);
         if (guestspec_fill(m, a->instance, &spec, a->by, err) < 0)
                 return -1;
-        a->running.doing = "asking for the image";
+        inflight_step(a->op, "asking for the image");
         if (find_image(a, &caller, &image, err) < 0)
                 return -1;
-        a->running.doing = "creating disks";
+        inflight_step(a->op, "creating disks");
         if (disks_create(m->disks, &req, &spec, a->by, err) < 0)
                 return error_while(err, "creating disks");
-        a->running.doing = "starting the guest";
+        inflight_step(a->op, "starting the guest");
         if (m->driver->ops->spawn(m->driver, &spec, a->by, err) < 0) {
                 /* The domain is missing, not the instance: the row must not be left alone for it. */
                 if (err->code == NOVA_INSTANCE_NOT_FOUND)
@@ -213,10 +213,10 @@ int build_guest(struct action *a, struct compute_build *b, struct error *err)
 {
         bool has_news; /* for the row's system_metadata */
 
-        a->running.doing = "networking";
+        inflight_step(a->op, "networking");
         if (check_networks(a, b, err) < 0 || networking(a, err) < 0)
                 return -1;
-        a->running.doing = "naming block devices";
+        inflight_step(a->op, "naming block devices");
         has_news = guestspec_record_machine(a->m, a->instance);
         if (name_then_spawn(a, has_news, b, err) == 0)
                 return 0;

@@ -184,14 +184,6 @@ int strays_end_evacuations(struct compute_manager *m, struct deadline by, struct
 
 /* ---- interrupted builds ---- */
 
-static bool is_at_work(const struct compute_manager *m, const char *uuid)
-{
-        list_for_each (node, &m->running)
-                if (strcmp(CONTAINER_OF(node, struct running, node)->uuid, uuid) == 0)
-                        return true;
-        return false;
-}
-
 static void YIELDS call_it_an_error(struct compute_manager *m, struct instance *i, struct deadline by)
 {
         struct error why = {}, err = {};
@@ -231,7 +223,7 @@ int strays_look_for_lost_builds(struct compute_manager *m, struct uuid_set *seen
         for (unsigned k = 0; k < building.n; k++) {
                 struct instance *i = building.items[k];
 
-                if ((i->host && *i->host) || is_at_work(m, i->uuid))
+                if ((i->host && *i->host) || inflight_has(&m->inflight, i->uuid))
                         continue;
                 if (uuid_set_has(seen, i->uuid))
                         call_it_an_error(m, i, by);

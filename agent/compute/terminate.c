@@ -126,14 +126,14 @@ int compute_end_instance(struct action *a, struct error *err)
 {
         int r;
 
-        a->running.doing = "removing the guest";
+        inflight_step(a->op, "removing the guest");
         if (compute_destroy_guest(a->m, a->instance, a->by, err) < 0)
                 return -1;
         tell_of_ports(a);
-        a->running.doing = "deleting the rows";
+        inflight_step(a->op, "deleting the rows");
         r = finish_rows(a, err);
         if (r == 0)
-                log_info("terminated in %.2f s", running_seconds(&a->running));
+                log_info("terminated in %.2f s", inflight_seconds(a->op));
         return r;
 }
 

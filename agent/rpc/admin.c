@@ -197,7 +197,7 @@ struct doing {
         struct jval *text; /* NULL: nothing */
 };
 
-/* A build is there twice while it begins, the one that works comes later. */
+/* The last one is at work, those before it wait for its lock or are waited for. */
 static void take_doing(const struct compute_running *r, void *arg)
 {
         struct doing *d = arg;
