@@ -3,7 +3,6 @@
  */
 #include "options.h"
 
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -43,7 +42,7 @@ enum {
         OPT_HELP
 };
 
-static const struct option long_options[] = {
+const struct option options_table[] = {
         { "config-file", required_argument, NULL, OPT_CONFIG_FILE },
         { "debug", no_argument, NULL, OPT_DEBUG },
         { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -118,7 +117,7 @@ enum options_outcome options_parse(struct options *ret, int argc, char **argv, s
         *ret = (struct options){};
         opterr = 0;
         optind = 0; /* from the start, also when called a second time */
-        while ((option = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+        while ((option = getopt_long(argc, argv, "+:", options_table, NULL)) != -1) {
                 outcome = take(ret, option, argv, out);
                 if (outcome != OPTIONS_GO)
                         return outcome;

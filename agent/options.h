@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <getopt.h>
 #include <stdbool.h>
 
 #include "base/log.h"
@@ -27,3 +28,6 @@ enum options_outcome {
 };
 
 enum options_outcome options_parse(struct options *ret, int argc, char **argv, struct strbuf *out);
+
+/* Every option, as getopt_long() takes them; agent/man/compute-agent.8 is compared with it. */
+extern const struct option options_table[];

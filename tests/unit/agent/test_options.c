@@ -79,11 +79,40 @@ START_TEST(help_and_version_are_answers)
         ck_assert_int_eq(parse(&o, "--version", "--nonsense"), OPTIONS_DONE);
         ck_assert_str_eq(said, "compute-agent " AGENT_VERSION "\n");
         ck_assert_int_eq(parse(&o, "--help"), OPTIONS_DONE);
-        for (const char *const *p =
-                     (const char *const[]){ "--config-file", "--debug", "--log-level", "--log-file",
-                                            "--check-config", "--dump-config", "--version", NULL };
-             *p; p++)
-                ck_assert_msg(strstr(said, *p) != NULL, "--help does not tell of %s", *p);
+        for (const struct option *p = options_table; p->name; p++) {
+                char want[64];
+
+                snprintf(want, sizeof(want), "\n  --%s ", p->name);
+                ck_assert_msg(strstr(said, want) != NULL, "--help does not tell of --%s", p->name);
+        }
+}
+END_TEST
+
+/* The lines of the page's first list, as the table would have them. */
+START_TEST(the_manual_page_has_each_option_in_its_order_and_no_other)
+{
+        FILE *page = fopen(MAN_DIR "/compute-agent.8", "r");
+        const struct option *o = options_table;
+        bool in_options = false;
+        char line[512];
+
+        ck_assert_ptr_nonnull(page);
+        while (fgets(line, sizeof(line), page)) {
+                char want[128];
+
+                if (line[0] == '.' && line[1] == 'S')
+                        in_options = strcmp(line, ".Sh OPTIONS\n") == 0;
+                if (!in_options || strncmp(line, ".It ", 4) != 0)
+                        continue;
+                ck_assert_msg(o->name != NULL, "the page has one more: %s", line);
+                snprintf(want, sizeof(want), ".It Fl -%s%s", o->name,
+                         o->has_arg == required_argument ? " Ar " : "\n");
+                ck_assert_msg(strncmp(line, want, strlen(want)) == 0, "the page has %s, and not %s", line,
+                              want);
+                o++;
+        }
+        ck_assert_msg(o->name == NULL, "the page lacks --%s", o->name);
+        fclose(page);
 }
 END_TEST
 
@@ -133,6 +162,7 @@ int main(void)
         tcase_add_test(tcase, each_option_is_taken);
         tcase_add_test(tcase, debug_does_not_set_the_log_level);
         tcase_add_test(tcase, help_and_version_are_answers);
+        tcase_add_test(tcase, the_manual_page_has_each_option_in_its_order_and_no_other);
         tcase_add_loop_test(tcase, wrong_command_line_is_explained, 0, ARRAY_SIZE(wrong_lines));
         suite_add_tcase(suite, tcase);
         srunner_run_all(runner, CK_NORMAL);
