@@ -124,6 +124,7 @@ static void HUB_ONLY apply(struct agent *a, struct reading *r)
 {
         struct strbuf *errors = &r->errors;
         struct conf *fresh = r->conf;
+        struct error ignored;
         enum log_level level;
 
         if (r->log.code)
@@ -133,6 +134,7 @@ static void HUB_ONLY apply(struct agent *a, struct reading *r)
         } else {
                 if (log_level_parse(fresh->debug ? "debug" : fresh->log_level, &level))
                         log_set_level(level);
+                log_set_module_levels(fresh->default_log_levels, &ignored); /* was checked when it was read */
                 log_info("configuration read again: log level %s", log_level_name(log_get_level()));
         }
 }

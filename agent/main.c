@@ -37,7 +37,7 @@ static int start_log(const struct options *opt, const struct conf *conf, struct 
                 log.level = opt->log_level;
         else
                 log_level_parse(conf->debug ? "debug" : conf->log_level, &log.level);
-        return log_start(&log, err);
+        return log_set_module_levels(conf->default_log_levels, err) < 0 ? -1 : log_start(&log, err);
 }
 
 static void say_what_is_patched(bool debug)

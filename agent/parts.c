@@ -252,8 +252,8 @@ static void log_failed_request(const struct rpc_request *r, const struct error *
 
         assert_on_hub();
         if (r)
-                log_write(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
-                          "%s %.64s failed: %s", answered ? "call" : "request", r->method, err->text);
+                log_at(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR,
+                       "%s %.64s failed: %s", answered ? "call" : "request", r->method, err->text);
         else
                 complain(a->complaints, err->text);
 }

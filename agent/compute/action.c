@@ -230,8 +230,8 @@ int action_run_begun(struct compute_manager *m, const struct action_kind *kind, 
         if (r < 0 && err->code != ERR_CANCELLED) {
                 m->stats.actions_failed++;
                 if (!c->caller_logs)
-                        log_write(compute_failure_is_ordinary(err, false) ? LOG_INFO : LOG_ERROR, LOG_MODULE,
-                                  "%s failed: %s", kind->method, err->text);
+                        log_at(compute_failure_is_ordinary(err, false) ? LOG_INFO : LOG_ERROR,
+                               "%s failed: %s", kind->method, err->text);
                 inflight_step(op, "setting task_state back");
                 if ((kind->wraps & WRAP_REVERTS) && !preempted(err->code))
                         revert_task_state(&a);

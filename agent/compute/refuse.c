@@ -148,7 +148,7 @@ static int undo(struct action *a, struct error *err)
                         continue;
                 if (error_is_cancel(&failed, err))
                         return -1;
-                log_write(step->level, LOG_MODULE, "%s: %s", step->otherwise, failed.text);
+                log_at(step->level, "%s: %s", step->otherwise, failed.text);
         }
         return 0;
 }

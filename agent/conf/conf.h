@@ -33,7 +33,7 @@ struct conf {
         char *compute_driver;
         char *log_file; /* "": stderr */
         bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */
-        char *log_level;
+        char *log_level, *default_log_levels;
         int64_t rpc_response_timeout, long_rpc_timeout, executor_thread_pool_size;
         bool rpc_ping_enabled;
         int64_t report_interval, service_down_time;

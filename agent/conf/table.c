@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "messaging/transport.h"
 #include "mysql/url.h"
@@ -130,6 +131,15 @@ static int check_loopback(const char *value, struct error *err)
         if (inet_pton(AF_INET6, value, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6))
                 return 0;
         return error_set(err, ERR_INVALID, "must be a loopback address: 127.0.0.1 or ::1");
+}
+
+static int check_module_levels(const char *value, struct error *err)
+{
+        struct error wrong = {};
+
+        if (log_check_module_levels(value, &wrong) == 0)
+                return 0;
+        return error_set(err, ERR_INVALID, "must be like compute=DEBUG,virt.libvirt=WARNING: %s", wrong.text);
 }
 
 /* err is that of a parser of URLs, which begins with what it read. */
@@ -286,6 +296,10 @@ const struct setting settings[] = {
                 "Log at level DEBUG. Not the --debug of the command line, which makes green threads native."),
         TOP_CHOICE(log_level, "INFO", "DEBUG INFO WARNING ERROR CRITICAL", SETTING_RELOADS,
                    "(ours) The least important level that is logged. --log-level comes before it."),
+        TOP_TEXT(default_log_levels, "", SETTING_EMPTY_OK | SETTING_RELOADS, check_module_levels,
+                 "Modules with a level of their own: 'compute=DEBUG,virt.libvirt=WARNING'. The module stands "
+                 "in each line after the level. What is set for compute is for compute.build too. Modules of "
+                 "nova that do not exist here have no effect."),
         TOP_PATH(log_file, "", SETTING_EMPTY_OK,
                  "File that log lines are appended to. '' is standard error."),
         TOP_INT(report_interval, "10", 1, DAY,

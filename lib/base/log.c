@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -31,13 +30,7 @@ static void (*capture)(enum log_level level, const char *line, void *arg);
 static void *capture_arg;
 
 static atomic_bool captured;
-static _Atomic int min_level = LOG_INFO;
 static void (*_Atomic context_fn)(char *buf, size_t size);
-
-static const char *const level_names[] = {
-        [LOG_DEBUG] = "DEBUG", [LOG_INFO] = "INFO",         [LOG_WARNING] = "WARNING",
-        [LOG_ERROR] = "ERROR", [LOG_CRITICAL] = "CRITICAL",
-};
 
 /* ---- lines ---- */
 
@@ -53,7 +46,7 @@ size_t log_format_prefix(char *buf, size_t size, enum log_level level, const cha
         localtime_r(&seconds, &tm);
         len = strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm);
         n = snprintf(buf + len, size - len, ".%03d %d %s %s %s", (int)(now % 1000000 / 1000), (int)getpid(),
-                     level_names[level], module, context);
+                     log_level_name(level), module, context);
         len += n < 0 ? 0 : (size_t)n;
         return len < size ? len : size - 1;
 }
@@ -165,7 +158,7 @@ static char *format_text(char *buf, size_t size, char **heap, size_t *ret_len, c
         return *heap;
 }
 
-void log_write(enum log_level level, const char *module, const char *fmt, ...)
+void log_write(struct log_site *site, enum log_level level, const char *fmt, ...)
 {
         void (*context)(char *buf, size_t size) = atomic_load(&context_fn);
         char stack[TEXT_STACK], context_text[256] = "";
@@ -175,8 +168,6 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
         char *text;
         va_list ap;
 
-        if ((int)level < atomic_load_explicit(&min_level, memory_order_relaxed))
-                return;
         va_start(ap, fmt);
         text = format_text(stack, sizeof(stack), &heap, &m.text_len, fmt, ap);
         va_end(ap);
@@ -184,7 +175,7 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
         m.text = text;
         if (context)
                 context(context_text, sizeof(context_text));
-        m.prefix_len = log_format_prefix(m.prefix, sizeof(m.prefix), level, module,
+        m.prefix_len = log_format_prefix(m.prefix, sizeof(m.prefix), level, site->module,
                                          context_text[0] ? context_text : "[-] ");
         if (!capture_message(&m) && !log_writer_add(&m))
                 log_each_line(&m, write_line, NULL);
@@ -192,36 +183,6 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 }
 
 /* ---- settings ---- */
-
-void log_set_level(enum log_level level)
-{
-        atomic_store(&min_level, (int)level);
-}
-
-enum log_level log_get_level(void)
-{
-        return (enum log_level)atomic_load(&min_level);
-}
-
-bool log_level_parse(const char *name, enum log_level *ret)
-{
-        if (strcasecmp(name, "warn") == 0) {
-                *ret = LOG_WARNING;
-                return true;
-        }
-        for (int i = LOG_DEBUG; i <= LOG_CRITICAL; i++) {
-                if (strcasecmp(name, level_names[i]) == 0) {
-                        *ret = (enum log_level)i;
-                        return true;
-                }
-        }
-        return false;
-}
-
-const char *log_level_name(enum log_level level)
-{
-        return level_names[level];
-}
 
 void log_set_context_fn(void (*fn)(char *buf, size_t size))
 {

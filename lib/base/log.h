@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,13 +23,41 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
 #define LOG_MODULE "agent"
 #endif
 
-#define log_debug(...)    log_write(LOG_DEBUG, LOG_MODULE, __VA_ARGS__)
-#define log_info(...)     log_write(LOG_INFO, LOG_MODULE, __VA_ARGS__)
-#define log_warning(...)  log_write(LOG_WARNING, LOG_MODULE, __VA_ARGS__)
-#define log_error(...)    log_write(LOG_ERROR, LOG_MODULE, __VA_ARGS__)
-#define log_critical(...) log_write(LOG_CRITICAL, LOG_MODULE, __VA_ARGS__)
+#define log_debug(...)    log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)     log_at(LOG_INFO, __VA_ARGS__)
+#define log_warning(...)  log_at(LOG_WARNING, __VA_ARGS__)
+#define log_error(...)    log_at(LOG_ERROR, __VA_ARGS__)
+#define log_critical(...) log_at(LOG_CRITICAL, __VA_ARGS__)
 
-void log_write(enum log_level level, const char *module, const char *fmt, ...)
+/* The arguments are looked at only when the line is wanted. */
+#define log_at(level_, ...)                                                                         \
+        do {                                                                                        \
+                static struct log_site log_site_ = { LOG_MODULE, __FILE__, __func__, __LINE__, 0 }; \
+                enum log_level log_level_ = (level_);                                               \
+                if (log_passes(&log_site_, log_level_))                                             \
+                        log_write(&log_site_, log_level_, __VA_ARGS__);                             \
+        } while (0)
+
+/* A place that logs. */
+struct log_site {
+        const char *module, *file, *function;
+        int line;
+        _Atomic unsigned known; /* which level it logs from (three bits), in which generation of the levels */
+};
+
+extern _Atomic unsigned log_generation;
+bool log_passes_anew(struct log_site *site, enum log_level level);
+
+static inline bool log_passes(struct log_site *site, enum log_level level)
+{
+        unsigned known = atomic_load_explicit(&site->known, memory_order_relaxed);
+
+        if ((known & ~7u) == atomic_load_explicit(&log_generation, memory_order_relaxed))
+                return level >= (known & 7u);
+        return log_passes_anew(site, level);
+}
+
+void log_write(struct log_site *site, enum log_level level, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 
 struct log_options {
@@ -38,12 +67,30 @@ struct log_options {
 
 /* Opens the file and starts the writer thread. */
 int log_start(const struct log_options *opt, struct error *err);
-void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 int log_reopen(struct error *err); /* after rotation: opens the same file name again */
 void log_flush(void);              /* waits (at most 1 s) until the ring is empty: only at exit or in tests */
 void log_stop(void);               /* flushes, ends the writer */
 unsigned long log_dropped(void);   /* lines dropped so far */
+
+/*
+ * ---- levels ---- from any thread, at any time.
+ *
+ * log_set_level() is for all modules that have no level of their own. One for "virt" is for "virt.libvirt",
+ * too; the longest name wins. It may be below or above the general one. A module need not exist.
+ */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+int log_set_module_level(const char *module, enum log_level level,
+                         struct error *err);             /* ERR_INVALID: bad name */
+bool log_clear_module_level(const char *module);         /* false: it had none of its own */
+enum log_level log_get_module_level(const char *module); /* what is in effect for it */
+void log_foreach_module_level(void (*fn)(const char *module, enum log_level level, void *arg), void *arg);
+/*
+ * "compute=DEBUG,virt.libvirt=WARN", as oslo.log's default_log_levels, takes the place of all that were set;
+ * "" clears them. -1: nothing was changed, err says what is wrong.
+ */
+int log_set_module_levels(const char *text, struct error *err);
+int log_check_module_levels(const char *text, struct error *err);
 
 bool log_level_parse(const char *name, enum log_level *ret); /* "debug", "INFO", "warn", ... */
 const char *log_level_name(enum log_level level);

@@ -454,10 +454,131 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
+/* Which of the modules below log at this level. */
+static const char *who_logs(enum log_level level)
+{
+        static struct log_site sites[] = { { .module = "virt" },
+                                           { .module = "virt.libvirt" },
+                                           { .module = "virt.libvirt.events" },
+                                           { .module = "virtual" } };
+        static char who[8];
+
+        who[0] = '\0';
+        for (size_t i = 0; i < ARRAY_SIZE(sites); i++)
+                strncat(who, log_passes(&sites[i], level) ? "x" : "-", 2);
+        return who;
+}
+
+START_TEST(a_module_has_the_level_of_the_longest_name_that_it_is_below)
+{
+        struct error err = {};
+
+        log_set_level(LOG_INFO);
+        ck_assert_str_eq(who_logs(LOG_INFO), "xxxx");
+        ck_assert_str_eq(who_logs(LOG_DEBUG), "----");
+        ck_assert_ok(log_set_module_level("virt", LOG_WARNING, &err), err);
+        ck_assert_str_eq(who_logs(LOG_INFO), "---x");
+        ck_assert_ok(log_set_module_level("virt.libvirt", LOG_DEBUG, &err), err);
+        ck_assert_str_eq(who_logs(LOG_DEBUG), "-xx-");
+        ck_assert_ok(log_set_module_level("virt.libvirt.events", LOG_ERROR, &err), err);
+        ck_assert_str_eq(who_logs(LOG_DEBUG), "-x--");
+        ck_assert_int_eq(log_get_module_level("virt.libvirt.connection"), LOG_DEBUG);
+        ck_assert_int_eq(log_get_module_level("virt.fake"), LOG_WARNING);
+        ck_assert_int_eq(log_get_module_level("compute"), LOG_INFO);
+        log_set_level(LOG_CRITICAL);
+        ck_assert_str_eq(who_logs(LOG_INFO), "-x--");
+        ck_assert_str_eq(who_logs(LOG_WARNING), "xx--");
+        ck_assert(log_clear_module_level("virt.libvirt"));
+        ck_assert(!log_clear_module_level("virt.libvirt"));
+        ck_assert_str_eq(who_logs(LOG_INFO), "----");
+        ck_assert_str_eq(who_logs(LOG_WARNING), "xx--");
+}
+END_TEST
+
+static unsigned arguments;
+
+static int argument(void)
+{
+        return (int)++arguments;
+}
+
+START_TEST(a_level_that_changes_is_noticed_at_once_and_nothing_is_formatted_in_vain)
+{
+        struct captured c = {};
+        struct error err = {};
+
+        log_set_capture(on_line, &c);
+        for (int i = 0; i < 6; i++) {
+                if (i == 2)
+                        ck_assert_ok(log_set_module_level("test", LOG_DEBUG, &err), err);
+                if (i == 4)
+                        ck_assert(log_clear_module_level("test"));
+                log_debug("round %d", argument());
+        }
+        ck_assert_uint_eq(c.n, 2);
+        ck_assert_uint_eq(arguments, 2);
+}
+END_TEST
+
+static void add_level(const char *module, enum log_level level, void *arg)
+{
+        strbuf_addf(arg, "%s=%s ", module, log_level_name(level));
+}
+
+START_TEST(levels_of_modules_are_read_whole_or_not_at_all)
+{
+        static const char *const bad[][2] = { { "compute", "not like module=LEVEL" },
+                                              { "virt=INFO,compute=LOUD", "\"LOUD\" is no level" },
+                                              { "=INFO", "no name of a module" },
+                                              { "a b=INFO", "\"a\" is not like" },
+                                              { ".a=INFO", "no name of a module" },
+                                              { "a.=INFO", "no name of a module" },
+                                              { "a/b=INFO", "\"a/b\" is no name of a module" } };
+        CLEANUP(strbuf_free) struct strbuf list = {};
+        char longest[101] = {};
+        struct error err = {};
+
+        ck_assert_ok(log_set_module_levels(" compute=debug, virt.libvirt=WARN,compute=INFO ", &err), err);
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                ck_assert_fails(log_set_module_levels(bad[i][0], &err), err, ERR_INVALID);
+                ck_assert_msg(strstr(err.text, bad[i][1]), "%s", err.text);
+                ck_assert_fails(log_check_module_levels(bad[i][0], &err), err, ERR_INVALID);
+        }
+        memset(longest, 'm', 100);
+        ck_assert_fails(log_set_module_level(longest, LOG_INFO, &err), err, ERR_INVALID);
+        log_foreach_module_level(add_level, &list);
+        ck_assert_str_eq(list.data, "compute=INFO virt.libvirt=WARNING ");
+        ck_assert_ok(log_set_module_levels("", &err), err);
+        strbuf_truncate(&list, 0);
+        log_foreach_module_level(add_level, &list);
+        ck_assert_str_eq(list.data, "");
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_levels_of_modules)
+{
+        struct error err = {};
+        char name[16];
+        int n = 0;
+
+        do {
+                snprintf(name, sizeof(name), "m%d", n);
+        } while (log_set_module_level(name, LOG_DEBUG, &err) == 0 && ++n < 10000);
+        ck_assert_int_eq(n, 256);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+        ck_assert_ok(log_set_module_level("m0", LOG_ERROR, &err), err);
+        ck_assert_int_eq(log_get_module_level("m0"), LOG_ERROR);
+        ck_assert_int_eq(log_get_module_level("m255"), LOG_DEBUG);
+}
+END_TEST
+
 UNIT_SUITE_FIXTURE("log", setup, teardown, lines_have_the_format_of_oslo_log,
                    context_comes_from_the_function_that_was_set, newlines_cannot_forge_a_line,
                    long_texts_arrive_whole_up_to_the_limit, before_start_and_after_stop_lines_go_to_stderr,
                    a_stuck_pipe_stops_nobody_and_the_gap_is_told, stop_returns_although_the_pipe_is_stuck,
                    a_full_disk_is_counted, reopen_follows_rotation,
                    lines_of_many_threads_stay_whole_and_in_order, a_forked_child_writes_to_stderr,
-                   capture_gets_lines_instead, start_refuses_what_cannot_be, levels_have_names)
+                   capture_gets_lines_instead, start_refuses_what_cannot_be, levels_have_names,
+                   a_module_has_the_level_of_the_longest_name_that_it_is_below,
+                   a_level_that_changes_is_noticed_at_once_and_nothing_is_formatted_in_vain,
+                   levels_of_modules_are_read_whole_or_not_at_all, there_is_a_limit_to_levels_of_modules)
