@@ -8,6 +8,7 @@
 #include "complaints.h"
 #include "green/green.h"
 #include "messaging/rpc_server.h"
+#include "readers.h"
 #include "rpc/admin.h"
 #include "rpc/methods.h"
 #include "store/store.h"
@@ -35,6 +36,7 @@ struct agent {
         struct compute_manager *manager;
         struct transport *transport;
         struct rpc_server *rpc;
+        struct readers readers;              /* who may look */
         struct transport *control_transport; /* the control socket, when transport_url is none; or NULL */
         struct rpc_server *control;
         struct monitor *monitor;

@@ -25,6 +25,7 @@
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
+#include "rpc/access.h"
 #include "rpc/scheduler.h"
 #include "trim.h"
 
@@ -266,6 +267,14 @@ static void log_refused(const struct error *why, void *arg)
         complain(a->complaints, why->text);
 }
 
+static int may(const struct rpc_call *call, void *app, struct error *err)
+{
+        const struct agent *a = app;
+
+        assert_on_hub();
+        return access_check(call, a->readers.exist ? a->conf->control_readers_group : "", err);
+}
+
 static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport *t, struct error *err)
 {
         struct rpc_server_options opt = {
@@ -275,6 +284,7 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
                             .server = a->conf->host },
                 .endpoints = a->endpoints,
                 .workers = (unsigned)a->conf->executor_thread_pool_size,
+                .may = may,
                 .describe_failure = rpc_describe_failure,
                 .on_failure = log_failed_request,
                 .app = a,
@@ -306,7 +316,9 @@ static int YIELDS open_requests(struct agent *a, const struct transport_options 
 static int YIELDS control_start(struct agent *a, struct error *err)
 {
         CLEANUP(freep) char *url = xasprintf("unix:%s", a->conf->control_socket);
-        const struct transport_options opt = { .refused = log_refused, .arg = a };
+        const struct transport_options opt = {
+                .refused = log_refused, .arg = a, .has_group = a->readers.exist, .group = a->readers.gid
+        };
 
         a->complaints = complaints_new();
         a->endpoints[0] = admin_endpoint;
@@ -416,7 +428,12 @@ static int YIELDS rpc_start(struct agent *a, struct error *err)
 {
         struct amqp_options amqp = broker_options(a->conf);
         const struct transport_options opt = {
-                .amqp = &amqp, .changed = broker_changed, .refused = log_refused, .arg = a
+                .amqp = &amqp,
+                .changed = broker_changed,
+                .refused = log_refused,
+                .arg = a,
+                .has_group = a->readers.exist,
+                .group = a->readers.gid,
         };
 
         return a->rpc ? 0 : open_requests(a, &opt, err); /* the local socket is there since control_start() */
@@ -473,6 +490,11 @@ static void YIELDS memory_stop(struct agent *a)
         green_unref(take_ptr(&a->memory));
 }
 
+static int YIELDS readers_start(struct agent *a, struct error *err)
+{
+        return readers_find(a->conf->control_readers_group, a->files, &a->readers, err);
+}
+
 static const struct part {
         const char *name;
         int (*start)(struct agent *a, struct error *err);
@@ -481,6 +503,7 @@ static const struct part {
         { "stall watcher", watcher_start, watcher_stop },
         { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
         { "workers", workers_start, workers_stop },
+        { "readers' group", readers_start, NULL },
         { "control socket", control_start, control_stop },
         { "monitoring", monitoring_start, monitoring_stop },
         { "database", database_start, database_stop },

@@ -29,7 +29,8 @@ struct conf {
         /* [DEFAULT]: at the top level of the file */
         char *host, *my_ip, *state_path, *instances_path, *instance_name_template, *transport_url;
         char *control_exchange;
-        char *control_socket; /* ours; of no effect when transport_url is a local socket */
+        char *control_socket;        /* ours; of no effect when transport_url is a local socket */
+        char *control_readers_group; /* ours; "": none */
         char *compute_driver;
         char *log_file; /* "": stderr */
         bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */

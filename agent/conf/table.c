@@ -283,6 +283,9 @@ const struct setting settings[] = {
                  "password belongs in single quotes."),
         TOP_PATH(control_socket, "/run/compute-agent/rpc.sock", 0,
                  "(ours) The socket for compute-agentctl when transport_url is no local socket itself."),
+        TOP_TEXT(control_readers_group, "compute-agent-readers", SETTING_EMPTY_OK, NULL,
+                 "(ours) Members of this group may look with compute-agentctl (status, health, ...); what "
+                 "changes something is for root and the agent's own user. '' means no group."),
         TOP_TEXT(control_exchange, "nova", 0, NULL, "Exchange of the message bus."),
         TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call."),
         TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long."),

@@ -14,12 +14,20 @@
 #include "model/instance.h"
 #include "store/store.h"
 
+/* Scripts rely on these: a status is never given another meaning. 78 is that of the agent itself, too. */
+#define CTL_EXITS(X)                                                    \
+        X(CTL_OK, 0, "done")                                            \
+        X(CTL_FAILED, 1, "failed, or health is \"fail\"")               \
+        X(CTL_USAGE, 2, "wrong usage")                                  \
+        X(CTL_UNREACHABLE, 3, "the agent is not running, or went away") \
+        X(CTL_TIMEOUT, 4, "it took too long")                           \
+        X(CTL_DENIED, 5, "whoever runs this may not")                   \
+        X(CTL_CONF, 78, "the configuration cannot be used")
+
 enum ctl_exit {
-        CTL_OK = 0,
-        CTL_FAILED = 1,
-        CTL_USAGE = 2,
-        CTL_UNREACHABLE = 3, /* the agent does not answer */
-        CTL_TIMEOUT = 4,
+#define X(name, status, meaning) name = (status),
+        CTL_EXITS(X)
+#undef X
 };
 
 struct ctl {

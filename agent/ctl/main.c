@@ -97,8 +97,10 @@ static void print_usage(struct ctl *c)
         }
         strbuf_adds(&out, "\nOptions (before or after the command; " PROGRAM " COMMAND --help has more):\n");
         ctl_describe_options(globals, &out);
-        strbuf_adds(&out, "\nINSTANCE is a uuid or a name. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
-                          "3 the agent cannot be reached, 4 it took too long.\n");
+        strbuf_adds(&out, "\nINSTANCE is a uuid or a name.\n\nExit status:\n");
+#define X(name, status, meaning) strbuf_addf(&out, "  %2d  %s\n", status, meaning);
+        CTL_EXITS(X)
+#undef X
         fputs(out.data, stdout);
 }
 

@@ -16,6 +16,8 @@
 #define CONNECT_S 10.0
 #define WORKERS   4
 
+#define DEFAULT_SOCKET "/run/compute-agent/rpc.sock" /* of transport_url and of control_socket */
+
 enum ctl_exit ctl_need_conf(struct ctl *c)
 {
         struct strbuf CLEANUP(strbuf_free) errors = {};
@@ -26,7 +28,7 @@ enum ctl_exit ctl_need_conf(struct ctl *c)
         if (c->conf)
                 return CTL_OK;
         fputs(errors.data ? errors.data : "", stderr);
-        return ctl_complain(CTL_FAILED,
+        return ctl_complain(CTL_CONF,
                             "the configuration cannot be used: correct it, or name another one with "
                             "--config-file");
 }
@@ -44,6 +46,12 @@ enum ctl_exit ctl_need_tpool(struct ctl *c)
         return CTL_OK;
 }
 
+/* Who may look at the agent need not be able to read its passwords: then the defaults have to do. */
+static bool closed_to_readers(const struct ctl *c)
+{
+        return !c->config_file && access(CONF_DEFAULT_PATH, R_OK) < 0 && errno == EACCES;
+}
+
 /* The socket's path into c->socket. */
 static enum ctl_exit find_socket(struct ctl *c)
 {
@@ -52,6 +60,10 @@ static enum ctl_exit find_socket(struct ctl *c)
 
         if (c->socket)
                 return CTL_OK;
+        if (closed_to_readers(c)) {
+                c->socket = DEFAULT_SOCKET;
+                return CTL_OK;
+        }
         status = ctl_need_conf(c);
         if (status != CTL_OK)
                 return status;
@@ -69,9 +81,10 @@ static enum ctl_exit unreachable(const struct ctl *c, const struct error *err)
 {
         if (err->sys == EACCES || err->sys == EPERM)
                 return ctl_complain(
-                        CTL_UNREACHABLE,
-                        "may not talk to the agent at %s: become root or the agent's user, or join the "
-                        "group of that socket",
+                        CTL_DENIED,
+                        "you may not talk to the agent at %s: become root or the agent's user; to look "
+                        "only, be a member of its control_readers_group, compute-agent-readers by "
+                        "default (usermod -aG GROUP USER, then log in anew)",
                         c->socket);
         if (err->sys == ENOENT || err->sys == ECONNREFUSED)
                 return ctl_complain(CTL_UNREACHABLE,
@@ -109,6 +122,8 @@ static enum ctl_exit request_error(const struct ctl *c, const char *method, cons
         case ERR_SYSTEM:
                 return ctl_complain(CTL_UNREACHABLE, "%s: the agent at %s went away: %s", method, c->socket,
                                     err->text);
+        case ERR_DENIED:
+                return ctl_complain(CTL_DENIED, "%s: you may not: %s", method, err->text);
         case ERR_APP:
                 return ctl_complain(CTL_FAILED, "%s: the agent says: %s", method, err->text);
         default:

@@ -71,6 +71,7 @@ static const struct nova_exception lib_errors[] = {
         [ERR_DB] = { "DBError", "oslo_db.exception", 500 },
         [ERR_DB_LOST] = { "DBConnectionError", "oslo_db.exception", 500 },
         [ERR_UNSUPPORTED] = { "NotImplementedError", BUILTINS, 500 },
+        [ERR_DENIED] = { "PermissionError", BUILTINS, 500 },
 };
 
 static const struct nova_exception other = { "Exception", BUILTINS, 500 };

@@ -17,30 +17,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "patcher/patcher.h"
+#include "rpc/access.h"
 
 #define ROWS_S      10.0 /* to read the rows for "instances" */
 #define COUNT_S     2.0  /* to count them for "status" */
-#define NO_PEER     ((unsigned)-1)
 #define NS_TO_S(ns) ((double)(ns) / (double)NS_PER_S)
-
-/* ---- who may ---- */
-
-static int may_look(const struct rpc_call *call, struct error *err)
-{
-        if (call->peer_uid == NO_PEER)
-                return error_set(err, ERR_INVALID, "admin methods answer on the local socket only");
-        return 0;
-}
-
-static int may_change(const struct rpc_call *call, struct error *err)
-{
-        if (may_look(call, err) < 0)
-                return -1;
-        if (call->peer_uid != 0 && call->peer_uid != geteuid())
-                return error_set(err, ERR_INVALID, "%s is for root and the agent's own user, not for uid %u",
-                                 call->request->method, call->peer_uid);
-        return 0;
-}
 
 /* ---- status ---- */
 
@@ -270,8 +251,6 @@ int admin_instances(const struct admin_sources *s, struct jval **ret, struct err
 static int method_status(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         call->result = admin_status(call->app);
         return 0;
 }
@@ -279,16 +258,12 @@ static int method_status(struct rpc_call *call, struct error *err)
 static int method_instances(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         return admin_instances(call->app, &call->result, err);
 }
 
 static int method_threads(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         call->result = admin_threads();
         return 0;
 }
@@ -296,8 +271,6 @@ static int method_threads(struct rpc_call *call, struct error *err)
 static int method_pools(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         call->result = admin_pools(call->app);
         return 0;
 }
@@ -305,8 +278,6 @@ static int method_pools(struct rpc_call *call, struct error *err)
 static int method_tasks(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         call->result = admin_tasks(call->app);
         return 0;
 }
@@ -314,8 +285,6 @@ static int method_tasks(struct rpc_call *call, struct error *err)
 static int method_health(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         call->result = admin_health(call->app);
         return 0;
 }
@@ -333,7 +302,7 @@ static int set_log_level(struct rpc_call *call, const char *name, struct error *
 {
         enum log_level level;
 
-        if (may_change(call, err) < 0)
+        if (access_may_change(call, err) < 0)
                 return -1;
         if (!log_level_parse(name, &level))
                 return error_set(err, ERR_RPC_BAD_ARGUMENTS,
@@ -350,8 +319,6 @@ static int method_log_level(struct rpc_call *call, struct error *err)
         int r = 0;
 
         assert_green();
-        if (may_look(call, err) < 0)
-                return -1;
         if (json_fields_decode_strict(log_level_fields, call->request->args, &args, err) < 0) {
                 err->code = ERR_RPC_BAD_ARGUMENTS;
                 return -1;
@@ -370,8 +337,6 @@ static int method_log_level(struct rpc_call *call, struct error *err)
 static int method_drain(struct rpc_call *call, struct error *err)
 {
         assert_green();
-        if (may_change(call, err) < 0)
-                return -1;
         log_info("asked to drain over the local socket by uid %u", call->peer_uid);
         if (kill(getpid(), SIGTERM) < 0)
                 return error_system(err, errno, "sending SIGTERM to myself");
@@ -386,8 +351,6 @@ static int method_report(struct rpc_call *call, struct error *err)
         char CLEANUP(freep) *path = NULL;
 
         assert_green();
-        if (may_change(call, err) < 0)
-                return -1;
         if (!s->write_report)
                 return error_set(err, ERR_UNSUPPORTED, "this agent writes its report on SIGUSR2 only");
         if (s->write_report(s, &path, err) < 0)
@@ -398,11 +361,16 @@ static int method_report(struct rpc_call *call, struct error *err)
 }
 
 const struct rpc_method admin_methods[] = {
-        { "status", method_status },       { "instances", method_instances },
-        { "threads", method_threads },     { "pools", method_pools },
-        { "tasks", method_tasks },         { "health", method_health },
-        { "log-level", method_log_level }, { "drain", method_drain },
-        { "report", method_report },       {},
+        { "status", method_status, access_look },
+        { "instances", method_instances, access_look },
+        { "threads", method_threads, access_look },
+        { "pools", method_pools, access_look },
+        { "tasks", method_tasks, access_look },
+        { "health", method_health, access_look },
+        { "log-level", method_log_level, access_look },
+        { "drain", method_drain },
+        { "report", method_report },
+        {},
 };
 
 const struct rpc_endpoint admin_endpoint = {

@@ -11,7 +11,7 @@
  *      drain       as SIGTERM: finish what runs, then exit
  *      report      as SIGUSR2
  *
- * They answer on the local socket only; what changes something is for root and for the agent's own user.
+ * They answer on the local socket only; who may have which is said in access.h.
  */
 #pragma once
 

@@ -66,6 +66,7 @@ const char *error_code_name(int code)
                 [ERR_NOT_FOUND] = "not found",   [ERR_PROTOCOL] = "protocol error",
                 [ERR_EXIT] = "command failed",   [ERR_DB] = "database error",
                 [ERR_DB_LOST] = "database lost", [ERR_UNSUPPORTED] = "unsupported",
+                [ERR_DENIED] = "denied",
         };
 
         if (code >= ERR_APP)

@@ -24,6 +24,7 @@ enum error_code {
         ERR_DB,          /* the database refused the statement; `sys` is its error number */
         ERR_DB_LOST,     /* the connection to the database was lost; `sys` as above */
         ERR_UNSUPPORTED, /* not available in this build or configuration */
+        ERR_DENIED,      /* who asks may not */
         ERR_APP = 1000,  /* from here on the codes belong to the application */
 };
 

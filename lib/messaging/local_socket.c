@@ -151,6 +151,14 @@ int local_listen(const char *path, struct socket_file *ret_file, struct deadline
         return got;
 }
 
+int local_give_to_group(const char *path, unsigned group, struct error *err)
+{
+        local_files("sockets are made in a local directory, as below /run");
+        if (lchown(path, (uid_t)-1, (gid_t)group) < 0)
+                return error_system(err, errno, "giving %s to group %u", path, group);
+        return 0;
+}
+
 void local_unlink(const char *path, const struct socket_file *file)
 {
         struct stat st;

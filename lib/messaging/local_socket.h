@@ -15,6 +15,8 @@ struct socket_file {
 };
 int YIELDS local_listen(const char *path, struct socket_file *ret_file, struct deadline by,
                         struct error *err);
+/* Members of the group may connect, too. Fails, and changes nothing, for who is neither root nor a member. */
+int local_give_to_group(const char *path, unsigned group, struct error *err);
 void local_unlink(const char *path, const struct socket_file *file); /* only if it is still that file */
 /* A non-blocking connection to path; nobody there: ERR_SYSTEM with ENOENT, ECONNREFUSED, EACCES in sys. */
 int YIELDS local_connect(const char *path, struct deadline by, struct error *err);

@@ -192,6 +192,8 @@ static int YIELDS wait_for_reply(struct rpc_client *c, struct waiter *w, const c
                 *err = c->broken;
                 return -1;
         }
+        if (w->reply.failed && strcmp(w->reply.class_name, "PermissionError") == 0)
+                return error_set(err, ERR_DENIED, "%s", w->reply.message);
         if (w->reply.failed)
                 return error_set(err, ERR_APP, "%s: %s", w->reply.class_name, w->reply.message);
         return 0;

@@ -17,9 +17,10 @@ struct rpc_method;
 struct rpc_call {
         const struct rpc_request *request;
         const struct rpc_method *method; /* the row it was found in */
-        unsigned peer_uid;
-        void *app;           /* the endpoint's, else that of rpc_server_options */
-        struct jval *result; /* set by the method (owned from then on); NULL answers null */
+        unsigned peer_uid;               /* as in transport_message */
+        bool peer_in_group;              /* the same */
+        void *app;                       /* the endpoint's, else that of rpc_server_options */
+        struct jval *result;             /* set by the method (owned from then on); NULL answers null */
 };
 
 /*
@@ -47,6 +48,8 @@ struct rpc_server_options {
         const struct rpc_endpoint *endpoints; /* ends with a NULL methods */
         unsigned workers;                     /* 0: 64 */
         void *app;
+        /* 0: whoever sent this may have the method. -1: he is told err. Must not yield. NULL: all may. */
+        int (*may)(const struct rpc_call *call, void *app, struct error *err);
         /* err -> class, module, message, kwargs (owned by the caller of it, freed by the server). */
         void (*describe_failure)(const struct error *err, const struct rpc_request *r,
                                  struct rpc_failure *ret, struct jval **ret_kwargs);

@@ -130,7 +130,10 @@ static int YIELDS execute_request(struct rpc_work *w, struct jval **ret_result, 
 {
         const struct rpc_endpoint *endpoint;
         const struct rpc_method *m;
-        struct rpc_call call = { .request = &w->request, .peer_uid = w->message->peer_uid };
+        const struct rpc_server_options *opt = &w->server->opt;
+        struct rpc_call call = { .request = &w->request,
+                                 .peer_uid = w->message->peer_uid,
+                                 .peer_in_group = w->message->peer_in_group };
         int r;
 
         if (w->unreadable.code) {
@@ -143,7 +146,9 @@ static int YIELDS execute_request(struct rpc_work *w, struct jval **ret_result, 
         if (!m)
                 return -1;
         call.method = m;
-        call.app = endpoint->app ? endpoint->app : w->server->opt.app;
+        call.app = endpoint->app ? endpoint->app : opt->app;
+        if (opt->may && opt->may(&call, opt->app, err) < 0)
+                return -1;
         r = m->fn(&call, err);
         rpc_stats_count(w->server, endpoint->ns, m, clock_since_s(w->started_ns), r < 0);
         if (r < 0)
@@ -168,6 +173,8 @@ static void describe_by_code(const struct error *err, struct rpc_failure *ret)
                 ret->class_name = "NoSuchMethod";
         else if (err->code == ERR_RPC_BAD_ARGUMENTS)
                 ret->class_name = "TypeError";
+        else if (err->code == ERR_DENIED)
+                ret->class_name = "PermissionError";
 }
 
 static char *encode_failure(const struct rpc_work *w, const struct error *failed, size_t *ret_len)

@@ -17,7 +17,8 @@ struct transport_message {
         size_t len;
         struct transport *transport;
         void *origin; /* the transport's: where it came from (the local socket's connection); referenced */
-        unsigned peer_uid; /* local socket: uid of the peer; elsewhere (unsigned)-1 */
+        unsigned peer_uid;  /* local socket: uid of the peer when it connected; elsewhere (unsigned)-1 */
+        bool peer_in_group; /* it was a member of transport_options.group then, by whichever of its groups */
 };
 
 /* Where a request goes. server NULL: any of the topic; fanout: all of them. */
@@ -59,6 +60,12 @@ struct transport_options {
         /* What a peer sent was not taken, or it did not take what it had asked for: nobody else says so. */
         void (*refused)(const struct error *why, void *arg);
         void *arg; /* both are called on the hub, must not yield, and may be NULL */
+        /*
+         * Of the local socket only: its members may connect, too (the socket becomes theirs), and messages
+         * tell who is one. To be refused it, as who is not a member himself, goes to refused().
+         */
+        bool has_group;
+        unsigned group;
 };
 
 /*

@@ -54,6 +54,7 @@ struct connection {
         struct unix_transport *t;
         int fd; /* -1: hung up */
         unsigned refs, peer_uid;
+        bool peer_in_group;
         struct green *reader;
         struct green_mutex writing;
 };
@@ -111,6 +112,7 @@ static void HUB_ONLY push(struct unix_transport *t, struct connection *origin, c
         m->base.transport = &t->base;
         m->base.origin = origin ? connection_ref(origin) : NULL;
         m->base.peer_uid = origin ? origin->peer_uid : geteuid();
+        m->base.peer_in_group = origin && origin->peer_in_group;
         list_append(&t->inbox, &m->node);
         t->n_inbox++;
         t->inbox_bytes += len;
@@ -180,19 +182,48 @@ static int connection_reader(void *arg, struct error *err)
         return 0; /* what a peer does wrong ends its connection and is no failure of ours */
 }
 
+/* Supplementary groups count as the first one does. */
+static int look_for_group(int fd, const struct ucred *peer, unsigned group, bool *ret, struct error *err)
+{
+        CLEANUP(freep) gid_t *groups = NULL;
+        socklen_t size = 0;
+
+        *ret = peer->gid == group;
+        while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0) {
+                if (errno != ERANGE) /* else size is what it takes */
+                        return error_system(err, errno, "in which groups it is");
+                groups = xrealloc(groups, size);
+        }
+        for (size_t i = 0; i < size / sizeof(*groups); i++)
+                *ret = *ret || groups[i] == group;
+        return 0;
+}
+
+static int know_peer(const struct unix_transport *t, int fd, struct ucred *ret, bool *ret_in_group,
+                     struct error *err)
+{
+        socklen_t len = sizeof(*ret);
+
+        *ret_in_group = false;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &len) < 0)
+                return error_system(err, errno, "who it is");
+        return t->given.has_group ? look_for_group(fd, ret, t->given.group, ret_in_group, err) : 0;
+}
+
 /* Takes over fd. */
 static void HUB_ONLY admit(struct unix_transport *t, int fd)
 {
         struct connection *c;
         struct ucred peer;
-        socklen_t len = sizeof(peer);
         struct error err = {};
+        bool in_group = false;
+        int r;
 
         if (t->n_connections >= CONNECTIONS_MAX)
-                error_set(&err, ERR_LIMIT, "there are %d already", CONNECTIONS_MAX);
-        else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-                error_system(&err, errno, "who it is");
-        if (err.code) {
+                r = error_set(&err, ERR_LIMIT, "there are %d already", CONNECTIONS_MAX);
+        else
+                r = know_peer(t, fd, &peer, &in_group, &err);
+        if (r < 0) {
                 refused(t, "local socket: connection not taken", &err);
                 green_close(fd);
                 return;
@@ -202,6 +233,7 @@ static void HUB_ONLY admit(struct unix_transport *t, int fd)
         c->fd = fd;
         c->refs = 1;
         c->peer_uid = peer.uid;
+        c->peer_in_group = in_group;
         green_mutex_init(&c->writing, "rpc connection");
         list_append(&t->connections, &c->node);
         t->n_connections++;
@@ -254,6 +286,8 @@ static int unix_listen(struct transport *base, const struct transport_target *ta
                 if (fd < 0)
                         return -1;
                 t->listen_fd = fd;
+                if (t->given.has_group && local_give_to_group(t->path, t->given.group, err) < 0)
+                        refused(t, "local socket", err);
                 if (green_spawn(t->group, "rpc accept", acceptor, t, err) < 0) {
                         local_unlink(t->path, &t->file);
                         green_close(t->listen_fd);

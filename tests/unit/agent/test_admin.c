@@ -2,6 +2,7 @@
  * tests/unit/agent/test_admin.c: what compute-agentctl is told, over a real socket, by an agent whose parts
  * are in memory: the hypervisor is the fake one, the rows and the manager are at the end of this file.
  */
+#include "rpc/access.h"
 #include "rpc/admin.h"
 
 #include <fcntl.h>
@@ -451,42 +452,64 @@ GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
 
 /* ---- who may ---- */
 
-static int YIELDS as_uid(unsigned uid, const char *method, struct error *err)
+static int as(unsigned uid, bool in_group, const char *ns, const char *method, const char *readers,
+              struct error *err)
 {
-        const struct rpc_request request = { .method = (char *)method };
-        struct rpc_call c = { .request = &request, .peer_uid = uid, .app = &w.sources };
-        const struct rpc_method *m = admin_methods;
-        int r;
+        const struct rpc_request request = { .method = (char *)method, .ns = (char *)ns };
+        const struct rpc_method elsewhere = { .name = method }, *m = admin_methods;
+        struct rpc_call c = { .request = &request, .peer_uid = uid, .peer_in_group = in_group };
 
-        while (strcmp(m->name, method) != 0)
+        while (ns && m->name && strcmp(m->name, method) != 0)
                 m++;
-        r = m->fn(&c, err);
-        jval_unref(c.result);
-        return r;
+        ck_assert(m->name != NULL);
+        c.method = ns ? m : &elsewhere;
+        return access_check(&c, readers, err);
 }
 
-GREEN_TEST_REAL(other_users_may_look_but_not_change)
+static const char *const looks[] = {
+        "status", "instances", "threads", "pools", "tasks", "health", "log-level"
+};
+static const char *const changes[] = { "drain", "report" };
+
+START_TEST(root_and_the_agents_user_may_all)
 {
-        static const char *const looks[] = { "status", "instances", "threads", "pools", "health" };
-        static const char *const changes[] = { "drain", "report" };
-        struct error err;
+        struct error err = {};
 
-        start();
-        signal(SIGTERM, on_term);
-        w.sources.write_report = count_report;
-        for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
-                ck_assert_int_eq(as_uid(12345, looks[i], &err), 0);
-                ck_assert_fails(as_uid((unsigned)-1, looks[i], &err), err, ERR_INVALID); /* the message bus */
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-                ck_assert_fails(as_uid(12345, changes[i], &err), err, ERR_INVALID);
-                ck_assert_fails(as_uid((unsigned)-1, changes[i], &err), err, ERR_INVALID);
-                ck_assert_int_eq(as_uid(0, changes[i], &err), 0);
-        }
-        ck_assert_int_eq(terms, 1);
-        ck_assert_uint_eq(w.reports, 1);
-        finish();
+        for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+                ck_assert_ok(as(geteuid(), false, "admin", looks[i], "readers", &err), err);
+        for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
+                ck_assert_ok(as(0, false, "admin", changes[i], "", &err), err);
+        ck_assert_ok(as(0, false, NULL, "terminate_instance", "", &err), err);
 }
+END_TEST
+
+START_TEST(readers_may_look_and_no_more)
+{
+        struct error err = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+                ck_assert_ok(as(12345, true, "admin", looks[i], "readers", &err), err);
+                ck_assert_fails(as(12345, true, "admin", looks[i], "", &err), err, ERR_DENIED);
+                ck_assert_fails(as(12345, false, "admin", looks[i], "readers", &err), err, ERR_DENIED);
+                ck_assert_msg(strstr(err.text, "members of group readers") != NULL, "%s", err.text);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
+                ck_assert_fails(as(12345, true, "admin", changes[i], "readers", &err), err, ERR_DENIED);
+        ck_assert_fails(as(12345, true, NULL, "get_host_uptime", "readers", &err), err, ERR_DENIED);
+        ck_assert_fails(as(12345, true, "baseapi", "status", "readers", &err), err, ERR_DENIED);
+        ck_assert_msg(strstr(err.text, "root and the agent's own user") != NULL, "%s", err.text);
+}
+END_TEST
+
+START_TEST(the_message_bus_has_all_but_the_admin_methods)
+{
+        struct error err = {};
+
+        ck_assert_ok(as((unsigned)-1, false, NULL, "terminate_instance", "readers", &err), err);
+        ck_assert_fails(as((unsigned)-1, false, "admin", "status", "readers", &err), err, ERR_DENIED);
+        ck_assert_msg(strstr(err.text, "local socket only") != NULL, "%s", err.text);
+}
+END_TEST
 
 /* ---- in place of the database, the manager and the stall watcher ---- */
 
@@ -640,4 +663,5 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             status_tells_of_placement_where_there_is_one, a_late_heartbeat_fails,
             stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
             draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
-            other_users_may_look_but_not_change)
+            root_and_the_agents_user_may_all, readers_may_look_and_no_more,
+            the_message_bus_has_all_but_the_admin_methods)

@@ -17,6 +17,7 @@ struct world {
         struct green_event go;
         unsigned casts, finished;
         unsigned peer_uid;
+        int (*may)(const struct rpc_call *call, void *app, struct error *err);
 };
 static struct world w;
 
@@ -69,7 +70,9 @@ static const struct rpc_endpoint endpoints[] = { { NULL, "6.1", methods, NULL, N
 
 static void YIELDS start_server(void)
 {
-        struct rpc_server_options opt = { .target.topic = "compute", .endpoints = endpoints };
+        struct rpc_server_options opt = {
+                .target.topic = "compute", .endpoints = endpoints, .may = w.may, .app = &w
+        };
         struct error err = {};
 
         green_event_init(&w.go, "go");
@@ -118,6 +121,15 @@ static int YIELDS cast(const char *method, struct error *err)
         return rpc_client_cast(w.client, "ns", "1.0", method, NULL, NULL, deadline_in_s(5), err);
 }
 
+static int no_failing(const struct rpc_call *call, void *app, struct error *err)
+{
+        ck_assert_ptr_eq(app, &w);
+        ck_assert_uint_eq(call->peer_uid, geteuid());
+        if (strcmp(call->method->name, "fail") != 0)
+                return 0;
+        return error_set(err, ERR_DENIED, "not for you");
+}
+
 static void YIELDS settle(void)
 {
         for (int i = 0; i < 50; i++)
@@ -139,6 +151,24 @@ GREEN_TEST(a_call_goes_there_and_back)
         ck_assert_int_eq(jval_int(jval_at(jval_get(jval_get(result, "args"), "a"), 0), 0), 1);
         ck_assert_str_eq(jval_get_text(jval_get(result, "context"), "request_id", ""), "req-1");
         ck_assert_uint_eq(w.peer_uid, geteuid());
+        finish();
+}
+
+GREEN_TEST(who_may_not_have_a_method_is_told_and_it_does_not_run)
+{
+        struct jval CLEANUP(jval_unrefp) *args = NULL, *result = NULL;
+        struct error err = {};
+
+        w.may = no_failing;
+        start();
+        args = args_of("{}");
+        ck_assert_fails(
+                rpc_client_call(w.client, "ns", "1.0", "fail", args, NULL, deadline_in_s(5), &result, &err),
+                err, ERR_DENIED);
+        ck_assert_str_eq(err.text, "not for you");
+        ck_assert_ok(
+                rpc_client_call(w.client, "ns", "1.0", "echo", args, NULL, deadline_in_s(5), &result, &err),
+                err);
         finish();
 }
 
@@ -381,8 +411,9 @@ GREEN_TEST_REAL(a_flood_of_damaged_frames_stops_nobody)
         finish();
 }
 
-GREEN_SUITE("rpc-local", a_call_goes_there_and_back, casts_arrive_in_order_and_are_not_answered,
-            failures_come_as_class_and_message, calls_on_one_connection_do_not_wait_for_each_other,
+GREEN_SUITE("rpc-local", a_call_goes_there_and_back, who_may_not_have_a_method_is_told_and_it_does_not_run,
+            casts_arrive_in_order_and_are_not_answered, failures_come_as_class_and_message,
+            calls_on_one_connection_do_not_wait_for_each_other,
             a_call_times_out_and_its_late_reply_disturbs_nobody, a_call_can_be_cancelled,
             a_caller_that_leaves_in_mid_call_harms_nobody, nobody_there_is_said_at_once,
             a_server_that_ends_ends_the_calls, draining_lets_the_last_calls_end,

@@ -1,6 +1,9 @@
 /* tests/unit/messaging/test_transport_unix.c: the local socket, its well-behaved peers and the others. */
 #include "messaging/transport.h"
 
+#include <grp.h>
+
+#include "base/list.h"
 #include "socket_test.h"
 
 static const struct transport_target target = { .exchange = "nova", .topic = "compute", .server = "host" };
@@ -210,6 +213,62 @@ GREEN_TEST(messages_arrive_in_order_with_the_peers_uid)
         transport_message_free(m);
         expect_message(t, "two");
         green_close(fd);
+        transport_free(t);
+}
+
+/* One connection by who we are now: does its message say that it comes from the group? */
+static bool YIELDS comes_from_the_group(struct transport *t, const char *name)
+{
+        int fd = raw_connect(test_path(name));
+        struct transport_message *m;
+        bool in_group;
+
+        raw_send(fd, "hello");
+        m = receive(t);
+        in_group = m->peer_in_group;
+        transport_message_free(m);
+        green_close(fd);
+        return in_group;
+}
+
+GREEN_TEST(members_of_the_group_are_told_apart_by_all_their_groups)
+{
+        static const gid_t others[] = { 50123, 50124 }, ours[] = { 50123, 50001, 50124 };
+        const bool root = geteuid() == 0;
+        const struct transport_options opt = { .has_group = true, .group = root ? ours[1] : getegid() };
+        struct error err = {};
+        struct transport *t = transport_new_with(test_url("group"), &opt, &err);
+        struct stat st;
+
+        ck_assert_ok(transport_listen(t, &target, &err), err);
+        ck_assert_int_eq(stat(test_path("group"), &st), 0);
+        ck_assert_uint_eq(st.st_gid, opt.group);
+        ck_assert_uint_eq(st.st_mode & 0777, 0660);
+        if (root) {
+                ck_assert_int_eq(setgroups(ARRAY_SIZE(others), others), 0);
+                ck_assert(!comes_from_the_group(t, "group"));
+                ck_assert_int_eq(setgroups(ARRAY_SIZE(ours), ours), 0);
+                ck_assert(comes_from_the_group(t, "group"));
+                ck_assert_int_eq(setgroups(0, NULL), 0);
+                ck_assert_int_eq(setegid(ours[1]), 0);
+        }
+        ck_assert(comes_from_the_group(t, "group"));
+        transport_free(t);
+}
+
+GREEN_TEST(a_group_that_cannot_have_the_socket_is_told_and_the_socket_works)
+{
+        const struct transport_options opt = { .refused = refused, .has_group = true, .group = 50002 };
+        struct error err = {};
+        struct transport *t = transport_new_with(test_url("closed"), &opt, &err);
+
+        ck_assert_int_eq(chmod(private_dir, 0777), 0);
+        if (geteuid() == 0)
+                ck_assert_int_eq(seteuid(50003), 0);
+        ck_assert_ok(transport_listen(t, &target, &err), err);
+        ck_assert_uint_eq(n_refused, 1);
+        ck_assert_msg(strstr(last_refused, "to group 50002") != NULL, "%s", last_refused);
+        ck_assert(!comes_from_the_group(t, "closed"));
         transport_free(t);
 }
 
@@ -649,7 +708,9 @@ GREEN_SUITE("transport-unix", urls_are_checked, the_socket_file_lives_as_long_as
             a_missing_directory_is_made, a_stale_socket_is_replaced,
             a_socket_somebody_answers_on_is_left_alone, a_file_that_is_no_socket_is_left_alone,
             only_our_own_socket_file_is_removed, a_path_that_is_too_long_is_refused,
-            messages_arrive_in_order_with_the_peers_uid, a_frame_may_come_byte_by_byte,
+            messages_arrive_in_order_with_the_peers_uid,
+            members_of_the_group_are_told_apart_by_all_their_groups,
+            a_group_that_cannot_have_the_socket_is_told_and_the_socket_works, a_frame_may_come_byte_by_byte,
             the_largest_frame_arrives, an_oversized_frame_costs_the_connection,
             a_frame_that_announces_four_gigabytes_costs_the_connection, an_empty_frame_costs_the_connection,
             a_frame_cut_off_in_its_body_is_dropped, a_frame_cut_off_in_its_head_is_dropped,
