@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compute/manager.h"
-#include "native/file.h"
 #include "notify.h"
 #include "process.h"
 #include "report.h"
@@ -28,7 +27,7 @@ static int start_parts(void *arg, struct error *err)
         if (parts_start(a, err) < 0)
                 return -1;
         a->admin.ready = true;
-        notify_status("serving as %s", a->conf->host);
+        agent_tell_serving(a);
         notify_ready();
         log_info("ready: serving host %s on %s", a->conf->host, a->transport->ops->scheme);
         return 0;
@@ -81,90 +80,6 @@ static int drain(void *arg, struct error *err)
         return 0;
 }
 
-/* What SIGHUP has read again: on a worker, as log and configuration may lie anywhere. */
-struct reading {
-        char *path;
-        struct conf *conf; /* NULL: it has mistakes */
-        struct strbuf errors;
-        struct error log; /* of opening the log */
-};
-
-static void reading_free(void *arg)
-{
-        struct reading *r = arg;
-
-        free(r->path);
-        conf_free(r->conf);
-        strbuf_free(&r->errors);
-        free(r);
-}
-
-static int read_again(void *arg, const bool *given_up, struct error *err)
-{
-        struct reading *r = arg;
-
-        assert_on_worker();
-        (void)given_up;
-        (void)err;
-        log_reopen(&r->log);
-        r->conf = conf_load(r->path, &r->errors);
-        return 0;
-}
-
-static void take_reading(void *arg, void *into)
-{
-        struct reading *r = arg;
-
-        *(struct reading *)into = *r;
-        *r = (struct reading){};
-}
-
-/* Whole or not at all: a file that has mistakes, or asks for what needs a restart, changes nothing. */
-static void HUB_ONLY apply(struct agent *a, struct reading *r)
-{
-        struct strbuf *errors = &r->errors;
-        struct conf *fresh = r->conf;
-        struct error ignored;
-        enum log_level level;
-
-        if (r->log.code)
-                log_error("opening the log again: %s; going on with the old file", r->log.text);
-        if (!fresh || conf_may_reload(a->conf, fresh, errors) < 0) {
-                log_error("configuration not reloaded, nothing was changed:\n%s", errors->data);
-        } else {
-                if (log_level_parse(fresh->debug ? "debug" : fresh->log_level, &level))
-                        log_set_level(level);
-                log_set_module_levels(fresh->default_log_levels, &ignored); /* was checked when it was read */
-                log_info("configuration read again: log level %s", log_level_name(log_get_level()));
-        }
-}
-
-static int reload(void *arg, struct error *err)
-{
-        struct reading *r = NEW(struct reading), got = {};
-        struct agent *a = arg;
-        const struct file_call c = { "read configuration", a->conf->path, read_again, r,
-                                     reading_free,         take_reading,  &got };
-
-        int result;
-
-        assert_green();
-        r->path = xstrdup(a->conf->path);
-        if (a->admin.ready)
-                notify_reloading();
-        result = file_call(a->files, &c, file_soon(deadline_never()), err);
-        if (result < 0)
-                log_error("configuration not reloaded, nothing was changed: %s", err->text);
-        else
-                apply(a, &got);
-        if (a->admin.ready)
-                notify_ready();
-        free(got.path);
-        conf_free(got.conf);
-        strbuf_free(&got.errors);
-        return result;
-}
-
 static int write_report(void *arg, struct error *err)
 {
         CLEANUP(freep) char *path = NULL;
@@ -196,7 +111,7 @@ static int YIELDS serve(struct agent *a, struct error *err)
                         break;
                 case SIGHUP:
                         if (a->files) /* else it was read a moment ago */
-                                green_spawn(NULL, "reload", reload, a, &ignored);
+                                green_spawn(NULL, "reload", agent_reload, a, &ignored);
                         break;
                 case SIGUSR2:
                         green_spawn(NULL, "report", write_report, &a->admin, &ignored);

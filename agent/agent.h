@@ -7,7 +7,7 @@
 #include "options.h"
 
 struct agent_options {
-        const struct conf *conf;
+        struct conf *conf; /* borrowed; a reload changes it in place */
         const struct options *options;
 };
 

@@ -1,6 +1,6 @@
 /*
- * agent/agent_priv.h: the daemon's parts, shared by parts.c and parts_peers.c (starting, stopping) and
- * agent.c (its life).
+ * agent/agent_priv.h: the daemon's parts, shared by parts.c and parts_peers.c (starting, stopping), agent.c
+ * (its life) and reload.c.
  */
 #pragma once
 
@@ -15,9 +15,10 @@
 #include "virt/driver.h"
 
 struct agent {
-        const struct conf *conf;
+        struct conf *conf; /* a reload changes it; everybody else has it as const */
         const struct options *options;
-        unsigned started; /* how many of parts[] */
+        bool reloading, reload_again; /* SIGHUP came, and another one meanwhile */
+        unsigned started;             /* how many of parts[] */
         bool draining;
         struct stall_watcher *watcher;
         struct heartbeat *heartbeat;
@@ -62,6 +63,13 @@ void YIELDS parts_stop(struct agent *a);
 int YIELDS until_it_works(struct agent *a, const char *what, int64_t attempt_s,
                           int (*attempt)(struct agent *a, struct deadline by, struct error *err),
                           struct error *err);
+
+/* ---- reload.c ---- */
+
+/* SIGHUP: a green thread's body; arg is the struct agent. */
+int agent_reload(void *arg, struct error *err);
+/* STATUS=: that it serves, and whether the last reload was refused. */
+void agent_tell_serving(const struct agent *a);
 
 /* ---- parts_peers.c ---- */
 

@@ -51,7 +51,7 @@ static void say_what_is_patched(bool debug)
                  is_patched(PATCH_THREAD), is_patched(PATCH_OS));
 }
 
-static int run(const struct options *opt, const struct conf *conf)
+static int run(const struct options *opt, struct conf *conf)
 {
         struct hub_options hub = { .stack_size = (size_t)conf->hub.stack_size_kb * 1024 };
         struct agent_options agent = { .conf = conf, .options = opt };

@@ -146,6 +146,8 @@ static int YIELDS database_start(struct agent *a, struct error *err)
         a->db = db_pool_new(&opt, err);
         if (!a->db)
                 return error_while(err, "[database] connection");
+        db_pool_set_limits(a->db, opt.max_pool_size, opt.max_overflow,
+                           a->conf->database.connection_recycle_time);
         a->store = (struct store){ .db = a->db, .host = a->conf->host };
         return until_it_works(a, "database", REACH_S, reach_database, err);
 }

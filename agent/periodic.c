@@ -51,8 +51,8 @@ static void schedule_next(struct entry *e)
         int64_t now = clock_now_ns();
         double wait = interval_of(e) * (1 + e->task.jitter * random_part());
 
-        if (e->task.interval_s < 0)
-                return; /* only kicks run it */
+        if (e->task.interval_s < 0 || e->idle)
+                return; /* only kicks run it, or nothing does */
         e->due_ns = after_s(e->started_ns, wait);
         if (e->due_ns < now)
                 e->due_ns = now;
@@ -168,6 +168,36 @@ void periodic_stop(struct periodic *p)
         green_shield_end();
         green_unref(p->thread);
         periodic_free(p);
+}
+
+static void change_entry(struct entry *e, const struct periodic_task *t)
+{
+        bool was_off = e->task.interval_s < 0 || e->idle, off = t->interval_s < 0 || t->idle;
+        double before = interval_of(e);
+        int64_t now = clock_now_ns();
+
+        replace_str(&e->idle, t->idle);
+        e->task.idle = e->idle;
+        e->task.interval_s = t->interval_s;
+        e->task.deadline_s = t->deadline_s;
+        if (e->running) /* then the end of the run says when it is due again */
+                return;
+        if (off) {
+                e->due_ns = NEVER_NS;
+        } else if (was_off || interval_of(e) < before || interval_of(e) > before) {
+                e->due_ns = after_s(was_off || e->runs == 0 ? now : e->started_ns, interval_of(e));
+                if (e->due_ns < now)
+                        e->due_ns = now;
+        }
+}
+
+void periodic_change(struct periodic *p, const struct periodic_task *tasks)
+{
+        for (const struct periodic_task *t = tasks; t->name; t++)
+                for (unsigned i = 0; i < p->n; i++)
+                        if (strcmp(p->entries[i].name, t->name) == 0)
+                                change_entry(&p->entries[i], t);
+        green_event_set(&p->kicked);
 }
 
 bool periodic_kick(struct periodic *p, const char *task)

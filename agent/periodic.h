@@ -23,6 +23,11 @@ struct periodic;
 /* Starts the loop as green thread `name`; the table (copied) ends with a NULL name. NULL on error. */
 struct periodic *HUB_ONLY periodic_start(const char *name, const struct periodic_task *tasks, void *arg,
                                          struct error *err);
+/*
+ * Intervals, deadlines and reasons to be idle are those of the same names in the table from now on; a task
+ * whose interval changed runs one new interval after its last start, or after now when it never ran.
+ */
+void HUB_ONLY periodic_change(struct periodic *p, const struct periodic_task *tasks);
 /* Cancels the task that runs, ends the loop, frees. NULL is allowed. */
 void YIELDS periodic_stop(struct periodic *p);
 /* The task of this name is due at once (again when it runs just now). False: there is none, or it is idle. */

@@ -262,7 +262,7 @@ static struct named_lock *YIELDS wait_in_queue(struct build_job *job, struct inf
         if (!lock)
                 return NULL;
         inflight_step(op, "waiting for a build slot");
-        if (!job->m->build_bound || green_sem_acquire(&job->m->build_slots, by, err) == 0)
+        if (green_sem_acquire(&job->m->build_slots, by, err) == 0)
                 return lock;
         lockutils_release(lock);
         return NULL;
@@ -270,8 +270,7 @@ static struct named_lock *YIELDS wait_in_queue(struct build_job *job, struct inf
 
 static void HUB_ONLY leave_queue(struct build_job *job, struct named_lock *lock)
 {
-        if (job->m->build_bound)
-                green_sem_release(&job->m->build_slots);
+        green_sem_release(&job->m->build_slots);
         lockutils_release(lock);
 }
 

@@ -25,10 +25,10 @@ struct compute_manager {
         struct tracker *tracker;     /* owned */
 
         struct green_pool *build_pool; /* builds in the background */
-        struct green_sem build_slots;  /* max_concurrent_builds; unused when build_bound is false */
-        bool build_bound;
-        struct green_pool *sync_pool; /* power synchronisation of one instance each */
-        struct green_group *work;     /* events, held back events, stops they lead to */
+        struct green_sem build_slots;  /* max_concurrent_builds */
+        long build_bound;              /* how many there are of them */
+        struct green_pool *sync_pool;  /* power synchronisation of one instance each */
+        struct green_group *work;      /* events, held back events, stops they lead to */
 
         struct inflight inflight; /* what runs now */
         bool draining;
@@ -261,11 +261,13 @@ int YIELDS start_check(struct compute_manager *m, struct deadline by, struct err
 int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *err);
 /* The hypervisor came or went: the next report is due now. */
 void HUB_ONLY service_connection_changed(struct compute_manager *m);
+void HUB_ONLY service_follow_settings(struct compute_manager *m); /* another report_interval */
 
 /* image_cache.c */
 int YIELDS compute_image_cache_pass(struct compute_manager *m, struct deadline by, struct error *err);
 
 /* tasks.c */
+void HUB_ONLY tasks_follow_settings(struct compute_manager *m); /* intervals, and what is idle by them */
 int YIELDS tasks_check_build_time(struct compute_manager *m, struct deadline by, struct error *err);
 
 /* tasks_deleted.c */

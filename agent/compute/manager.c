@@ -16,6 +16,17 @@
 
 #define BUILDS_IN_BACKGROUND 1000 /* as nova's pool: most of them wait for a build slot */
 
+/* 0 means no limit, which is the size of the pool. */
+static long build_bound(const struct conf *c)
+{
+        return c->max_concurrent_builds > 0 ? (long)c->max_concurrent_builds : BUILDS_IN_BACKGROUND;
+}
+
+static unsigned sync_bound(const struct conf *c)
+{
+        return c->sync_power_state_pool_size > 0 ? (unsigned)c->sync_power_state_pool_size : 1;
+}
+
 struct compute_manager *compute_manager_new(const struct compute_options *opt, struct error *err)
 {
         const struct conf *conf = opt->conf;
@@ -38,11 +49,9 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         green_mutex_init(&m->telling, "telling placement of this host");
         m->tracker = tracker_new(conf, opt->store, opt->driver, opt->disks);
         m->build_pool = green_pool_new("builds", BUILDS_IN_BACKGROUND);
-        m->build_bound = conf->max_concurrent_builds > 0;
-        green_sem_init(&m->build_slots, "build slots", (long)conf->max_concurrent_builds);
-        m->sync_pool = green_pool_new(
-                "power state synchronisation",
-                conf->sync_power_state_pool_size > 0 ? (unsigned)conf->sync_power_state_pool_size : 1);
+        m->build_bound = build_bound(conf);
+        green_sem_init(&m->build_slots, "build slots", m->build_bound);
+        m->sync_pool = green_pool_new("power state synchronisation", sync_bound(conf));
         m->work = green_group_new("compute");
         inflight_init(&m->inflight);
         events_init(m);
@@ -65,6 +74,17 @@ void compute_manager_free(struct compute_manager *m)
         service_row_free(&m->service);
         free(m->unknown_traits);
         free(m);
+}
+
+void compute_follow_settings(struct compute_manager *m)
+{
+        long bound = build_bound(m->conf);
+
+        green_sem_adjust(&m->build_slots, bound - m->build_bound);
+        m->build_bound = bound;
+        green_pool_resize(m->sync_pool, sync_bound(m->conf));
+        service_follow_settings(m);
+        tasks_follow_settings(m);
 }
 
 int compute_drain(struct compute_manager *m, struct deadline by, struct error *err)

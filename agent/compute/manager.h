@@ -47,6 +47,8 @@ struct compute_options {
 };
 
 struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);
+/* The settings have changed (opt->conf, in place): what was made by their size or interval follows. */
+void HUB_ONLY compute_follow_settings(struct compute_manager *m);
 /* Cancels what still runs (its rows stay as they are: the next start's recovery continues), frees. */
 void YIELDS compute_manager_free(struct compute_manager *m);
 

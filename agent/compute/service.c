@@ -78,15 +78,25 @@ static int report_state(void *arg, struct deadline by, struct error *err)
         return 0;
 }
 
+static struct periodic_task reporting(const struct compute_manager *m)
+{
+        return (struct periodic_task){ REPORT_TASK, (double)m->conf->report_interval, 0, 0, 0, report_state };
+}
+
 int service_start_reporting(struct compute_manager *m, struct error *err)
 {
-        const struct periodic_task tasks[] = {
-                { REPORT_TASK, (double)m->conf->report_interval, 0, 0, 0, report_state },
-                {},
-        };
+        const struct periodic_task tasks[] = { reporting(m), {} };
 
         m->report_loop = periodic_start(REPORT_TASK, tasks, m, err);
         return m->report_loop ? 0 : -1;
+}
+
+void service_follow_settings(struct compute_manager *m)
+{
+        const struct periodic_task tasks[] = { reporting(m), {} };
+
+        if (m->report_loop)
+                periodic_change(m->report_loop, tasks);
 }
 
 void service_connection_changed(struct compute_manager *m)

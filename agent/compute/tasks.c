@@ -122,7 +122,11 @@ static struct periodic_task periodic_of(const struct task_row *row, double first
         };
 }
 
-static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
+enum { ROWS_MAX = 24 };
+
+/* The table of the loop, as the settings are now; it ends with a NULL name. */
+static void HUB_ONLY make_table(const struct compute_manager *m, double first_turn,
+                                struct periodic_task tasks[ROWS_MAX])
 {
         const struct conf *c = m->conf;
         const struct task_row rows[] = {
@@ -150,11 +154,17 @@ static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
                 TASK(cleanup_incomplete_migrations, c->instance_delete_interval, LATER, NULL),
                 TASK(cleanup_expired_console_auth_tokens, c->instance_delete_interval, LATER, NULL),
         };
-        struct periodic_task tasks[ARRAY_SIZE(rows) + 1] = {};
-        double first_turn = fuzzy_delay(m);
 
+        _Static_assert(ARRAY_SIZE(rows) < ROWS_MAX, "the table has no room for its end");
         for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
                 tasks[k] = periodic_of(&rows[k], first_turn);
+}
+
+static int HUB_ONLY start_loop(struct compute_manager *m, struct error *err)
+{
+        struct periodic_task tasks[ROWS_MAX] = {};
+
+        make_table(m, fuzzy_delay(m), tasks);
         m->loop = periodic_start("periodic tasks", tasks, m, err);
         return m->loop ? 0 : -1;
 }
@@ -168,6 +178,15 @@ int compute_start_periodic(struct compute_manager *m, struct error *err)
                 return 0;
         }
         return start_loop(m, err);
+}
+
+void tasks_follow_settings(struct compute_manager *m)
+{
+        struct periodic_task tasks[ROWS_MAX] = {};
+
+        make_table(m, 0, tasks);
+        if (m->loop)
+                periodic_change(m->loop, tasks);
 }
 
 void compute_stop_periodic(struct compute_manager *m)

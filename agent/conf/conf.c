@@ -187,7 +187,7 @@ void setting_defaults(struct conf *c)
         struct error err = {};
 
         for (const struct setting *s = settings; s->key; s++) {
-                if (s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE)
+                if (setting_is_text(s))
                         replace_str(setting_text(s, c), "");
                 if (setting_parse(s, s->preset, c, &err) < 0) {
                         fprintf(stderr, "default of %s: %s\n", s->key, err.text);
@@ -286,8 +286,9 @@ void conf_free(struct conf *c)
         if (!c)
                 return;
         for (const struct setting *s = settings; s->key; s++)
-                if (s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE)
+                if (setting_is_text(s))
                         free(*setting_text(s, c));
+        retired_free(c);
         free(c->path);
         free(c->notes);
         free(c);

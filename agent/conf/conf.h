@@ -1,6 +1,9 @@
 /*
  * agent/conf/conf.h: the settings: nova's option names, units and defaults (nova-contract 8), read by
- * libconfuse into one struct that is read-only afterwards.
+ * libconfuse into one struct.
+ *
+ * Who has a const struct conf may read it at any time on the hub, and keep what a text points to: a reload
+ * (conf_apply()) changes values in place, but texts that it replaces live as long as the struct.
  */
 #pragma once
 
@@ -23,7 +26,8 @@ struct conf_identity {
 
 /* Strings are owned and never NULL unless said; "" means not set. Times are seconds. */
 struct conf {
-        char *path;  /* the file it came from */
+        char *path;                   /* the file it came from */
+        struct conf_retired *retired; /* texts that were replaced while the agent ran */
         char *notes; /* lines "file:line: ..." about what is accepted without effect; main logs them; or "" */
 
         /* [DEFAULT]: at the top level of the file */
@@ -160,8 +164,14 @@ int conf_read_text(int fd, size_t max, struct strbuf *text, struct error *err);
 void conf_dump(const struct conf *c, struct strbuf *out);
 /* etc/compute-agent.conf: every option at its default, with what it means. */
 void conf_example(struct strbuf *out);
-/*
- * May the running agent change from now to next? 0, or -1 with one line in *errors for each setting that
- * differs and cannot change without a restart.
- */
-int conf_may_reload(const struct conf *now, const struct conf *next, struct strbuf *errors);
+/* One setting that differs between two configurations. Texts are as in a dump: quoted, without passwords. */
+struct conf_change {
+        const char *name; /* "log_level" or "[libvirt] call_timeout" */
+        const char *from, *to;
+        bool reloads; /* conf_apply() changes it; else it waits for a restart */
+};
+typedef void conf_change_fn(const struct conf_change *change, void *arg);
+/* Calls fn for each difference, in the table's order. */
+void conf_compare(const struct conf *now, const struct conf *next, conf_change_fn *fn, void *arg);
+/* Moves what may change while the agent runs from next to now, all at once, on the hub; next stays whole. */
+void conf_apply(struct conf *now, const struct conf *next);

@@ -20,8 +20,7 @@ enum setting_type {
 enum setting_flags {
         SETTING_EMPTY_OK = 1 << 0, /* '' is a value: not set */
         SETTING_SECRET = 1 << 1,   /* a URL whose password is never shown; its value is in no message */
-        SETTING_HIDDEN = 1 << 3,   /* with SECRET: not a URL, all of it is secret */
-        SETTING_RELOADS = 1 << 2,  /* may change while the agent runs */
+        SETTING_HIDDEN = 1 << 2,   /* with SECRET: not a URL, all of it is secret */
 };
 
 /* One option that the agent honours: everything that is known about it comes from here. */
@@ -37,6 +36,8 @@ struct setting {
         /* More than the type says: returns -1 with err "must be ...". Not called for ''. */
         int (*check)(const char *value, struct error *err);
         const char *help; /* sentences */
+        const char *unit; /* of a number: "seconds"; NULL: it counts what help says */
+        bool reloads;     /* may change while the agent runs: agent/reload.c tells whoever has a copy of it */
 };
 
 extern const struct setting
@@ -69,7 +70,13 @@ void setting_print(const struct setting *s, const struct conf *c, struct strbuf 
 void setting_write(const struct setting *s, const struct conf *c, struct strbuf *out); /* with secrets */
 void setting_defaults(struct conf *c); /* c was all zero; each setting at its default */
 bool setting_equal(const struct setting *s, const struct conf *a, const struct conf *b);
-char **setting_text(const struct setting *s, struct conf *c); /* SETTING_TEXT, _PATH, _CHOICE only */
+bool setting_is_text(const struct setting *s);                /* SETTING_TEXT, _PATH, _CHOICE */
+char **setting_text(const struct setting *s, struct conf *c); /* of such a one only */
+/* "key" or "[section] key": as messages name it. buf is returned. */
+const char *setting_name(const struct setting *s, char *buf, size_t size);
+/* The value becomes that of from. A text that is replaced lives on as long as c. */
+void setting_take(const struct setting *s, struct conf *c, const struct conf *from);
+void retired_free(struct conf *c);
 
 /* Mistakes and notes, found in any order, printed in the order of their lines. */
 struct finding {

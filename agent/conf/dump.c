@@ -1,5 +1,5 @@
 /*
- * agent/conf/dump.c: the settings as text: those in effect, the example file, and what a reload would change.
+ * agent/conf/dump.c: the settings as text: those in effect, and the example file.
  */
 #include "conf/conf.h"
 
@@ -73,9 +73,10 @@ static void add_help(const struct setting *s, struct strbuf *out)
         strbuf_adds(&text, s->help);
         if (s->type == SETTING_CHOICE && strchr(s->choices, ' '))
                 strbuf_addf(&text, " One of: %s.", s->choices);
-        if (s->type == SETTING_INT)
-                strbuf_addf(&text, " (%" PRId64 "..%" PRId64 ")", s->min, s->max);
-        if (s->flags & SETTING_RELOADS)
+        if (s->type == SETTING_INT || s->type == SETTING_RATIO)
+                strbuf_addf(&text, " (%" PRId64 "..%" PRId64 "%s%s)", s->min, s->max, s->unit ? " " : "",
+                            s->unit ? s->unit : "");
+        if (s->reloads)
                 strbuf_adds(&text, " May change on SIGHUP.");
         add_comment(indent_of(s), text.data, out);
 }
@@ -102,7 +103,7 @@ void conf_example(struct strbuf *out)
 
         strbuf_adds(out, example_head);
         for (const struct setting *s = settings; s->key; s++) {
-                bool quoted = s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE;
+                bool quoted = setting_is_text(s);
 
                 change_section(section, s->section, out);
                 if (strcmp(section, s->section) == 0)
@@ -112,18 +113,4 @@ void conf_example(struct strbuf *out)
                 strbuf_addf(out, quoted ? "%s%s = '%s'\n" : "%s%s = %s\n", indent_of(s), s->key, s->preset);
         }
         change_section(section, "", out);
-}
-
-int conf_may_reload(const struct conf *now, const struct conf *next, struct strbuf *errors)
-{
-        int r = 0;
-
-        for (const struct setting *s = settings; s->key; s++) {
-                if ((s->flags & SETTING_RELOADS) || setting_equal(s, now, next))
-                        continue;
-                strbuf_addf(errors, "%s: %s%s%s cannot change without a restart\n", next->path, s->section,
-                            *s->section ? "." : "", s->key);
-                r = -1;
-        }
-        return r;
 }

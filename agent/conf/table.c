@@ -24,52 +24,54 @@
          0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((struct conf *)0)->member), type) ? 1 \
                                                                                                     : -1]))
 
-#define INT(sec, key_, at, preset_, min_, max_, help_)                                       \
+#define INT(sec, key_, at, preset_, min_, max_, ...)                                         \
         {                                                                                    \
                 .section = sec, .key = key_, .type = SETTING_INT, .offset = AT(at, int64_t), \
-                .preset = preset_, .min = min_, .max = max_, .help = help_                   \
+                .preset = preset_, .min = min_, .max = max_, .help = __VA_ARGS__             \
         }
-#define RATIO(key_, preset_, help_)                                                             \
+#define RATIO(key_, preset_, ...)                                                               \
         {                                                                                       \
                 .section = "", .key = #key_, .type = SETTING_RATIO, .offset = AT(key_, double), \
-                .preset = preset_, .min = 0, .max = 10000, .help = help_                        \
+                .preset = preset_, .min = 0, .max = 10000, .help = __VA_ARGS__                  \
         }
-#define BOOL(sec, key_, at, preset_, flags_, help_)                                        \
+#define BOOL(sec, key_, at, preset_, flags_, ...)                                          \
         {                                                                                  \
                 .section = sec, .key = key_, .type = SETTING_BOOL, .offset = AT(at, bool), \
-                .preset = preset_, .flags = flags_, .help = help_                          \
+                .preset = preset_, .flags = flags_, .help = __VA_ARGS__                    \
         }
-#define TEXT_OF(type_, sec, key_, at, preset_, flags_, check_, help_)                                    \
+#define TEXT_OF(type_, sec, key_, at, preset_, flags_, check_, ...)                                      \
         {                                                                                                \
                 .section = sec, .key = key_, .type = type_, .offset = AT(at, char *), .preset = preset_, \
-                .flags = flags_, .check = check_, .help = help_                                          \
+                .flags = flags_, .check = check_, .help = __VA_ARGS__                                    \
         }
 #define TEXT(...) TEXT_OF(SETTING_TEXT, __VA_ARGS__)
 #define PATH(...) TEXT_OF(SETTING_PATH, __VA_ARGS__)
-#define CHOICE(sec, key_, at, preset_, choices_, flags_, help_)                                \
+#define CHOICE(sec, key_, at, preset_, choices_, flags_, ...)                                  \
         {                                                                                      \
                 .section = sec, .key = key_, .type = SETTING_CHOICE, .offset = AT(at, char *), \
-                .preset = preset_, .choices = choices_, .flags = flags_, .help = help_         \
+                .preset = preset_, .choices = choices_, .flags = flags_, .help = __VA_ARGS__   \
         }
-#define SEC_RATIO(sec, key_, preset_, max_, help_)                                                    \
+#define SEC_RATIO(sec, key_, preset_, max_, ...)                                                      \
         {                                                                                             \
                 .section = #sec, .key = #key_, .type = SETTING_RATIO, .offset = AT(sec.key_, double), \
-                .preset = preset_, .min = 0, .max = max_, .help = help_                               \
+                .preset = preset_, .min = 0, .max = max_, .help = __VA_ARGS__                         \
         }
 /* In sections the member is called as the option, in a struct called as the section. */
-#define SEC_INT(sec, key_, preset_, min_, max_, help_) INT(#sec, #key_, sec.key_, preset_, min_, max_, help_)
-#define SEC_BOOL(sec, key_, preset_, help_)            BOOL(#sec, #key_, sec.key_, preset_, 0, help_)
-#define SEC_TEXT(sec, key_, preset_, flags_, check_, help_) \
-        TEXT(#sec, #key_, sec.key_, preset_, flags_, check_, help_)
-#define SEC_PATH(sec, key_, preset_, flags_, help_) PATH(#sec, #key_, sec.key_, preset_, flags_, NULL, help_)
-#define SEC_CHOICE(sec, key_, preset_, choices_, flags_, help_) \
-        CHOICE(#sec, #key_, sec.key_, preset_, choices_, flags_, help_)
-#define TOP_INT(key_, preset_, min_, max_, help_)      INT("", #key_, key_, preset_, min_, max_, help_)
-#define TOP_BOOL(key_, preset_, flags_, help_)         BOOL("", #key_, key_, preset_, flags_, help_)
-#define TOP_TEXT(key_, preset_, flags_, check_, help_) TEXT("", #key_, key_, preset_, flags_, check_, help_)
-#define TOP_PATH(key_, preset_, flags_, help_)         PATH("", #key_, key_, preset_, flags_, NULL, help_)
-#define TOP_CHOICE(key_, preset_, choices_, flags_, help_) \
-        CHOICE("", #key_, key_, preset_, choices_, flags_, help_)
+#define SEC_INT(sec, key_, ...)           INT(#sec, #key_, sec.key_, __VA_ARGS__)
+#define SEC_BOOL(sec, key_, preset_, ...) BOOL(#sec, #key_, sec.key_, preset_, 0, __VA_ARGS__)
+#define SEC_TEXT(sec, key_, ...)          TEXT(#sec, #key_, sec.key_, __VA_ARGS__)
+#define SEC_PATH(sec, key_, preset_, flags_, ...) \
+        PATH(#sec, #key_, sec.key_, preset_, flags_, NULL, __VA_ARGS__)
+#define SEC_CHOICE(sec, key_, ...)           CHOICE(#sec, #key_, sec.key_, __VA_ARGS__)
+#define TOP_INT(key_, ...)                   INT("", #key_, key_, __VA_ARGS__)
+#define TOP_BOOL(key_, ...)                  BOOL("", #key_, key_, __VA_ARGS__)
+#define TOP_TEXT(key_, ...)                  TEXT("", #key_, key_, __VA_ARGS__)
+#define TOP_PATH(key_, preset_, flags_, ...) PATH("", #key_, key_, preset_, flags_, NULL, __VA_ARGS__)
+#define TOP_CHOICE(key_, ...)                CHOICE("", #key_, key_, __VA_ARGS__)
+
+/* After the help of a row: it may change while the agent runs; what its number counts. */
+#define RELOADS     .reloads = true
+#define UNIT(unit_) .unit = unit_
 
 /* The options of a section's identity, in its member of that name. */
 #define ID_TEXT(sec, key_, ...)   TEXT(#sec, #key_, sec.identity.key_, __VA_ARGS__)
@@ -94,7 +96,7 @@
                 ID_PATH(sec, cafile, "", SETTING_EMPTY_OK, NULL,                                             \
                         "PEM file of the authorities to trust. '': those of the system."),                   \
                 ID_BOOL(sec, insecure, "false", 0, "Certificates are not checked."),                         \
-                ID_INT(sec, timeout, "60", 1, 3600, "Seconds that one request may take.")
+                ID_INT(sec, timeout, "60", 1, 3600, "Seconds that one request may take.", UNIT("seconds"))
 
 #define DAY  86400
 #define YEAR (366 * DAY)
@@ -287,97 +289,116 @@ const struct setting settings[] = {
                  "(ours) Members of this group may look with compute-agentctl (status, health, ...); what "
                  "changes something is for root and the agent's own user. '' means no group."),
         TOP_TEXT(control_exchange, "nova", 0, NULL, "Exchange of the message bus."),
-        TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call."),
-        TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long."),
-        TOP_INT(executor_thread_pool_size, "64", 1, 10000, "Requests that are worked on at the same time."),
+        TOP_INT(rpc_response_timeout, "60", 1, DAY, "Seconds to wait for the reply to a call.",
+                UNIT("seconds"), RELOADS),
+        TOP_INT(long_rpc_timeout, "1800", 1, DAY, "The same for calls that are known to take long.",
+                UNIT("seconds"), RELOADS),
+        TOP_INT(executor_thread_pool_size, "64", 1, 10000, "Requests that are worked on at the same time.",
+                RELOADS),
         TOP_BOOL(rpc_ping_enabled, "false", 0,
                  "Answer oslo_rpc_server_ping, for tools that watch over the message bus."),
 
         /* ---- what we tell ---- */
-        TOP_BOOL(
-                debug, "false", SETTING_RELOADS,
-                "Log at level DEBUG. Not the --debug of the command line, which makes green threads native."),
-        TOP_CHOICE(log_level, "INFO", "DEBUG INFO WARNING ERROR CRITICAL", SETTING_RELOADS,
-                   "(ours) The least important level that is logged. --log-level comes before it."),
-        TOP_TEXT(default_log_levels, "", SETTING_EMPTY_OK | SETTING_RELOADS, check_module_levels,
+        TOP_BOOL(debug, "false", 0,
+                 "Log at level DEBUG. Not the --debug of the command line, which makes green threads native.",
+                 RELOADS),
+        TOP_CHOICE(log_level, "INFO", "DEBUG INFO WARNING ERROR CRITICAL", 0,
+                   "(ours) The least important level that is logged. --log-level comes before it.", RELOADS),
+        TOP_TEXT(default_log_levels, "", SETTING_EMPTY_OK, check_module_levels,
                  "Modules with a level of their own: 'compute=DEBUG,virt.libvirt=WARNING'. The module stands "
                  "in each line after the level. What is set for compute is for compute.build too. Modules of "
-                 "nova that do not exist here have no effect."),
+                 "nova that do not exist here have no effect.",
+                 RELOADS),
         TOP_PATH(log_file, "", SETTING_EMPTY_OK,
                  "File that log lines are appended to. '' is standard error."),
-        TOP_INT(report_interval, "10", 1, DAY,
-                "Seconds between two reports of this service to the database."),
+        TOP_INT(report_interval, "10", 1, DAY, "Seconds between two reports of this service to the database.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(service_down_time, "60", 1, DAY,
                 "Seconds after the last report at which the cloud calls a service down. If it is not longer "
                 "than "
-                "report_interval it becomes 2.5 times that."),
+                "report_interval it becomes 2.5 times that.",
+                UNIT("seconds"), RELOADS),
         TOP_BOOL(enable_new_services, "true", 0, "A services row made by us is enabled from the start."),
         TOP_PATH(heartbeat_file_path, "/run/compute-agent", SETTING_EMPTY_OK,
                  "(ours) Directory of the heartbeat file, made when it misses. '' means no heartbeat file."),
         TOP_TEXT(heartbeat_file_name, "heartbeat", 0, check_file_name, "(ours) Name of the heartbeat file."),
-        TOP_INT(heartbeat_interval, "10", 1, 3600, "(ours) Seconds between two beats."),
+        TOP_INT(heartbeat_interval, "10", 1, 3600, "(ours) Seconds between two beats.", UNIT("seconds")),
 
         /* ---- periodic work ---- */
         TOP_BOOL(periodic_enable, "true", 0, "Run the periodic tasks."),
         TOP_INT(periodic_fuzzy_delay, "60", 0, DAY,
                 "The first periodic run comes after a random time of up to so many seconds, so that many "
                 "hosts "
-                "started at once do not stay in step."),
+                "started at once do not stay in step.",
+                UNIT("seconds")),
         TOP_INT(sync_power_state_interval, "600", -1, YEAR,
-                "Seconds between two comparisons of all rows with all guests. 0 is 60; negative: never."),
-        TOP_INT(sync_power_state_pool_size, "1000", 1, 10000, "Guests that are compared at the same time."),
+                "Seconds between two comparisons of all rows with all guests. 0 is 60; negative: never.",
+                UNIT("seconds"), RELOADS),
+        TOP_INT(sync_power_state_pool_size, "1000", 1, 10000, "Guests that are compared at the same time.",
+                RELOADS),
         TOP_INT(update_resources_interval, "0", -1, YEAR,
-                "Seconds between two audits of this host's resources. 0 is 60; negative: never."),
+                "Seconds between two audits of this host's resources. 0 is 60; negative: never.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(running_deleted_instance_poll_interval, "1800", -1, YEAR,
-                "Seconds between two searches for guests whose rows are deleted. 0 is 60; negative: never."),
+                "Seconds between two searches for guests whose rows are deleted. 0 is 60; negative: never.",
+                UNIT("seconds"), RELOADS),
         TOP_CHOICE(running_deleted_instance_action, "reap", "reap shutdown log noop", 0,
-                   "What is done with them."),
+                   "What is done with them.", RELOADS),
         TOP_INT(running_deleted_instance_timeout, "0", 0, YEAR,
-                "Seconds for which a row must have been deleted before its guest counts as such."),
+                "Seconds for which a row must have been deleted before its guest counts as such.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(instance_build_timeout, "0", 0, YEAR,
-                "Seconds after which an instance that is still building is set to error. 0: never."),
+                "Seconds after which an instance that is still building is set to error. 0: never.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(reclaim_instance_interval, "0", 0, YEAR,
                 "Seconds after which a soft-deleted instance is deleted for good. 0: never. The control "
                 "plane "
-                "has the same option, by which it soft-deletes at all."),
+                "has the same option, by which it soft-deletes at all.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(scheduler_instance_sync_interval, "120", -1, YEAR,
                 "Seconds between two messages that tell the scheduler which instances are here. 0 is 60; "
-                "negative: never."),
+                "negative: never.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(instance_delete_interval, "300", -1, YEAR,
                 "Seconds between two attempts to remove what deleted instances left behind: files, "
                 "migrations, "
-                "expired console tokens. 0 is 60; negative: never."),
+                "expired console tokens. 0 is 60; negative: never.",
+                UNIT("seconds"), RELOADS),
         TOP_INT(maximum_instance_delete_attempts, "5", 1, INT32_MAX,
-                "How often the removal of an instance's files is tried."),
+                "How often the removal of an instance's files is tried.", RELOADS),
 
         /* ---- stopping ---- */
         TOP_INT(graceful_shutdown_timeout, "60", 0, DAY,
-                "Seconds that running requests get to finish after SIGTERM. 0: as long as it takes."),
+                "Seconds that running requests get to finish after SIGTERM. 0: as long as it takes.",
+                UNIT("seconds"), RELOADS),
 
         /* ---- what this host offers ---- */
-        TOP_INT(reserved_host_memory_mb, "512", 0, 1024 * TIB, "MiB of memory that are not for guests."),
-        TOP_INT(reserved_host_cpus, "0", 0, 100000, "CPUs that are not for guests."),
+        TOP_INT(reserved_host_memory_mb, "512", 0, 1024 * TIB, "MiB of memory that are not for guests.",
+                UNIT("MiB"), RELOADS),
+        TOP_INT(reserved_host_cpus, "0", 0, 100000, "CPUs that are not for guests.", RELOADS),
         TOP_INT(reserved_host_disk_mb, "0", 0, INT64_C(1024) * 1024 * TIB,
-                "MiB of disk that are not for guests."),
+                "MiB of disk that are not for guests.", UNIT("MiB"), RELOADS),
         RATIO(cpu_allocation_ratio, "0.0",
-              "Virtual CPUs per CPU. 0.0: what placement and the compute_nodes row have is kept."),
-        RATIO(ram_allocation_ratio, "0.0", "The same for memory."),
-        RATIO(disk_allocation_ratio, "0.0", "The same for disk."),
-        RATIO(initial_cpu_allocation_ratio, "16.0", "Written once, when the compute_nodes row is made."),
-        RATIO(initial_ram_allocation_ratio, "1.5", "The same for memory."),
-        RATIO(initial_disk_allocation_ratio, "1.0", "The same for disk."),
+              "Virtual CPUs per CPU. 0.0: what placement and the compute_nodes row have is kept.", RELOADS),
+        RATIO(ram_allocation_ratio, "0.0", "The same for memory.", RELOADS),
+        RATIO(disk_allocation_ratio, "0.0", "The same for disk.", RELOADS),
+        RATIO(initial_cpu_allocation_ratio, "16.0", "Written once, when the compute_nodes row is made.",
+              RELOADS),
+        RATIO(initial_ram_allocation_ratio, "1.5", "The same for memory.", RELOADS),
+        RATIO(initial_disk_allocation_ratio, "1.0", "The same for disk.", RELOADS),
 
         /* ---- guests ---- */
-        TOP_INT(max_concurrent_builds, "10", 0, 10000, "Builds at the same time; more wait. 0: no limit."),
+        TOP_INT(max_concurrent_builds, "10", 0, 10000, "Builds at the same time; more wait. 0: no limit.",
+                RELOADS),
         TOP_BOOL(force_raw_images, "true", 0, "Images are converted to raw in the cache."),
         TOP_BOOL(use_cow_images, "true", 0,
                  "Root disks are qcow2 overlays of the cached image; else copies."),
-        TOP_BOOL(force_config_drive, "false", 0, "Every guest gets a config drive."),
+        TOP_BOOL(force_config_drive, "false", 0, "Every guest gets a config drive.", RELOADS),
         TOP_TEXT(mkisofs_cmd, "genisoimage", 0, NULL, "The program that makes config drives."),
         TOP_CHOICE(default_ephemeral_format, "", "ext2 ext3 ext4 xfs vfat ntfs", SETTING_EMPTY_OK,
                    "File system of ephemeral disks. '' is ext4 for linux, ntfs for windows, else vfat."),
         TOP_INT(shutdown_timeout, "60", 0, DAY,
-                "Seconds a guest gets to shut down before it is switched off."),
+                "Seconds a guest gets to shut down before it is switched off.", UNIT("seconds"), RELOADS),
         TOP_BOOL(resume_guests_state_on_host_boot, "false", 0,
                  "Guests that ran before the host went down are started again."),
         TOP_TEXT(rootwrap_command, "sudo -n", SETTING_EMPTY_OK, NULL,
@@ -395,27 +416,29 @@ const struct setting settings[] = {
                 "In "
                 "single quotes: between double ones ${...} is replaced, without quotes # cuts the value. The "
                 "agent does not start without it."),
-        SEC_INT(database, max_pool_size, "5", 1, 1000, "Connections that are kept open."),
-        SEC_INT(database, max_overflow, "50", 0, 10000, "More that may be open for a moment."),
+        SEC_INT(database, max_pool_size, "5", 1, 1000, "Connections that are kept open.", RELOADS),
+        SEC_INT(database, max_overflow, "50", 0, 10000, "More that may be open for a moment.", RELOADS),
         SEC_INT(database, connection_recycle_time, "3600", -1, YEAR,
-                "Seconds after which a connection is replaced. -1: never."),
+                "Seconds after which a connection is replaced. -1: never.", UNIT("seconds"), RELOADS),
         SEC_TEXT(database, mysql_sql_mode, "TRADITIONAL", SETTING_EMPTY_OK, NULL,
                  "sql_mode of each session. '' keeps the server's."),
 
         SEC_INT(compute, shutdown_retry_interval, "10", 1, 3600,
-                "Seconds after which a guest is asked again to shut down."),
-        SEC_INT(compute, max_disk_devices_to_attach, "-1", -1, 10000,
-                "Disks per guest. -1: no limit; not 0."),
+                "Seconds after which a guest is asked again to shut down.", UNIT("seconds"), RELOADS),
+        SEC_INT(compute, max_disk_devices_to_attach, "-1", -1, 10000, "Disks per guest. -1: no limit; not 0.",
+                RELOADS),
         SEC_INT(compute, max_concurrent_disk_ops, "0", 0, 10000,
                 "Images that are fetched or converted at the same time. 0: no limit."),
         SEC_INT(compute, consecutive_build_service_disable_threshold, "10", 0, MANY,
-                "0: failed builds are not told to the scheduler."),
+                "0: failed builds are not told to the scheduler.", RELOADS),
 
         SEC_INT(compute, resource_provider_association_refresh, "300", 0, YEAR,
-                "Seconds after which an audit reads again what placement knows of this host. 0: never."),
+                "Seconds after which an audit reads again what placement knows of this host. 0: never.",
+                UNIT("seconds"), RELOADS),
         SEC_TEXT(compute, image_type_exclude_list, "", SETTING_EMPTY_OK, NULL,
                  "Image formats that this host is not to be chosen for, separated by commas: 'raw' or "
-                 "'qcow2'."),
+                 "'qcow2'.",
+                 RELOADS),
         SEC_PATH(compute, provider_config_location, "/etc/nova/provider_config/", SETTING_EMPTY_OK,
                  "Directory of YAML files with inventories and traits of one's own. They are not supported: "
                  "if there are any, the log says so."),
@@ -448,7 +471,8 @@ const struct setting settings[] = {
                  "PEM file of the authorities to trust. '': those of the system."),
         SEC_BOOL(glance, insecure, "false", "Certificates are not checked."),
         SEC_INT(glance, timeout, "60", 1, 3600,
-                "Seconds that one request may take, and for which a download may stand still."),
+                "Seconds that one request may take, and for which a download may stand still.",
+                UNIT("seconds")),
 
         SEC_BOOL(service_user, send_service_user_token, "false",
                  "A token of this identity goes along with the token of a user, so that what he asked for "
@@ -479,34 +503,40 @@ const struct setting settings[] = {
         SEC_TEXT(libvirt, rng_dev_path, "/dev/urandom", SETTING_EMPTY_OK, NULL,
                  "Where guests' random numbers come from; '' gives them no such device."),
         SEC_INT(libvirt, mem_stats_period_seconds, "10", 0, 3600,
-                "Seconds between two measurements of memory inside a guest. 0: none."),
+                "Seconds between two measurements of memory inside a guest. 0: none.", UNIT("seconds")),
         SEC_INT(libvirt, wait_soft_reboot_seconds, "120", 0, DAY,
-                "Seconds a guest gets to shut down for a soft reboot before the hard one."),
+                "Seconds a guest gets to shut down for a soft reboot before the hard one.", UNIT("seconds"),
+                RELOADS),
         SEC_INT(libvirt, call_timeout, "60", 1, DAY,
                 "(ours) Seconds after which a call to libvirt counts as failed. What starts a guest, ends it "
-                "or saves its memory may take as long as the whole request."),
+                "or saves its memory may take as long as the whole request.",
+                UNIT("seconds"), RELOADS),
         SEC_INT(libvirt, delay_stopped_event, "0", 0, 300,
                 "(ours; nova has 15 built in) Seconds for which the news that a guest stopped is held back, "
-                "where other tools turn guests off and on again: reboots by the agent need none."),
+                "where other tools turn guests off and on again: reboots by the agent need none.",
+                UNIT("seconds"), RELOADS),
 
         SEC_BOOL(vnc, enabled, "true", "Guests have a VNC console."),
         SEC_TEXT(vnc, server_listen, "127.0.0.1", 0, check_address, "Address that these consoles listen on."),
         SEC_TEXT(vnc, server_proxyclient_address, "127.0.0.1", 0, NULL,
-                 "Name or address of this host by which the proxy for consoles reaches them."),
+                 "Name or address of this host by which the proxy for consoles reaches them.", RELOADS),
         SEC_TEXT(vnc, novncproxy_base_url, "http://127.0.0.1:6080/vnc_auto.html", 0, check_http_url,
-                 "What users open in a browser: that page of the proxy for consoles."),
+                 "What users open in a browser: that page of the proxy for consoles.", RELOADS),
 
-        SEC_INT(consoleauth, token_ttl, "600", 0, YEAR, "Seconds for which such an address can be opened."),
+        SEC_INT(consoleauth, token_ttl, "600", 0, YEAR, "Seconds for which such an address can be opened.",
+                UNIT("seconds"), RELOADS),
 
         SEC_TEXT(image_cache, subdirectory_name, "_base", 0, check_file_name,
                  "Directory of cached images, below instances_path."),
         SEC_INT(image_cache, manager_interval, "2400", -1, YEAR,
-                "Seconds between two searches for cached images that nobody uses. 0 is 60; negative: never."),
-        SEC_BOOL(image_cache, remove_unused_base_images, "true", "They are removed, not only counted."),
+                "Seconds between two searches for cached images that nobody uses. 0 is 60; negative: never.",
+                UNIT("seconds"), RELOADS),
+        SEC_BOOL(image_cache, remove_unused_base_images, "true", "They are removed, not only counted.",
+                 RELOADS),
         SEC_INT(image_cache, remove_unused_original_minimum_age_seconds, "86400", 0, YEAR,
-                "Seconds for which an image must have been unused."),
+                "Seconds for which an image must have been unused.", UNIT("seconds"), RELOADS),
         SEC_INT(image_cache, remove_unused_resized_minimum_age_seconds, "3600", 0, YEAR,
-                "The same for images of another size that nova made of one."),
+                "The same for images of another size that nova made of one.", UNIT("seconds"), RELOADS),
 
         SEC_CHOICE(
                 images, source, "auto", "auto glance local", 0,
@@ -521,7 +551,7 @@ const struct setting settings[] = {
                 "Tell the scheduler of each instance that comes or goes. The scheduler has the same option."),
 
         SEC_BOOL(workarounds, handle_virt_lifecycle_events, "true",
-                 "Act at once when the hypervisor says that a guest started or stopped."),
+                 "Act at once when the hypervisor says that a guest started or stopped.", RELOADS),
         SEC_BOOL(workarounds, disable_compute_service_check_for_ffu, "false",
                  "Start although the cell has compute services of a release before Yoga."),
 
@@ -541,22 +571,22 @@ const struct setting settings[] = {
         SEC_INT(oslo_messaging_rabbit, rabbit_quorum_max_memory_length, "0", 0, INT32_MAX,
                 "Messages of a quorum queue in memory. 0: not declared."),
         SEC_INT(oslo_messaging_rabbit, rabbit_quorum_max_memory_bytes, "0", 0, INT32_MAX,
-                "Bytes of a quorum queue in memory. 0: not declared."),
+                "Bytes of a quorum queue in memory. 0: not declared.", UNIT("bytes")),
         SEC_INT(oslo_messaging_rabbit, rabbit_transient_queues_ttl, "1800", 0, YEAR / 16,
-                "Seconds after which an unused fanout queue goes. 0: never."),
+                "Seconds after which an unused fanout queue goes. 0: never.", UNIT("seconds")),
         SEC_INT(oslo_messaging_rabbit, rabbit_qos_prefetch_count, "0", 0, 65535,
                 "Messages that the broker sends before the first is acknowledged. 0: no limit."),
         SEC_INT(oslo_messaging_rabbit, heartbeat_timeout_threshold, "60", 0, 65535,
-                "Seconds of the heartbeat that is offered to the broker. 0: none."),
+                "Seconds of the heartbeat that is offered to the broker. 0: none.", UNIT("seconds")),
         SEC_INT(oslo_messaging_rabbit, rabbit_retry_interval, "1", 0, DAY,
-                "Seconds of the first pause after all hosts could not be reached."),
+                "Seconds of the first pause after all hosts could not be reached.", UNIT("seconds")),
         SEC_INT(oslo_messaging_rabbit, rabbit_retry_backoff, "2", 0, DAY,
-                "Seconds by which each further pause is longer."),
+                "Seconds by which each further pause is longer.", UNIT("seconds")),
         SEC_INT(oslo_messaging_rabbit, rabbit_interval_max, "30", 0, DAY,
-                "Seconds of the longest such pause."),
+                "Seconds of the longest such pause.", UNIT("seconds")),
         SEC_RATIO(oslo_messaging_rabbit, kombu_reconnect_delay, "1.0", 3600, "Seconds added to each pause."),
         SEC_INT(oslo_messaging_rabbit, kombu_missing_consumer_retry_timeout, "60", 0, DAY,
-                "Seconds for which a reply is tried again whose queue is not there."),
+                "Seconds for which a reply is tried again whose queue is not there.", UNIT("seconds")),
         SEC_BOOL(oslo_messaging_rabbit, ssl, "false", "Speak TLS with the broker."),
         SEC_PATH(oslo_messaging_rabbit, ssl_ca_file, "", SETTING_EMPTY_OK,
                  "Authorities the broker's certificate is verified with. '': it is not verified."),
@@ -568,14 +598,16 @@ const struct setting settings[] = {
 
         SEC_INT(hub, stall_threshold_ms, "100", 10, 60000,
                 "(ours) Milliseconds for which one green thread may hold all others before a warning names "
-                "it."),
-        SEC_INT(hub, stack_size_kb, "64", 32, 8192, "(ours) KiB of stack of a green thread."),
+                "it.",
+                UNIT("milliseconds"), RELOADS),
+        SEC_INT(hub, stack_size_kb, "64", 32, 8192, "(ours) KiB of stack of a green thread.", UNIT("KiB")),
         SEC_INT(hub, tpool_workers, "20", 1, 1000,
                 "(ours) Native threads for calls that block, and as many again for work on files."),
         SEC_INT(hub, file_timeout, "60", 1, 3600,
                 "(ours) Seconds after which a single operation of a file system is said to hang (a file "
                 "server "
-                "that does not answer): the agent goes on without it."),
+                "that does not answer): the agent goes on without it.",
+                UNIT("seconds"), RELOADS),
         {}
 };
 const size_t n_settings = ARRAY_SIZE(settings) - 1;

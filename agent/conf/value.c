@@ -47,6 +47,11 @@ char **setting_text(const struct setting *s, struct conf *c)
         return member(s, c);
 }
 
+bool setting_is_text(const struct setting *s)
+{
+        return s->type == SETTING_TEXT || s->type == SETTING_PATH || s->type == SETTING_CHOICE;
+}
+
 static int parse_int(const struct setting *s, const char *value, int64_t *ret, struct error *err)
 {
         const char *digits = value + (*value == '-');
@@ -60,7 +65,8 @@ static int parse_int(const struct setting *s, const char *value, int64_t *ret, s
                                  *value == '-' ? "-" : "",
                                  digits[strspn(digits, "0")] ? digits + strspn(digits, "0") : "0");
         if (n > 0 && isalpha((unsigned char)digits[n]) && digits[n] != 'x' && digits[n] != 'X')
-                return error_set(err, ERR_INVALID, "must be a number without a unit, not \"%s\"",
+                return error_set(err, ERR_INVALID, "must be a number%s%s without a unit, not \"%s\"",
+                                 s->unit ? " of " : "", s->unit ? s->unit : "",
                                  shown(value, buf, sizeof(buf)));
         if (n == 0 || digits[n] != '\0')
                 return error_set(err, ERR_INVALID, "must be a whole decimal number, not \"%s\"",
@@ -68,8 +74,9 @@ static int parse_int(const struct setting *s, const char *value, int64_t *ret, s
         errno = 0;
         number = strtoll(value, &end, 10);
         if (errno || number < s->min || number > s->max)
-                return error_set(err, ERR_INVALID, "must be %" PRId64 " to %" PRId64 ", not %s", s->min,
-                                 s->max, shown(value, buf, sizeof(buf)));
+                return error_set(err, ERR_INVALID, "must be %" PRId64 " to %" PRId64 "%s%s, not %s", s->min,
+                                 s->max, s->unit ? " " : "", s->unit ? s->unit : "",
+                                 shown(value, buf, sizeof(buf)));
         *ret = number;
         return 0;
 }

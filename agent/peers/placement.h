@@ -21,6 +21,7 @@ struct placement_options {
         int64_t refresh_s;
 };
 struct placement *HUB_ONLY placement_new(const struct placement_options *opt);
+void HUB_ONLY placement_set_refresh(struct placement *p, int64_t refresh_s); /* from the next reading on */
 void HUB_ONLY placement_free(struct placement *p); /* no call may be running; NULL is allowed */
 
 struct placement_inventory {

@@ -36,8 +36,10 @@ struct admin_sources {
         struct disk_store *disks;
         struct rpc_server *rpc;
         struct transport *transport;
-        int64_t started_ns;   /* of the monotonic clock */
-        bool ready, draining; /* the start has finished; SIGTERM came */
+        int64_t started_ns;        /* of the monotonic clock */
+        unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
+        char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
+        bool ready, draining;      /* the start has finished; SIGTERM came */
         /* Writes the report of SIGUSR2; NULL: this build has none. *ret_path: NULL for stderr; caller frees.
          */
         int (*write_report)(const struct admin_sources *from, char **ret_path, struct error *err);

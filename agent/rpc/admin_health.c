@@ -183,6 +183,21 @@ static void check_service(struct health *h, const struct admin_sources *s)
                           : "still starting");
 }
 
+/* What a reload did not take is still in the file, and comes with the next start. */
+static void check_configuration(struct health *h, const struct admin_sources *s)
+{
+        char text[320] = "as in the files";
+
+        if (s->refused_mistakes)
+                snprintf(text, sizeof(text),
+                         "the last reload was refused, mistakes: %u (see the log); the settings before it "
+                         "stay",
+                         s->refused_mistakes);
+        else if (s->needs_restart[0])
+                snprintf(text, sizeof(text), "changed in the files, needs a restart: %s", s->needs_restart);
+        check(h, "configuration", s->refused_mistakes ? WARN : PASS, jval_new_int(s->refused_mistakes), text);
+}
+
 struct jval *admin_health(const struct admin_sources *s)
 {
         struct health h = { .checks = jval_new_object() };
@@ -198,6 +213,7 @@ struct jval *admin_health(const struct admin_sources *s)
         check_report(&h, s);
         check_rivals(&h, s);
         check_placement(&h, s);
+        check_configuration(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);
         return to;

@@ -229,6 +229,8 @@ struct virt_driver_ops {
                                void (*fn)(const char *doing, const char *what, double since_s, bool hung,
                                           void *arg),
                                void *arg);
+        /* Of calls without an own deadline, from the next one on. NULL: there are none that could wait. */
+        void (*set_call_timeout)(struct virt_driver *d, double seconds);
 };
 
 struct virt_driver {

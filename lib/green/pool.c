@@ -110,6 +110,12 @@ void green_pool_close(struct green_pool *p)
         free(p);
 }
 
+void green_pool_resize(struct green_pool *p, unsigned size)
+{
+        green_sem_adjust(&p->slots, (long)size - (long)p->size);
+        p->size = size;
+}
+
 unsigned green_pool_size(const struct green_pool *p)
 {
         return p->size;

@@ -19,6 +19,8 @@ int YIELDS green_pool_spawn_at(const char *site, struct green_pool *p, const cha
 int YIELDS green_pool_waitall(struct green_pool *p, struct deadline by, struct error *err);
 /* Refuses new work with ERR_CLOSED, cancels and joins what runs, frees. NULL allowed. */
 void YIELDS green_pool_close(struct green_pool *p);
+/* What runs beyond a smaller size runs on, and nothing new starts meanwhile. At least 1. */
+void HUB_ONLY green_pool_resize(struct green_pool *p, unsigned size);
 unsigned HUB_ONLY green_pool_size(const struct green_pool *p);
 unsigned HUB_ONLY green_pool_running(const struct green_pool *p);
 unsigned HUB_ONLY green_pool_waiting(const struct green_pool *p); /* green threads in green_pool_spawn() */

@@ -37,8 +37,15 @@ int green_sem_acquire(struct green_sem *s, struct deadline by, struct error *err
 
 void green_sem_release(struct green_sem *s)
 {
-        if (!hub_wake_first(&s->waiters))
+        if (s->count < 0 || !hub_wake_first(&s->waiters))
                 s->count++;
+}
+
+void green_sem_adjust(struct green_sem *s, long more)
+{
+        for (; more > 0 && !list_empty(&s->waiters); more--)
+                green_sem_release(s);
+        s->count += more;
 }
 
 void green_mutex_init(struct green_mutex *m, const char *name)

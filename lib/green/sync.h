@@ -12,13 +12,15 @@
 
 struct green_sem {
         const char *name;
-        long count;
+        long count; /* negative after it was made smaller: so many must come back first */
         struct list waiters;
 };
 void HUB_ONLY green_sem_init(struct green_sem *s, const char *name, long count);
 int YIELDS green_sem_acquire(struct green_sem *s, struct deadline by, struct error *err);
 bool HUB_ONLY green_sem_try(struct green_sem *s);
 void HUB_ONLY green_sem_release(struct green_sem *s);
+/* So many more than it was made with, or fewer: what is held too much by then is not given out again. */
+void HUB_ONLY green_sem_adjust(struct green_sem *s, long more);
 
 struct green_mutex {
         const char *name;

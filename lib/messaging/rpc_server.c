@@ -41,6 +41,11 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *opt, struct e
         return s;
 }
 
+void rpc_server_set_workers(struct rpc_server *s, unsigned workers)
+{
+        green_pool_resize(s->pool, workers);
+}
+
 /* ---- receiving ---- */
 
 /* Remembers the id; true when it was among the last ones (nova-contract 1.4). */

@@ -62,7 +62,8 @@ struct rpc_server_options {
 };
 
 struct rpc_server *HUB_ONLY rpc_server_new(const struct rpc_server_options *opt, struct error *err);
-int YIELDS rpc_server_start(struct rpc_server *s, struct error *err); /* listens; starts consuming */
+void HUB_ONLY rpc_server_set_workers(struct rpc_server *s, unsigned workers); /* at least 1 */
+int YIELDS rpc_server_start(struct rpc_server *s, struct error *err);         /* listens; starts consuming */
 /* 1.7: consume no more; what was delivered is still executed. */
 void HUB_ONLY rpc_server_stop(struct rpc_server *s);
 /* After stop: until all that was delivered is done. ERR_TIMEOUT: rpc_server_foreach() names the rest. */

@@ -28,6 +28,9 @@ struct db_result;
 
 /* Connects nothing yet. ERR_INVALID for a bad URL (the text never holds the password). */
 struct db_pool *HUB_ONLY db_pool_new(const struct db_options *opt, struct error *err);
+/* From now on, without defaults: overflow 0 is none, recycle_s < 0 is never. What is lent too much comes
+ * back. */
+void HUB_ONLY db_pool_set_limits(struct db_pool *p, unsigned size, unsigned overflow, int64_t recycle_s);
 void YIELDS db_pool_close(struct db_pool *p);
 
 /* A value to bind, or a column of a row. Text is borrowed. */

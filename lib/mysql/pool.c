@@ -116,6 +116,14 @@ struct db_pool *db_pool_new(const struct db_options *opt, struct error *err)
         return p;
 }
 
+void db_pool_set_limits(struct db_pool *p, unsigned size, unsigned overflow, int64_t recycle_s)
+{
+        green_sem_adjust(&p->slots, (long)(size + overflow) - (long)p->max);
+        p->pool_size = size;
+        p->max = size + overflow;
+        p->recycle_ns = recycle_s < 0 ? INT64_MAX : recycle_s * NS_PER_S;
+}
+
 static void HUB_ONLY close_idle(struct db_pool *p)
 {
         while (!list_empty(&p->conns[CONN_IDLE]))
@@ -130,8 +138,8 @@ void db_pool_close(struct db_pool *p)
         if (!p)
                 return;
         p->closing = true;
-        for (unsigned i = p->waiting; i > 0; i--)
-                green_sem_release(&p->slots); /* each looks at `closing` when it wakes */
+        green_sem_adjust(&p->slots, (p->slots.count < 0 ? -p->slots.count : 0) + (long)p->waiting);
+        /* each looks at `closing` when it wakes */
         close_idle(p);
         green_shield_begin();
         while ((p->waiting || p->count[CONN_LENT] || p->count[CONN_CONNECTING] || p->count[CONN_BROKEN]) &&

@@ -44,7 +44,7 @@ enum asking { NOT_ASKED, ASKED, ANSWERING, ANSWERED };
 struct stall_watcher {
         struct hub *hub;
         pthread_t hub_thread, thread;
-        int64_t threshold_ns;
+        _Atomic int64_t threshold_ns;
         struct stall_options opt;
         atomic_ulong count;
 
@@ -258,13 +258,12 @@ static void BLOCKS sleep_with_hub(struct stall_watcher *w, struct sampling *s)
 static void *watch(void *arg)
 {
         struct stall_watcher *w = arg;
-        int64_t tick_ns = w->threshold_ns / 2;
         struct sampling s = { .progress = hub_progress(w->hub), .since_ns = now_ns() };
 
         assert_on_worker();
         native_thread_set_name("stall-watcher");
         s.last_ns = s.since_ns;
-        while (nap(w, tick_ns)) {
+        for (int64_t tick_ns; nap(w, tick_ns = w->threshold_ns / 2);) {
                 sample(w, &s, tick_ns);
                 if (!s.reported && hub_is_idle(w->hub))
                         sleep_with_hub(w, &s);
@@ -282,6 +281,11 @@ static void HUB_ONLY watcher_free(struct stall_watcher *w)
         free(w);
 }
 
+void stall_watcher_set_threshold(struct stall_watcher *w, unsigned ms)
+{
+        w->threshold_ns = (ms ? ms : DEFAULT_THRESHOLD_MS) * NS_PER_MS;
+}
+
 static struct stall_watcher *HUB_ONLY watcher_new(const struct stall_options *opt)
 {
         struct stall_watcher *w = NEW(struct stall_watcher);
@@ -289,7 +293,7 @@ static struct stall_watcher *HUB_ONLY watcher_new(const struct stall_options *op
 
         if (opt)
                 w->opt = *opt;
-        w->threshold_ns = (w->opt.threshold_ms ? w->opt.threshold_ms : DEFAULT_THRESHOLD_MS) * NS_PER_MS;
+        stall_watcher_set_threshold(w, w->opt.threshold_ms);
         w->hub = hub_self();
         w->hub_thread = patcher_original(pthread_self)();
         pthread_mutex_init(&w->lock, NULL);

@@ -29,6 +29,7 @@ struct stall_options {
 
 /* Called on the hub thread whose hub is to be watched; opt may be NULL. */
 struct stall_watcher *HUB_ONLY stall_watcher_start(const struct stall_options *opt, struct error *err);
+void stall_watcher_set_threshold(struct stall_watcher *w, unsigned ms); /* 0: 100; any thread */
 void HUB_ONLY stall_watcher_stop(struct stall_watcher *w);
 unsigned long stall_watcher_count(const struct stall_watcher *w); /* stalls so far; any thread */
 

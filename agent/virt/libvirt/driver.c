@@ -549,6 +549,11 @@ static void lv_stop(struct virt_driver *base)
         free_driver(d);
 }
 
+static void HUB_ONLY lv_set_call_timeout(struct virt_driver *base, double seconds)
+{
+        driver_of(base)->jobs.call_timeout_s = seconds;
+}
+
 static const struct virt_driver_ops libvirt_ops = {
         .name = "libvirt",
         .start = lv_start,
@@ -574,6 +579,7 @@ static const struct virt_driver_ops libvirt_ops = {
         .abort_job = lv_abort_job,
         .get_status = lv_get_status,
         .foreach_worker = lv_foreach_worker,
+        .set_call_timeout = lv_set_call_timeout,
 };
 
 /* What libvirt expects of the process: before its first call, and before there are threads. */

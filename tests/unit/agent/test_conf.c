@@ -292,22 +292,84 @@ START_TEST(dump_hides_a_password_that_is_no_url)
 }
 END_TEST
 
-START_TEST(reload_tells_what_needs_a_restart)
-{
-        struct conf *now = conf_of("log_level = INFO\n");
-        struct conf *level = conf_of("log_level = DEBUG\n");
-        struct conf *more = conf_of("host = 'other'\nlog_level = DEBUG\nlibvirt { virt_type = 'qemu' }\n");
-        CLEANUP(strbuf_free) struct strbuf errors = {};
+/* ---- reload ---- */
 
-        ck_assert_int_eq(conf_may_reload(now, level, &errors), 0);
-        ck_assert_uint_eq(errors.len, 0);
-        ck_assert_int_eq(conf_may_reload(now, more, &errors), -1);
-        ck_assert_ptr_nonnull(strstr(errors.data, ": host cannot change without a restart\n"));
-        ck_assert_ptr_nonnull(strstr(errors.data, ": libvirt.virt_type cannot change without a restart\n"));
-        ck_assert_ptr_null(strstr(errors.data, "log_level"));
+static void write_change(const struct conf_change *c, void *arg)
+{
+        strbuf_addf(arg, "%s: %s → %s%s\n", c->name, c->from, c->to, c->reloads ? "" : " (restart)");
+}
+
+START_TEST(changes_are_told_with_what_needs_a_restart)
+{
+        struct conf *now = conf_of("host = 'a'\ndatabase { connection = 'mysql://n:geheim@db/nova'\n}\n");
+        struct conf *next = conf_of("host = 'b'\nlog_level = DEBUG\nimage_cache { manager_interval = 60\n}\n"
+                                    "database { connection = 'mysql://n:geheimer@db/nova'\n}\n");
+        CLEANUP(strbuf_free) struct strbuf out = {};
+
+        conf_compare(now, now, write_change, &out);
+        ck_assert_uint_eq(out.len, 0);
+        conf_compare(now, next, write_change, &out);
+        ck_assert_str_eq(out.data, "host: 'a' → 'b' (restart)\n"
+                                   "log_level: 'INFO' → 'DEBUG'\n"
+                                   "[database] connection: 'mysql://n:***@db/nova' → 'mysql://n:***@db/nova' "
+                                   "(another secret) (restart)\n"
+                                   "[image_cache] manager_interval: 2400 → 60\n");
         conf_free(now);
-        conf_free(level);
-        conf_free(more);
+        conf_free(next);
+}
+END_TEST
+
+START_TEST(only_what_may_change_is_applied_and_texts_stay_where_they_are_held)
+{
+        struct conf *now = conf_of("host = 'a'\n");
+        struct conf *next = conf_of("host = 'b'\nlog_level = DEBUG\nforce_config_drive = true\n"
+                                    "cpu_allocation_ratio = 2.5\nneutron { url = 'x'\n}\n");
+        const char *held = now->log_level;
+        CLEANUP(strbuf_free) struct strbuf out = {};
+
+        conf_apply(now, next);
+        ck_assert_str_eq(now->host, "a");
+        ck_assert_str_eq(now->log_level, "DEBUG");
+        ck_assert_str_eq(held, "INFO");
+        ck_assert(now->force_config_drive);
+        ck_assert_double_eq(now->cpu_allocation_ratio, 2.5);
+        ck_assert_str_eq(now->notes, next->notes);
+        conf_compare(now, next, write_change, &out);
+        ck_assert_str_eq(out.data, "host: 'a' → 'b' (restart)\n");
+        conf_free(next);
+        ck_assert_str_eq(now->log_level, "DEBUG");
+        conf_free(now);
+}
+END_TEST
+
+START_TEST(every_setting_that_reloads_is_applied)
+{
+        const struct setting *s = &settings[_i];
+        struct conf *now = conf_of(""), *next = conf_of("");
+        struct error err = {};
+
+        switch (s->type) {
+        case SETTING_INT: {
+                int64_t *value = (int64_t *)(void *)((char *)next + s->offset);
+
+                *value += *value < s->max ? 1 : -1;
+                break;
+        }
+        case SETTING_RATIO:
+                *(double *)(void *)((char *)next + s->offset) += 0.5;
+                break;
+        case SETTING_BOOL:
+                ck_assert_int_eq(
+                        setting_parse(s, strcmp(s->preset, "true") == 0 ? "false" : "true", next, &err), 0);
+                break;
+        default:
+                replace_str(setting_text(s, next), "other");
+        }
+        ck_assert(!setting_equal(s, now, next));
+        conf_apply(now, next);
+        ck_assert_int_eq(setting_equal(s, now, next), s->reloads);
+        conf_free(now);
+        conf_free(next);
 }
 END_TEST
 
@@ -379,7 +441,9 @@ int main(void)
         tcase_add_test(tcase, dump_hides_a_password_that_is_no_url);
         tcase_add_loop_test(tcase, images_come_from_glance_where_there_is_a_cloud, 0, ARRAY_SIZE(sources));
         tcase_add_test(tcase, a_service_user_without_a_way_to_authenticate_is_noted);
-        tcase_add_test(tcase, reload_tells_what_needs_a_restart);
+        tcase_add_test(tcase, changes_are_told_with_what_needs_a_restart);
+        tcase_add_test(tcase, only_what_may_change_is_applied_and_texts_stay_where_they_are_held);
+        tcase_add_loop_test(tcase, every_setting_that_reloads_is_applied, 0, (int)n_settings);
         tcase_add_test(tcase, example_file_is_what_the_table_says);
         tcase_add_test(tcase, example_file_sets_every_option_to_its_default);
         suite_add_tcase(suite, tcase);

@@ -73,6 +73,38 @@ GREEN_TEST(each_task_keeps_its_own_interval)
         periodic_stop(p);
 }
 
+GREEN_TEST(another_interval_counts_from_the_last_start)
+{
+        const struct periodic_task tasks[] = {
+                { "a", 100, 0, 0, 0, task_a },
+                { "b", 100, -1, 0, 0, task_b },
+                { "c", 100, 0, 0, 0, task_c, "it is off" },
+                {},
+        };
+        const struct periodic_task sooner[] = {
+                { "a", 10, 0, 0, 0, NULL }, { "b", 30, 0, 0, 0, NULL }, { "c", 50, 0, 0, 0, NULL }, {}
+        };
+        const struct periodic_task off[] = { { "a", -1, 0, 0, 0, NULL },
+                                             { "b", 1000, 0, 0, 0, NULL, "not any more" },
+                                             {} };
+        struct periodic *p = start(tasks);
+
+        sleep_s(4);
+        periodic_change(p, sooner);
+        sleep_s(57); /* 61 */
+        ck_assert_uint_eq(seen.runs[0], 7);
+        ck_assert_int_eq(seen.at_ms[0][1], 10000);
+        ck_assert_int_eq(seen.at_ms[1][0], 34000);
+        ck_assert_int_eq(seen.at_ms[2][0], 54000);
+        periodic_change(p, off);
+        sleep_s(1000);
+        ck_assert_uint_eq(seen.runs[0], 7);
+        ck_assert_uint_eq(seen.runs[1], 1);
+        ck_assert_uint_gt(seen.runs[2], 10);
+        ck_assert(!periodic_kick(p, "b"));
+        periodic_stop(p);
+}
+
 GREEN_TEST(zero_is_a_minute)
 {
         const struct periodic_task tasks[] = { { "a", 0, -1, 0, 0, task_a }, {} };
@@ -200,8 +232,8 @@ GREEN_TEST(the_loop_shows_what_it_does)
         periodic_stop(p);
 }
 
-GREEN_SUITE("periodic", each_task_keeps_its_own_interval, zero_is_a_minute,
-            a_task_that_takes_long_delays_the_others_and_makes_up_for_nothing, a_task_that_fails_runs_again,
-            jitter_only_adds, a_kick_runs_a_task_at_once_even_one_that_is_off,
+GREEN_SUITE("periodic", each_task_keeps_its_own_interval, another_interval_counts_from_the_last_start,
+            zero_is_a_minute, a_task_that_takes_long_delays_the_others_and_makes_up_for_nothing,
+            a_task_that_fails_runs_again, jitter_only_adds, a_kick_runs_a_task_at_once_even_one_that_is_off,
             a_kick_during_the_run_runs_it_again, stopping_cancels_the_task_that_runs,
             the_loop_shows_what_it_does)

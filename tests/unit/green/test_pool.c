@@ -35,6 +35,46 @@ GREEN_TEST(never_more_than_its_size_and_spawn_waits)
         green_pool_close(pool);
 }
 
+GREEN_TEST(a_larger_pool_starts_who_waits_and_a_smaller_one_lets_run_what_runs)
+{
+        struct error err;
+
+        pool = green_pool_new("naps", 1);
+        ck_assert_ok(green_pool_spawn(pool, "nap", nap, NULL, deadline_now(), &err), err);
+        green_pool_resize(pool, 4);
+        for (int i = 0; i < 3; i++)
+                ck_assert_ok(green_pool_spawn(pool, "nap", nap, NULL, deadline_now(), &err), err);
+        ck_assert_fails(green_pool_spawn(pool, "nap", nap, NULL, deadline_now(), &err), err, ERR_TIMEOUT);
+        green_pool_resize(pool, 2);
+        ck_assert_uint_eq(green_pool_size(pool), 2);
+        ck_assert_uint_eq(green_pool_running(pool), 4);
+        for (int i = 0; i < 4; i++)
+                ck_assert_ok(green_pool_spawn(pool, "nap", nap, NULL, deadline_never(), &err), err);
+        ck_assert_uint_eq(green_pool_running(pool), 2);
+        ck_assert_ok(green_pool_waitall(pool, deadline_never(), &err), err);
+        ck_assert_uint_eq(done, 8);
+        ck_assert_int_eq(clock_fake_elapsed_ms(), 300);
+        green_pool_close(pool);
+}
+
+static int spawn_one_more(void *arg, struct error *err);
+
+GREEN_TEST(closing_a_pool_that_was_made_smaller_refuses_who_waits)
+{
+        struct error err;
+        int code = -1;
+
+        pool = green_pool_new("naps", 3);
+        for (int i = 0; i < 3; i++)
+                ck_assert_ok(green_pool_spawn(pool, "nap", nap, NULL, deadline_now(), &err), err);
+        ck_assert_ok(green_spawn(NULL, "more", spawn_one_more, &code, &err), err);
+        green_yield();
+        green_pool_resize(pool, 1);
+        ck_assert_int_eq(code, -1);
+        green_pool_close(pool);
+        ck_assert_int_eq(code, ERR_CLOSED);
+}
+
 GREEN_TEST(spawn_and_waitall_time_out)
 {
         struct error err;
@@ -89,5 +129,7 @@ GREEN_TEST(closing_cancels_what_runs_and_refuses_who_waits)
         green_pool_close(NULL);
 }
 
-GREEN_SUITE("pool", never_more_than_its_size_and_spawn_waits, spawn_and_waitall_time_out,
+GREEN_SUITE("pool", never_more_than_its_size_and_spawn_waits,
+            a_larger_pool_starts_who_waits_and_a_smaller_one_lets_run_what_runs,
+            closing_a_pool_that_was_made_smaller_refuses_who_waits, spawn_and_waitall_time_out,
             closing_cancels_what_runs_and_refuses_who_waits)

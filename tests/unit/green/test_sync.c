@@ -43,6 +43,29 @@ GREEN_TEST(semaphore_is_fifo_and_hands_over)
         ck_assert_int_eq(sem.count, 0);
 }
 
+GREEN_TEST(semaphore_made_larger_wakes_and_made_smaller_wants_back)
+{
+        struct error err;
+
+        green_sem_init(&sem, "sem", 1);
+        ck_assert(green_sem_try(&sem));
+        ck_assert_ok(green_spawn(NULL, "a", take_sem, "a", &err), err);
+        ck_assert_ok(green_spawn(NULL, "b", take_sem, "b", &err), err);
+        green_yield();
+        green_sem_adjust(&sem, 1);
+        green_yield();
+        ck_assert_str_eq(trace.data, "a");
+        green_sem_adjust(&sem, -1); /* two are held, one is allowed */
+        green_sem_release(&sem);
+        green_yield();
+        ck_assert_str_eq(trace.data, "a");
+        green_sem_release(&sem);
+        green_yield();
+        ck_assert_str_eq(trace.data, "ab");
+        green_sem_adjust(&sem, 2);
+        ck_assert_int_eq(sem.count, 2);
+}
+
 GREEN_TEST(semaphore_wait_times_out_and_is_cancelled_holding_nothing)
 {
         struct error err;
@@ -206,6 +229,7 @@ int main(void)
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, semaphore_is_fifo_and_hands_over);
+        tcase_add_test(tcase, semaphore_made_larger_wakes_and_made_smaller_wants_back);
         tcase_add_test(tcase, semaphore_wait_times_out_and_is_cancelled_holding_nothing);
         tcase_add_test(tcase, mutex_is_fifo_and_shows_its_owner);
         tcase_add_test(tcase, mutex_wait_times_out_and_is_cancelled);
