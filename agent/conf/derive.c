@@ -62,6 +62,13 @@ static void find_my_ip(struct conf *c)
                 replace_str(&c->my_ip, "127.0.0.1");
 }
 
+/* As nova's. Left to libvirt, whoever is not root would get a hypervisor of his own (qemu:///session). */
+static void find_hypervisor(struct conf *c)
+{
+        if (!*c->libvirt.connection_uri)
+                replace_str(&c->libvirt.connection_uri, "qemu:///system");
+}
+
 static void expand_paths(struct conf *c, const int *line_of, struct findings *errors)
 {
         static const char state[] = "$state_path";
@@ -130,6 +137,7 @@ void conf_derive(struct conf *c, const int *line_of, struct findings *errors, st
 {
         find_host(c, errors);
         find_my_ip(c);
+        find_hypervisor(c);
         expand_paths(c, line_of, errors);
         check_identity(c, "placement", line_of, errors, notes);
         check_identity(c, "service_user", line_of, errors, notes);

@@ -70,6 +70,7 @@ START_TEST(empty_file_gives_novas_defaults)
         ck_assert_int_eq(gethostname(name, sizeof(name)), 0);
         ck_assert_str_eq(c->host, name);
         ck_assert_str_ne(c->my_ip, "");
+        ck_assert_str_eq(c->libvirt.connection_uri, "qemu:///system");
         ck_assert_int_eq(c->report_interval, 10);
         ck_assert_int_eq(c->service_down_time, 60);
         ck_assert_int_eq(c->executor_thread_pool_size, 64);
