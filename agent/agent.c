@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compute/manager.h"
+#include "native/fatal.h"
 #include "notify.h"
 #include "process.h"
 #include "report.h"
@@ -190,6 +191,7 @@ int agent_main(void *arg, struct error *err)
 {
         const struct agent_options *opt = arg;
         struct agent a = { .conf = opt->conf, .options = opt->options };
+        int r;
 
         assert_green();
         log_set_context_fn(green_format_log_context);
@@ -198,7 +200,9 @@ int agent_main(void *arg, struct error *err)
         a.admin.started_ns = clock_now_ns();
         a.admin.write_report = report_write;
         a.admin.conf = opt->conf;
-        if (green_catch_overflow(err) < 0 || notify_watchdog_start(err) < 0)
+        if (fatal_start(err) < 0 || green_catch_overflow(err) < 0 || notify_watchdog_start(err) < 0)
                 return -1;
-        return live(&a, err);
+        r = live(&a, err);
+        fatal_stop();
+        return r;
 }

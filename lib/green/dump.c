@@ -12,15 +12,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/raw_line.h"
 #include "green/green_priv.h"
 
-enum { TEXT_MAX = 80, LINE_ROOM = 1024 };
+enum { TEXT_MAX = 80 };
 
 struct dump {
-        int mem, fd;
-        bool failed; /* writing did */
-        size_t len;
-        char line[LINE_ROOM]; /* long enough for what is put into it; more is cut off */
+        int mem;
+        struct raw_line line; /* long enough for what is put into it */
 };
 
 /* How many of n bytes could be read. */
@@ -36,85 +35,23 @@ static bool peek_whole(const struct dump *d, const void *from, void *to, size_t 
         return from && peek(d, from, to, n) == n;
 }
 
-static void put(struct dump *d, const char *text, size_t len)
-{
-        if (len > sizeof(d->line) - d->len)
-                len = sizeof(d->line) - d->len;
-        memcpy(d->line + d->len, text, len);
-        d->len += len;
-}
-
-static void put_text(struct dump *d, const char *text)
-{
-        put(d, text, strlen(text));
-}
-
-/* At most size bytes; what no terminal should get is a question mark. */
-static void put_name(struct dump *d, const char *name, size_t size)
-{
-        for (size_t i = 0; i < size && name[i]; i++)
-                put(d, (unsigned char)name[i] < ' ' || name[i] == 127 ? "?" : &name[i], 1);
-}
-
 static void put_name_at(struct dump *d, const char *there)
 {
         char name[TEXT_MAX];
         size_t n = there ? peek(d, there, name, sizeof(name)) : 0;
 
         if (n > 0)
-                put_name(d, name, n);
+                raw_add_name(&d->line, name, n);
         else if (there)
-                put_text(d, "(unreadable)");
-}
-
-static void put_number(struct dump *d, unsigned long n)
-{
-        char digits[24];
-        size_t at = sizeof(digits);
-
-        do
-                digits[--at] = (char)('0' + n % 10);
-        while (n /= 10);
-        put(d, digits + at, sizeof(digits) - at);
-}
-
-static void put_seconds(struct dump *d, int64_t ns)
-{
-        char tenth;
-
-        if (ns < 0)
-                ns = 0;
-        put_number(d, (unsigned long)(ns / NS_PER_S));
-        tenth = (char)('0' + ns / (NS_PER_S / 10) % 10);
-        put(d, ".", 1);
-        put(d, &tenth, 1);
-        put_text(d, " s");
-}
-
-static void end_line(struct dump *d)
-{
-        size_t at = 0;
-
-        if (d->len == sizeof(d->line))
-                d->len--;
-        d->line[d->len++] = '\n';
-        while (at < d->len && !d->failed) {
-                long n = syscall(SYS_write, d->fd, d->line + at, d->len - at);
-
-                if (n >= 0)
-                        at += (size_t)n;
-                else if (errno != EINTR)
-                        d->failed = true;
-        }
-        d->len = 0;
+                raw_add(&d->line, "(unreadable)");
 }
 
 static void put_thread(struct dump *d, const struct green *g)
 {
-        put_text(d, "#");
-        put_number(d, g->id);
-        put_text(d, " ");
-        put_name(d, g->name, sizeof(g->name));
+        raw_add(&d->line, "#");
+        raw_add_number(&d->line, g->id, 10);
+        raw_add(&d->line, " ");
+        raw_add_name(&d->line, g->name, sizeof(g->name));
 }
 
 static void put_state(struct dump *d, const struct green *g)
@@ -126,65 +63,69 @@ static void put_state(struct dump *d, const struct green *g)
         struct green owner;
 
         if (g->state != G_PARKED) {
-                put_text(d, g->state > G_ENDED ? "?" : g->switches == 0 ? "not begun" : words[g->state]);
+                raw_add(&d->line, g->state > G_ENDED ? "?"
+                                  : g->switches == 0 ? "not begun"
+                                                     : words[g->state]);
                 return;
         }
         put_name_at(d, g->wait_verb);
         if (g->wait_fd >= 0) {
-                put_text(d, " fd ");
-                put_number(d, (unsigned long)g->wait_fd);
+                raw_add(&d->line, " fd ");
+                raw_add_number(&d->line, (unsigned long)g->wait_fd, 10);
         }
         if (g->wait_name) {
-                put_text(d, " ");
+                raw_add(&d->line, " ");
                 put_name_at(d, g->wait_name);
         }
         if (peek_whole(d, g->wait_mutex, &mutex, sizeof(mutex)) &&
             peek_whole(d, mutex.owner, &owner, sizeof(owner))) {
-                put_text(d, " held by ");
+                raw_add(&d->line, " held by ");
                 put_thread(d, &owner);
         }
 }
 
 static void tell_thread(struct dump *d, const struct green *g, int64_t now)
 {
-        put_text(d, "  ");
+        raw_add(&d->line, "  ");
         put_thread(d, g);
-        put_text(d, " (group ");
+        raw_add(&d->line, " (group ");
         put_name_at(d, g->group ? g->group->name : NULL);
-        put_text(d, ", spawned at ");
+        raw_add(&d->line, ", spawned at ");
         put_name_at(d, g->site);
-        put_text(d, "): ");
+        raw_add(&d->line, "): ");
         put_state(d, g);
-        put_text(d, " for ");
-        put_seconds(d, now - g->since_ns);
-        put_text(d, ", age ");
-        put_seconds(d, now - g->created_ns);
-        put_text(d, ", ");
-        put_number(d, g->switches);
-        put_text(d, g->cancelled ? " switches, cancelled" : " switches");
-        end_line(d);
+        raw_add(&d->line, " for ");
+        raw_add_seconds(&d->line, now - g->since_ns);
+        raw_add(&d->line, ", age ");
+        raw_add_seconds(&d->line, now - g->created_ns);
+        raw_add(&d->line, ", ");
+        raw_add_number(&d->line, g->switches, 10);
+        raw_add(&d->line, g->cancelled ? " switches, cancelled" : " switches");
+        raw_end(&d->line);
 }
 
 static void tell_hub(struct dump *d, const struct hub *h)
 {
         struct green current;
 
-        put_text(d, "hub of native thread ");
-        put_number(d, (unsigned long)h->tid);
-        put_text(d, ", ");
-        put_number(d, h->stats.threads);
-        put_text(d, " green threads, ");
+        raw_add(&d->line, "hub of native thread ");
+        raw_add_number(&d->line, (unsigned long)h->tid, 10);
+        raw_add(&d->line, ", ");
+        raw_add_number(&d->line, h->stats.threads, 10);
+        raw_add(&d->line, " green threads, ");
         if (h->idle != HUB_BUSY) {
-                put_text(d, "waits for events");
+                raw_add(&d->line, "waits for events");
         } else if (peek_whole(d, h->current, &current, sizeof(current))) {
-                put_text(d, "runs ");
+                raw_add(&d->line, "runs ");
                 put_thread(d, &current);
+                raw_add(&d->line, ", since ");
+                raw_add_seconds(&d->line, clock_now_ns() - current.since_ns);
         }
-        end_line(d);
+        raw_end(&d->line);
 }
 
 /* The hub is a copy, `there` is where it really is. */
-static int tell_all(struct dump *d, const struct hub *h, const struct hub *there)
+static int tell_all(struct dump *d, const struct hub *h, const struct hub *there, unsigned max)
 {
         const struct list *head = &there->all, *node = h->all.next;
         int64_t now = clock_now_ns();
@@ -192,32 +133,33 @@ static int tell_all(struct dump *d, const struct hub *h, const struct hub *there
         unsigned n = 0;
 
         tell_hub(d, h);
-        while (node != head && n <= h->stats.threads && !d->failed) {
+        while (node != head && n <= h->stats.threads && n < max && !d->line.failed) {
                 if (!peek_whole(d, CONTAINER_OF(node, struct green, all_link), &g, sizeof(g)))
                         break;
                 tell_thread(d, &g, now);
                 node = g.all_link.next;
                 n++;
         }
-        if (node != head && !d->failed) {
-                put_text(d, "  the list changed meanwhile: some may be missing");
-                end_line(d);
+        if (node != head && !d->line.failed) {
+                raw_add(&d->line, n == max ? "  the others are left out: there are too many"
+                                           : "  the list changed meanwhile: some may be missing");
+                raw_end(&d->line);
         }
-        return d->failed ? -1 : (int)n;
+        return d->line.failed ? -1 : (int)n;
 }
 
-int green_dump_unsafe(const struct hub *hub, int fd)
+int green_dump_unsafe(const struct hub *hub, int fd, unsigned max)
 {
         int saved_errno = errno, n = -1;
-        struct dump d = { .fd = fd };
+        struct dump d = { .line.fd = fd };
         struct hub copy;
 
         d.mem = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
         if (d.mem < 0) {
-                put_text(&d, "the green threads cannot be read: no /proc/self/mem");
-                end_line(&d);
+                raw_add(&d.line, "the green threads cannot be read: no /proc/self/mem");
+                raw_end(&d.line);
         } else if (peek_whole(&d, hub, &copy, sizeof(copy))) {
-                n = tell_all(&d, &copy, hub);
+                n = tell_all(&d, &copy, hub, max);
         }
         if (d.mem >= 0)
                 syscall(SYS_close, d.mem);

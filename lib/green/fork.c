@@ -30,6 +30,13 @@ static void retire_copy(void)
         errno = saved;
 }
 
+void hub_enter_copy(struct hub *hub)
+{
+        hub->atomic_depth++;
+        hub->epoll_fd = -1; /* closed or not: it is the parent's, too */
+        the_hub = hub;
+}
+
 static void register_handler(void)
 {
         pthread_atfork(NULL, NULL, retire_copy);

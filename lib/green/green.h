@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/context.h"
@@ -266,9 +267,16 @@ void HUB_ONLY green_accounting(bool on);
  */
 int HUB_ONLY green_backtrace(struct green *g, void **frames, int max);
 /*
- * Any thread, async-signal-safe: writes a line about each green thread of a hub to fd, for when the hub is
- * stuck and cannot be asked. If it goes on meanwhile the words may be wrong; nothing worse happens, as long
- * as the hub exists. Needs 8 KiB of stack and /proc. Returns how many were told of, -1 when it could not read
- * or write.
+ * Any thread, async-signal-safe: writes a line about each green thread of a hub to fd (of at most `max`, the
+ * oldest; then it says that there are more), for when the hub is stuck and cannot be asked. If it goes on
+ * meanwhile the words may be wrong; nothing worse happens, as long as the hub exists. Needs 8 KiB of stack
+ * and /proc. Returns how many were told of, -1 when it could not read or write.
  */
-int green_dump_unsafe(const struct hub *hub, int fd);
+int green_dump_unsafe(const struct hub *hub, int fd, unsigned max);
+/*
+ * In a forked copy of the process whose one thread is not the hub's (native/copy.h): from now on that thread
+ * counts as the hub's, so that HUB_ONLY functions tell of what the hub looked like at the fork. It does not
+ * turn: what would wait aborts. What they find may be inconsistent, as the hub was somewhere in its work.
+ */
+void hub_enter_copy(struct hub *hub);
+pid_t hub_tid(const struct hub *hub); /* any thread, async-signal-safe: that of its native thread */

@@ -117,6 +117,8 @@ struct hub {
         bool stale_events; /* epoll reports what it cannot be told to leave alone */
         int64_t now_ns;    /* at the last poll: for ages in dumps, never for deadlines */
         struct list all;
+        struct list pools;        /* pool.c */
+        struct list *named_locks; /* lockutils.c: a table; NULL before the first */
         unsigned atomic_depth;
         int *errno_at; /* of the hub's thread: asking for its place is a call */
         bool forked;   /* this is the copy in a forked child: no green calls any more */

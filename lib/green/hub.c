@@ -543,6 +543,7 @@ static void HUB_ONLY hub_init(struct hub *h, const struct hub_options *opt)
 
         list_init(&h->ready);
         list_init(&h->all);
+        list_init(&h->pools);
         timer_heap_init(&h->timers);
         list_init(&h->root.members);
         list_init(&h->root.waiters);
@@ -625,6 +626,7 @@ int hub_run(green_fn *fn, void *arg, const struct hub_options *opt, struct error
         hub_fd_free(h);
         timer_heap_free(&h->timers);
         stack_pool_free(&h->stacks);
+        free(h->named_locks);
         the_hub = before; /* in a forked child the copy of the parent's, else NULL */
         free(h);
         return r;

@@ -77,6 +77,11 @@ void hub_unregister(struct hub *h)
         pthread_mutex_unlock(&hubs_lock);
 }
 
+pid_t hub_tid(const struct hub *hub)
+{
+        return hub->tid;
+}
+
 static void print_thread(const struct green_info *info, struct green *g, void *arg)
 {
         (void)arg;

@@ -28,18 +28,18 @@ struct named_lock {
         char name[];
 };
 
-static __thread struct list *buckets; /* of this hub thread */
 static char *lock_path;
 
 /* NULL: no memory for the table. */
-static struct list *bucket_of(const char *name)
+static struct list *HUB_ONLY bucket_of(const char *name)
 {
+        struct list *buckets = the_hub->named_locks;
         unsigned hash = 5381;
 
         for (const char *c = name; *c; c++)
                 hash = hash * 33 + (unsigned char)*c;
         if (!buckets) {
-                buckets = malloc(BUCKETS * sizeof(*buckets));
+                buckets = the_hub->named_locks = malloc(BUCKETS * sizeof(*buckets));
                 for (int i = 0; buckets && i < BUCKETS; i++)
                         list_init(&buckets[i]);
         }
@@ -208,6 +208,8 @@ void lockutils_releasep(struct named_lock **lock)
 
 void lockutils_foreach(void (*fn)(const struct named_lock_info *info, void *arg), void *arg)
 {
+        struct list *buckets = the_hub->named_locks;
+
         for (int i = 0; buckets && i < BUCKETS; i++) {
                 list_for_each (node, &buckets[i]) {
                         struct named_lock *lock = CONTAINER_OF(node, struct named_lock, link);

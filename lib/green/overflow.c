@@ -9,11 +9,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/original.h"
+#include "base/raw_line.h"
 #include "green/green_priv.h"
 
 enum {
@@ -23,30 +22,6 @@ enum {
 static struct sigaction previous;
 static int installed;                          /* once in a process, by atomic accesses */
 static __thread uintptr_t main_low, main_size; /* the native stack, which "main" has */
-
-/* ---- a line without stdio ---- */
-
-struct line {
-        char text[256];
-        size_t len;
-};
-
-static void add(struct line *l, const char *text)
-{
-        for (; *text && l->len < sizeof(l->text); text++)
-                l->text[l->len++] = *text;
-}
-
-static void add_number(struct line *l, uintptr_t n, unsigned base)
-{
-        char digits[24], *at = digits + sizeof(digits);
-
-        *--at = '\0';
-        do
-                *--at = "0123456789abcdef"[n % base];
-        while ((n /= base) > 0);
-        add(l, at);
-}
 
 /* ---- the handler ---- */
 
@@ -67,20 +42,20 @@ static bool is_overflow(const struct hub *h, uintptr_t address, uintptr_t *ret_l
 
 static void tell(const struct green *g, uintptr_t address, uintptr_t low, size_t size)
 {
-        struct line l = {};
+        struct raw_line l = { .fd = STDERR_FILENO };
 
-        add(&l, "green thread ");
-        add(&l, g->name);
-        add(&l, ": stack overflow (");
-        add_number(&l, size / 1024, 10);
-        add(&l, " KiB from 0x");
-        add_number(&l, low, 16);
-        add(&l, " to 0x");
-        add_number(&l, low + size, 16);
-        add(&l, ", and 0x");
-        add_number(&l, address, 16);
-        add(&l, " was touched; hub_options.stack_size)\n");
-        syscall(SYS_write, STDERR_FILENO, l.text, l.len);
+        raw_add(&l, "green thread ");
+        raw_add(&l, g->name);
+        raw_add(&l, ": stack overflow (");
+        raw_add_number(&l, size / 1024, 10);
+        raw_add(&l, " KiB from 0x");
+        raw_add_number(&l, low, 16);
+        raw_add(&l, " to 0x");
+        raw_add_number(&l, low + size, 16);
+        raw_add(&l, ", and 0x");
+        raw_add_number(&l, address, 16);
+        raw_add(&l, " was touched; hub_options.stack_size)");
+        raw_end(&l);
 }
 
 static void hand_on(int sig, siginfo_t *info, void *context)

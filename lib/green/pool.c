@@ -24,15 +24,6 @@ struct pool_task {
         void *arg;
 };
 
-static __thread struct list all_pools; /* of this hub thread */
-
-static struct list *pools(void)
-{
-        if (!all_pools.next)
-                list_init(&all_pools);
-        return &all_pools;
-}
-
 struct green_pool *green_pool_new(const char *name, unsigned size)
 {
         struct green_pool *p = NEW(struct green_pool);
@@ -41,7 +32,7 @@ struct green_pool *green_pool_new(const char *name, unsigned size)
         p->group = green_group_new(name);
         p->size = size;
         green_sem_init(&p->slots, p->name, size);
-        list_append(pools(), &p->all_link);
+        list_append(&the_hub->pools, &p->all_link);
         return p;
 }
 
@@ -133,7 +124,7 @@ unsigned green_pool_waiting(const struct green_pool *p)
 
 void green_pool_foreach(void (*fn)(const struct green_pool_info *info, void *arg), void *arg)
 {
-        list_for_each (node, pools()) {
+        list_for_each (node, &the_hub->pools) {
                 struct green_pool *p = CONTAINER_OF(node, struct green_pool, all_link);
                 struct green_pool_info info = { p->name,    p->size, green_pool_running(p),
                                                 p->waiting, p->most, p->started };

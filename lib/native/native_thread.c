@@ -1,4 +1,4 @@
-/* lib/native/native_thread.c: pthreads with names and without signals. */
+/* lib/native/native_thread.c: pthreads with names, and with no signals but those that say where they are. */
 #include "native/native_thread.h"
 
 #include <signal.h>
@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/original.h"
+#include "native/native_backtrace.h"
 
 int native_thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg)
 {
@@ -17,6 +18,7 @@ int native_thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg)
         sigfillset(&blocked);
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
                 sigdelset(&blocked, faults[i]);
+        sigdelset(&blocked, native_backtrace_signal());
         pthread_attr_init(&attr);
         pthread_attr_setsigmask_np(&attr, &blocked);
         r = patcher_original(pthread_create)(ret, &attr, fn, arg);

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <ucontext.h>
 
 #include "base/list.h"
 #define LOG_MODULE "hub"
@@ -31,12 +30,12 @@
 #include "base/original.h"
 #include "base/strbuf.h"
 #include "green/probes.h"
+#include "native/native_backtrace.h"
 #include "native/native_thread.h"
 
 enum {
         DEFAULT_THRESHOLD_MS = 100,
         ANSWER_MS = 200,
-        OWN_FRAMES_MAX = 8, /* the handler's own, before those of the interrupted code */
 };
 
 enum asking { NOT_ASKED, ASKED, ANSWERING, ANSWERED };
@@ -77,31 +76,10 @@ static struct timespec at(int64_t ns)
 
 /* ---- on the hub's thread, in the signal handler ---- */
 
-static void *interrupted_at(const void *context)
-{
-#if defined(__x86_64__)
-        return (void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-        return (void *)((const ucontext_t *)context)->uc_mcontext.pc;
-#else
-        return NULL;
-#endif
-}
-
 static void answer(struct stall_watcher *w, const void *context)
 {
-        void *frames[OWN_FRAMES_MAX + ARRAY_SIZE(w->report.frames)], *here = interrupted_at(context);
-        int n = backtrace(frames, ARRAY_SIZE(frames)), first = 0;
-
-        while (first < n && first < OWN_FRAMES_MAX && frames[first] != here)
-                first++;
-        if (first == n || first == OWN_FRAMES_MAX)
-                first = 0; /* better too many than none */
-        n -= first;
-        if (n > (int)ARRAY_SIZE(w->report.frames))
-                n = ARRAY_SIZE(w->report.frames);
-        memcpy(w->report.frames, frames + first, (size_t)n * sizeof(frames[0]));
-        w->report.nframes = n;
+        w->report.nframes =
+                native_backtrace_interrupted(context, w->report.frames, ARRAY_SIZE(w->report.frames));
         strncpy(w->report.green, hub_current_name(w->hub), sizeof(w->report.green) - 1);
 }
 

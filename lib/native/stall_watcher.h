@@ -9,6 +9,7 @@
 #pragma once
 
 #include "green/green.h"
+#include "native/symbolise.h"
 
 struct stall_watcher;
 
@@ -32,6 +33,3 @@ struct stall_watcher *HUB_ONLY stall_watcher_start(const struct stall_options *o
 void stall_watcher_set_threshold(struct stall_watcher *w, unsigned ms); /* 0: 100; any thread */
 void HUB_ONLY stall_watcher_stop(struct stall_watcher *w);
 unsigned long stall_watcher_count(const struct stall_watcher *w); /* stalls so far; any thread */
-
-/* "function+0x12 (file.c:123)" for an address of this process, by libdw. Slow: any thread but the hub. */
-void symbolise(void *address, char *buf, size_t size);

@@ -6,15 +6,19 @@
  * /usr/lib/debug by build id; never on the network, which libdw's standard search may do. Where there is
  * none, the symbol tables still give the function, of static ones too as long as the file was not stripped.
  */
+#include "native/symbolise.h"
+
+#include <dlfcn.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "native/stall_watcher.h"
+#include "base/raw_line.h"
 
 static pthread_mutex_t lock =
         PTHREAD_MUTEX_INITIALIZER; /* over all that follows; libdw has none of its own */
@@ -97,6 +101,10 @@ static void symbolise_locked(GElf_Addr addr, char *buf, size_t size)
         }
         module = dwfl_module_info(mod, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
         function = dwfl_module_addrinfo(mod, addr, &offset, &sym, NULL, NULL, NULL);
+        if (!function) { /* after a call that does not return, as abort(), at the end of a function */
+                function = dwfl_module_addrinfo(mod, addr - 1, &offset, &sym, NULL, NULL, NULL);
+                offset += function != NULL;
+        }
         /* A return address is that of the instruction after the call, which may be of the next line. */
         file = find_line(mod, offset ? addr - 1 : addr, &number);
         if (!function && !file)
@@ -116,4 +124,33 @@ void symbolise(void *address, char *buf, size_t size)
         refresh_locked();
         symbolise_locked((GElf_Addr)(uintptr_t)address, buf, size);
         pthread_mutex_unlock(&lock);
+}
+
+void symbolise_in_copy(void)
+{
+        lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+        dwfl = NULL; /* lost with the copy */
+}
+
+void symbolise_plainly(const void *address, char *buf, size_t size)
+{
+        struct dl_find_object object;
+        struct raw_line l = {};
+
+        if (!size)
+                return;
+        if (_dl_find_object((void *)address, &object) == 0) {
+                const char *name = object.dlfo_link_map->l_name;
+
+                raw_add(&l, last_part(*name ? name : program_invocation_name));
+                raw_add(&l, "+0x");
+                raw_add_number(&l, (uintptr_t)address - object.dlfo_link_map->l_addr, 16);
+        } else {
+                raw_add(&l, "0x");
+                raw_add_number(&l, (uintptr_t)address, 16);
+        }
+        if (l.len > size - 1)
+                l.len = size - 1;
+        memcpy(buf, l.text, l.len);
+        buf[l.len] = '\0';
 }

@@ -1,5 +1,6 @@
 #include "green_test.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +40,7 @@ static void dump_of(const struct hub *hub)
 {
         FILE *file = new_file();
 
-        result = green_dump_unsafe(hub, fileno(file));
+        result = green_dump_unsafe(hub, fileno(file), UINT_MAX);
         read_back(file);
 }
 
@@ -112,7 +113,7 @@ static int handlers_fd;
 static void on_signal(int sig)
 {
         (void)sig;
-        result = green_dump_unsafe(interrupted, handlers_fd);
+        result = green_dump_unsafe(interrupted, handlers_fd, UINT_MAX);
 }
 
 GREEN_TEST_REAL(a_signal_handler_may_do_it_and_nothing_is_allocated)
@@ -147,8 +148,8 @@ GREEN_TEST_REAL(what_is_gone_is_said_and_harms_nobody)
         ck_assert_int_eq(result, 3);
         has("  #1 holder ", "): event (unreadable) for 0.");
         never.name = "never"; /* it is read when the wait ends */
-        ck_assert_int_eq(green_dump_unsafe(hub_self(), -1), -1);
-        ck_assert_int_eq(green_dump_unsafe(NULL, STDOUT_FILENO), -1);
+        ck_assert_int_eq(green_dump_unsafe(hub_self(), -1, UINT_MAX), -1);
+        ck_assert_int_eq(green_dump_unsafe(NULL, STDOUT_FILENO, UINT_MAX), -1);
 }
 
 GREEN_TEST_REAL(control_characters_do_not_reach_a_terminal)
@@ -166,7 +167,7 @@ static void *dump_again_and_again(void *hub)
 
         for (int i = 0; i < 300; i++) {
                 ck_assert_int_eq(ftruncate(fileno(file), 0), 0);
-                green_dump_unsafe(hub, fileno(file));
+                green_dump_unsafe(hub, fileno(file), UINT_MAX);
         }
         fclose(file);
         enough = true;
