@@ -331,6 +331,7 @@ static int YIELDS control_start(struct agent *a, struct error *err)
         if (!a->control_transport)
                 return error_while(err, "control_socket");
         a->control = new_server(a, a->control_transport, err);
+        a->admin.control = a->control;
         return a->control ? rpc_server_start(a->control, err) : -1;
 }
 
@@ -346,6 +347,7 @@ static void YIELDS rpc_stop(struct agent *a)
 /* Nobody may ask while what the answers are made of is taken down. */
 static void YIELDS control_close(struct agent *a)
 {
+        a->admin.control = NULL;
         rpc_server_free(take_ptr(&a->control));
         transport_free(take_ptr(&a->control_transport));
         if (transport_url_is_local(a->conf->transport_url))

@@ -109,12 +109,19 @@ static void hear(void *arg, const char *text)
         inflight_detail(arg, text);
 }
 
+static void hear_progress(void *arg, int64_t done, int64_t total)
+{
+        assert_on_hub();
+        inflight_progress(arg, done, total);
+}
+
 struct image_caller action_image_caller(struct action *a)
 {
         return (struct image_caller){ .token = a->ctx->auth_token,
                                       .request_id = a->ctx->request_id,
                                       .catalog = a->ctx->service_catalog,
                                       .doing = hear,
+                                      .progress = hear_progress,
                                       .arg = a->op };
 }
 

@@ -18,6 +18,7 @@ void inflight_begin(struct inflight *in, struct inflight_op *op, const char *met
                                     .id = ++in->last_id,
                                     .method = method,
                                     .step = "starting",
+                                    .done = -1,
                                     .since_ns = clock_now_ns(),
                                     .begun_at = clock_wall_s() };
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid);
@@ -30,11 +31,19 @@ void inflight_step(struct inflight_op *op, const char *step)
 {
         op->step = step;
         op->detail[0] = '\0';
+        op->done = -1;
 }
 
 void inflight_detail(struct inflight_op *op, const char *text)
 {
         snprintf(op->detail, sizeof(op->detail), "%s", text);
+        op->done = -1;
+}
+
+void inflight_progress(struct inflight_op *op, int64_t done, int64_t total)
+{
+        op->done = done;
+        op->total = total;
 }
 
 void inflight_leave(struct inflight_op *op)

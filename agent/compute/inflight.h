@@ -26,6 +26,7 @@ struct inflight_op { /* lives in the frame of who does it */
         const char *method;               /* "stop_instance"; outlives the operation */
         const char *step;                 /* what is being done now: "waiting for the instance's lock" */
         char detail[INFLIGHT_DETAIL_MAX]; /* "" or more about the step: "downloading: 12 of 40 MiB" */
+        int64_t done, total;              /* bytes of the detail; done < 0: not counted; total 0: not known */
         char uuid[UUID_LEN + 1];          /* of the instance */
         char request_id[64];              /* "req-..."; "" if none */
         int64_t since_ns;                 /* monotonic */
@@ -41,6 +42,8 @@ void HUB_ONLY inflight_begin(struct inflight *in, struct inflight_op *op, const 
 void HUB_ONLY inflight_step(struct inflight_op *op, const char *step);
 /* How far the step is, in words that are copied; the next step forgets them. */
 void HUB_ONLY inflight_detail(struct inflight_op *op, const char *text);
+/* And in bytes, after that. */
+void HUB_ONLY inflight_progress(struct inflight_op *op, int64_t done, int64_t total);
 /* Over: what is left of it in rows and files is final. Nothing happens when it is over already. */
 void HUB_ONLY inflight_end(struct inflight_op *op);
 /* Cut short, because the agent is being stopped: the next start goes on with it. */

@@ -109,6 +109,8 @@ void compute_manager_foreach_running(struct compute_manager *m,
                         .doing = inflight_doing(op),
                         .begun_at = op->begun_at,
                         .seconds = inflight_seconds(op),
+                        .done = op->done,
+                        .total = op->total,
                 };
 
                 fn(&info, arg);

@@ -87,10 +87,11 @@ struct compute_running {
         const char *method;     /* "build_and_run_instance" */
         const char *request_id; /* "req-..."; "" if none */
         const char *uuid;
-        const char *step;  /* "waiting for the instance's lock", "creating disks" */
-        const char *doing; /* the step, or how far it is: "downloading: 12 of 40 MiB" */
-        int64_t begun_at;  /* seconds since 1970 */
-        double seconds;    /* since then */
+        const char *step;    /* "waiting for the instance's lock", "creating disks" */
+        const char *doing;   /* the step, or how far it is: "downloading: 12 of 40 MiB" */
+        int64_t begun_at;    /* seconds since 1970 */
+        double seconds;      /* since then */
+        int64_t done, total; /* bytes of what is being done; done < 0: not counted; total 0: not known */
 };
 /* Builds in the background, methods in RPC workers, recovery, stops by power synchronisation. fn must not
  * yield. */

@@ -30,6 +30,7 @@ struct tracker {
         struct disk_store *disks;
         char *node; /* hypervisor_hostname; NULL before the first audit */
         bool audited;
+        int64_t audited_ns;    /* when the last audit ended; 0: never */
         struct host_info host; /* as of the last audit, or of tracker_know_host() */
         bool host_is_fresh;    /* the next audit need not ask */
         struct usage *usage;
@@ -60,6 +61,11 @@ void tracker_free(struct tracker *t)
         compute_node_row_free(&t->written);
         free(t->node);
         free(t);
+}
+
+double tracker_audit_age(const struct tracker *t)
+{
+        return t->audited_ns ? clock_since_s(t->audited_ns) : -1;
 }
 
 const char *tracker_node(const struct tracker *t)
@@ -288,6 +294,7 @@ int tracker_audit(struct tracker *t, struct deadline by, struct error *err)
         t->host = host;
         host = (struct host_info){};
         t->audited = true;
+        t->audited_ns = clock_now_ns();
         return 0;
 }
 

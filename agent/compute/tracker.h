@@ -42,6 +42,8 @@ int YIELDS tracker_update_usage(struct tracker *t, const struct instance *i, str
 void HUB_ONLY tracker_build_failed(struct tracker *t);
 void HUB_ONLY tracker_build_succeeded(struct tracker *t);
 
+/* Seconds since an audit last succeeded; negative: never. */
+double HUB_ONLY tracker_audit_age(const struct tracker *t);
 /* hypervisor_hostname as of the first audit; "" before. */
 const char *HUB_ONLY tracker_node(const struct tracker *t);
 /* The row as last computed; borrowed until the next switch. NULL before the first audit. */

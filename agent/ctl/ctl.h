@@ -34,6 +34,7 @@ struct ctl {
         /* what the command line said */
         const char *config_file; /* NULL: the default one */
         const char *socket;      /* NULL: out of the configuration */
+        const char *colour;      /* NULL: auto */
         bool json, help, version;
         double timeout_s; /* 0: not given */
         const struct ctl_command *command;
@@ -116,6 +117,8 @@ enum ctl_exit YIELDS ctl_status(struct ctl *c);
 enum ctl_exit YIELDS ctl_instances(struct ctl *c);
 enum ctl_exit YIELDS ctl_threads(struct ctl *c);
 enum ctl_exit YIELDS ctl_pools(struct ctl *c);
+enum ctl_exit YIELDS ctl_locks(struct ctl *c);
+enum ctl_exit YIELDS ctl_jobs(struct ctl *c);
 enum ctl_exit YIELDS ctl_tasks(struct ctl *c);
 enum ctl_exit YIELDS ctl_health(struct ctl *c);
 enum ctl_exit YIELDS ctl_log_level(struct ctl *c);

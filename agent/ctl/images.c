@@ -33,13 +33,10 @@ static struct jval *image_value(const struct image_info *i)
 
 static void size_cell(struct table *t, int64_t bytes)
 {
-        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-        double size = (double)bytes;
-        unsigned u = 0;
+        char text[32];
 
-        for (; size >= 1024 && u < 4; u++)
-                size /= 1024;
-        table_cellf(t, u ? "%.1f %s" : "%.0f %s", size, units[u]);
+        format_bytes((double)bytes, text, sizeof(text));
+        table_cell(t, text);
 }
 
 static void print_images(const struct ctl *c, const struct image_info *images, unsigned n)

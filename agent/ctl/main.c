@@ -15,20 +15,24 @@
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
+#include "ctl/terminal.h"
 #include "native/tpool.h"
 
 #define PROGRAM        "compute-agentctl"
 #define DEFAULT_S      60.0
 #define DEFAULT_LONG_S 600.0
-#define GLOBALS        6
+#define GLOBALS        7
 
 static const struct ctl_command commands[] = {
         { "status", "", "the agent at a glance", ctl_status, NULL },
         { "health", "", "what is well and what is not; exit status 1 when it fails", ctl_health, NULL },
         { "instances", "", "the guests of this host, in the rows and in the hypervisor", ctl_instances,
           NULL },
-        { "threads", "", "green and native threads of the agent", ctl_threads, NULL },
+        { "jobs", "", "what is under way, how far it is, and what hangs", ctl_jobs, NULL },
+        { "threads", "[ID]", "green and native threads of the agent", ctl_threads,
+          "With ID only that green thread.\n" },
         { "pools", "", "its pools, blocking calls, queues and locks", ctl_pools, NULL },
+        { "locks", "", "who holds which lock, and who waits for it", ctl_locks, NULL },
         { "tasks", "", "its periodic tasks, and why some are idle", ctl_tasks, NULL },
         { "images", "", "images in the local folder", ctl_images, NULL },
         { "image-import", "FILE", "copy an image into the local folder", ctl_image_import, NULL },
@@ -68,6 +72,8 @@ static void global_options(struct ctl *c, struct ctl_option to[GLOBALS + 1])
                 { "config-file", CTL_TEXT, &c->config_file, "FILE", "the agent's configuration", 0, 0 },
                 { "socket", CTL_TEXT, &c->socket, "PATH",
                   "the agent's socket; default: that of its configuration", 0, 0 },
+                { "colour", CTL_TEXT, &c->colour, "WHEN", "auto, always or never; default auto: on terminals",
+                  0, 0 },
                 { "json", CTL_FLAG, &c->json, NULL, "JSON instead of tables", 0, 0 },
                 { "timeout", CTL_SECONDS, &c->timeout_s, "S", "seconds to wait at most; default 60, or 600",
                   0, 0 },
@@ -164,6 +170,10 @@ bool ctl_arguments(struct ctl *c, const struct ctl_option *options, const char *
         global_options(c, globals);
         if (ctl_parse(c->argc, c->argv, tables, &found, &why) < 0) {
                 *ret_status = wrong_arguments(c->command, why.data);
+                return false;
+        }
+        if (c->colour && !terminal_set_colours(c->colour)) {
+                *ret_status = wrong_arguments(c->command, "--colour: it is auto, always or never");
                 return false;
         }
         if (c->help) {

@@ -16,7 +16,8 @@
 struct table {
         unsigned n_columns, n_cells;
         const char
-                *headers[TABLE_COLUMNS_MAX]; /* "#NAME": numbers, to the right; "!NAME": a state, in colour */
+                *headers[TABLE_COLUMNS_MAX]; /* "#NAME": numbers, to the right; "!NAME": a state, in colour;
+                                                "~NAME": is cut where a terminal is too narrow */
         char **cells;                        /* row by row */
 };
 
@@ -25,9 +26,25 @@ void table_cell(struct table *t, const char *text);            /* NULL: "-" */
 void table_cellf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "Nothing here" when it has no rows. Frees the table. */
 void table_print(struct table *t, const char *when_empty);
-/* The same as text, for tests and print. */
-void table_format(struct table *t, bool colours, struct strbuf *out);
+/* The same as text. width: of the terminal; 0: none, nothing is cut. */
+void table_format(struct table *t, bool colours, unsigned width, struct strbuf *out);
 void table_free(struct table *t);
+
+/* Text that becomes long before it is printed. */
+struct page {
+        struct strbuf text;
+        bool colours;
+        unsigned width; /* of the terminal; 0: none */
+};
+void page_begin(struct page *p); /* as stdout is */
+void page_print(struct page *p); /* and frees it */
+void page_field(struct page *p, const char *key, const char *value);
+void page_fieldf(struct page *p, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The state in its colour, and what follows it (NULL: nothing). */
+void page_state(struct page *p, const char *key, const char *state, const char *more);
+void page_heading(struct page *p, const char *text);
+/* Frees the table. when_empty "": then nothing is printed. */
+void page_table(struct page *p, struct table *t, const char *when_empty);
 
 /* "  key   value" with the value in the colour of its state. */
 void print_field(const char *key, const char *value);
@@ -45,4 +62,7 @@ char *harmless(const char *text, const char *allowed);
 void format_duration(double seconds, char *buf, size_t size);
 /* How many columns a text takes on a terminal. */
 unsigned text_width(const char *text);
-bool colours_wanted(int fd);
+/* "512 B", "1.5 GiB" */
+void format_bytes(double bytes, char *buf, size_t size);
+/* A line with colours, cut to so many columns. */
+void add_cut(const char *line, unsigned width, struct strbuf *out);

@@ -143,6 +143,7 @@ static void HUB_ONLY tell_progress(struct download *d)
         else
                 snprintf(text, sizeof(text), "%s so far", size_text(done, a));
         image_doing(d->caller, "downloading image %.64s: %s", d->info->id, text);
+        image_progress(d->caller, done, size);
         if (!deadline_passed(d->tell_at))
                 return;
         log_info("downloading image %.128s: %s, %s/s", d->info->id, text,

@@ -25,12 +25,16 @@ struct image_caller {
         const struct jval *catalog; /* of the user's request context, or NULL */
         /* Hears in words for people what is being done, often; must not yield. NULL: nobody. */
         void (*doing)(void *arg, const char *text);
-        void *arg;
+        /* And after each such text, where it can be counted, how many bytes of how many (0: not known). */
+        void (*progress)(void *arg, int64_t done, int64_t total);
+        void *arg; /* of both */
 };
 enum { IMAGE_DOING_MAX = 160 }; /* of its text */
 /* Calls doing(), if there is anybody to hear it. */
 void HUB_ONLY image_doing(const struct image_caller *caller, const char *fmt, ...)
         __attribute__((format(printf, 2, 3)));
+
+void HUB_ONLY image_progress(const struct image_caller *caller, int64_t done, int64_t total);
 
 struct image_source;
 struct image_source_ops {

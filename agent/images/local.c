@@ -61,6 +61,12 @@ void image_doing(const struct image_caller *caller, const char *fmt, ...)
         caller->doing(caller->arg, text);
 }
 
+void image_progress(const struct image_caller *caller, int64_t done, int64_t total)
+{
+        if (caller && caller->progress)
+                caller->progress(caller->arg, done, total);
+}
+
 static bool id_is_harmless(const char *id)
 {
         size_t len = id ? strlen(id) : 0;

@@ -3,8 +3,11 @@
  *
  *      status      one object about the whole: versions, parts, what runs
  *      instances   rows of this host beside what the hypervisor says
- *      threads     green threads and native threads
+ *      threads     green threads and native threads; {"backtrace"?: bool, "id"?: of one green thread}
  *      pools       green pools, tpools with what their workers do, queues, named locks
+ *      locks       who holds which lock since when, and who waits for it
+ *      jobs        operations under way and how far they are, other requests, calls that block
+ *      top         what is counted, to make rates of two answers
  *      tasks       the periodic tasks: when they ran and will, or why they are idle
  *      health      {"status": "pass|warn|fail", "checks": {name: {status, observed, output}}}
  *      log-level   {"level"?}: tells and perhaps sets it
@@ -35,6 +38,7 @@ struct admin_sources {
         struct image_source *images;
         struct disk_store *disks;
         struct rpc_server *rpc;
+        struct rpc_server *control; /* that of the local socket, where rpc has another transport */
         struct transport *transport;
         int64_t started_ns;        /* of the monotonic clock */
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
@@ -53,9 +57,24 @@ extern const struct rpc_endpoint admin_endpoint;
 struct jval *YIELDS admin_status(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_threads(void);
 struct jval *HUB_ONLY admin_pools(const struct admin_sources *s);
+struct jval *HUB_ONLY admin_locks(void);
 struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
+struct jval *HUB_ONLY admin_top(const struct admin_sources *s);
+/* asking: the id of the request that asks, which is left out; or NULL. */
+struct jval *YIELDS admin_jobs(const struct admin_sources *s, const char *asking);
+/* Into each of the green threads of admin_threads(), or that with this id (negative: all): "backtrace". */
+int YIELDS admin_backtraces(const struct admin_sources *s, struct jval *green, int64_t only,
+                            struct error *err);
 /* ERR_TIMEOUT, ERR_DB_LOST ...: the rows could not be read. */
 int YIELDS admin_instances(const struct admin_sources *s, struct jval **ret, struct error *err);
 /* Age of the heartbeat file; negative when there is none. */
 double admin_heartbeat_age_s(const struct conf *conf);
+
+/* ---- pieces of several answers ---- */
+
+struct jval *HUB_ONLY admin_lock_list(void);
+struct jval *admin_native_threads(void);
+struct jval *HUB_ONLY admin_hub(const struct admin_sources *s);
+/* For compute_manager_foreach_running(); arg is an array. */
+void admin_add_running(const struct compute_running *r, void *arg);

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_threads.c: green threads, native threads, pools, locks, as JSON.
+ * agent/rpc/admin_threads.c: green threads, native threads, pools, as JSON.
  *
  * Native threads come from /proc/self/task, the kernel's own list: also those that libraries made are there.
  */
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "green/lockutils.h"
 #include "green/pool.h"
 #include "native/tpool.h"
 #include "rpc/admin.h"
@@ -134,7 +133,7 @@ static void add_native(struct jval *list, int dir, const char *tid)
         jval_push(list, one);
 }
 
-static struct jval *native_threads(void)
+struct jval *admin_native_threads(void)
 {
         struct jval *list = jval_new_array();
         struct dirent *e;
@@ -157,7 +156,7 @@ struct jval *admin_threads(void)
 
         green_foreach(add_green, green);
         jval_set(to, "green", green);
-        jval_set(to, "native", native_threads());
+        jval_set(to, "native", admin_native_threads());
         jval_set(to, "stacks", stacks());
         return to;
 }
@@ -240,24 +239,10 @@ static struct jval *driver_queue(const struct virt_status *status)
         return one;
 }
 
-static void add_lock(const struct named_lock_info *info, void *arg)
-{
-        struct jval *one = jval_new_object();
-
-        jval_set_text(one, "name", info->name);
-        jval_set_bool(one, "external", info->external);
-        jval_set_text(one, "owner", info->owner);
-        jval_set_int(one, "owner_id", (int64_t)info->owner_id);
-        jval_set_int(one, "waiters", info->waiters);
-        jval_set_real(one, "held", info->held_s);
-        jval_push(arg, one);
-}
-
 struct jval *admin_pools(const struct admin_sources *s)
 {
         struct jval *to = jval_new_object();
-        struct jval *pools = jval_new_array(), *tpools = jval_new_array(), *queues = jval_new_array(),
-                    *locks = jval_new_array();
+        struct jval *pools = jval_new_array(), *tpools = jval_new_array(), *queues = jval_new_array();
         struct virt_status status = {};
 
         green_pool_foreach(add_pool, pools);
@@ -270,10 +255,9 @@ struct jval *admin_pools(const struct admin_sources *s)
                 jval_push(tpools, driver_tpool(s->driver, &status));
                 jval_push(queues, driver_queue(&status));
         }
-        lockutils_foreach(add_lock, locks);
         jval_set(to, "pools", pools);
         jval_set(to, "tpools", tpools);
         jval_set(to, "queues", queues);
-        jval_set(to, "locks", locks);
+        jval_set(to, "locks", admin_lock_list());
         return to;
 }

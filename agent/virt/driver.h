@@ -150,6 +150,11 @@ struct guest_usage {
 };
 void guest_usage_free(struct guest_usage *u);
 
+/* What the hypervisor does with a guest in the background: saving its memory, migrating it. */
+struct guest_job {
+        int64_t done_bytes, total_bytes; /* total 0: nothing is under way */
+};
+
 enum virt_event_kind {
         VIRT_EVENT_STARTED,
         VIRT_EVENT_STOPPED,
@@ -223,6 +228,8 @@ struct virt_driver_ops {
         int (*inject_nmi)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
         /* Ends what is done with the domain in the background (a migration); nothing under way is success. */
         int (*abort_job)(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err);
+        int (*get_job)(struct virt_driver *d, const char *uuid, struct guest_job *ret, struct deadline by,
+                       struct error *err);
         void (*get_status)(struct virt_driver *d, struct virt_status *ret);
         /* hung calls: for inventories */
         void (*foreach_worker)(struct virt_driver *d,

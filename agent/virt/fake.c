@@ -15,7 +15,7 @@
 static const char *const op_names[FAKE_OPS] = {
         "wait_connected", "get_host_info", "list",      "get_info",   "spawn",     "hard_reboot", "power_off",
         "shutdown",       "start_domain",  "plug",      "pause",      "unpause",   "suspend",     "undefine",
-        "console_path",   "vnc_port",      "get_usage", "inject_nmi", "abort_job",
+        "console_path",   "vnc_port",      "get_usage", "inject_nmi", "abort_job", "get_job",
 };
 
 struct fake *fake_of(const struct virt_driver *d)
@@ -526,6 +526,17 @@ static int fake_get_usage(struct virt_driver *d, const char *uuid, struct guest_
         return 0;
 }
 
+/* A guest that is asked about is half way. */
+static int fake_get_job(struct virt_driver *d, const char *uuid, struct guest_job *ret, struct deadline by,
+                        struct error *err)
+{
+        assert_green();
+        if (!begin_active(d, "get_job", uuid, by, err))
+                return -1;
+        *ret = (struct guest_job){ 32 << 20, 64 << 20 };
+        return 0;
+}
+
 static int fake_abort_job(struct virt_driver *d, const char *uuid, struct deadline by, struct error *err)
 {
         assert_green();
@@ -584,6 +595,7 @@ static const struct virt_driver_ops fake_ops = {
         .get_usage = fake_get_usage,
         .inject_nmi = fake_inject_nmi,
         .abort_job = fake_abort_job,
+        .get_job = fake_get_job,
         .get_status = fake_get_status,
         .foreach_worker = fake_foreach_worker,
 };

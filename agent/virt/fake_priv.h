@@ -5,7 +5,7 @@
 #include "green/sync.h"
 #include "virt/fake.h"
 
-enum { FAKE_OPS = 19 };
+enum { FAKE_OPS = 20 };
 
 struct fake_guest {
         struct list link;

@@ -32,6 +32,7 @@
 #include "base/error.h"
 
 struct green;       /* one green thread */
+struct green_mutex; /* green/sync.h */
 struct green_group; /* owns the green threads started in it */
 
 /*
@@ -232,6 +233,7 @@ struct green_info {
         const char *group;
         char state[128]; /* "running", "ready", "sleep", "read fd 7", "lock compute_resources held by #12
                             build" */
+        const struct green_mutex *lock; /* that it waits for; NULL: for something else, or for nothing */
         double age_s, in_state_s;
         double cpu_s;     /* see green_accounting(); -1: it is off */
         const char *site; /* where it was spawned: "file.c:12" */

@@ -37,6 +37,7 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
                 struct green_info info = {
                         .id = g->id,
                         .group = g->group->name,
+                        .lock = g->state == G_PARKED ? g->wait_mutex : NULL,
                         .age_s = (double)(now - g->created_ns) / 1e9,
                         .in_state_s = (double)(now - g->since_ns) / 1e9,
                         .cpu_s = hub_seconds_of(h, g),

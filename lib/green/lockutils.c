@@ -221,6 +221,7 @@ void lockutils_foreach(void (*fn)(const struct named_lock_info *info, void *arg)
                                 .owner_id = owner ? green_id(owner) : 0,
                                 .waiters = lock->users - 1,
                                 .held_s = (double)(clock_now_ns() - lock->mutex.since_ns) / 1e9,
+                                .mutex = &lock->mutex,
                         };
 
                         fn(&info, arg);

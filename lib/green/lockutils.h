@@ -46,5 +46,6 @@ struct named_lock_info {
         unsigned long owner_id;
         unsigned waiters;
         double held_s;
+        const struct green_mutex *mutex; /* green_info.lock of those who wait */
 };
 void HUB_ONLY lockutils_foreach(void (*fn)(const struct named_lock_info *info, void *arg), void *arg);

@@ -408,6 +408,13 @@ static int lv_vnc_port(struct virt_driver *base, const char *uuid, int *ret, str
         return domxml_vnc_port(xml, ret, err);
 }
 
+static int lv_get_job(struct virt_driver *base, const char *uuid, struct guest_job *ret, struct deadline by,
+                      struct error *err)
+{
+        assert_green();
+        return job_progress(&driver_of(base)->jobs, uuid, ret, by, err);
+}
+
 static int lv_get_usage(struct virt_driver *base, const char *uuid, struct guest_usage *ret,
                         struct deadline by, struct error *err)
 {
@@ -577,6 +584,7 @@ static const struct virt_driver_ops libvirt_ops = {
         .get_usage = lv_get_usage,
         .inject_nmi = lv_inject_nmi,
         .abort_job = lv_abort_job,
+        .get_job = lv_get_job,
         .get_status = lv_get_status,
         .foreach_worker = lv_foreach_worker,
         .set_call_timeout = lv_set_call_timeout,

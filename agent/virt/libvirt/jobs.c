@@ -34,6 +34,7 @@ struct job {
         struct guest_list list;
         struct host_info host;
         struct guest_usage usage;
+        struct guest_job progress;
 };
 
 enum power_state power_state_of(int virt_domain_state)
@@ -322,6 +323,22 @@ static int BLOCKS do_inject_nmi(struct job *job, struct error *err)
         return -1;
 }
 
+static int BLOCKS do_progress(struct job *job, struct error *err)
+{
+        virDomainPtr dom = lookup(job, err);
+        virDomainJobInfo info = {};
+        int r = 0;
+
+        if (!dom)
+                return -1;
+        if (virDomainGetJobInfo(dom, &info) < 0)
+                r = vir_error(err, "asking how far domain %s is", job->uuid);
+        else if (info.type == VIR_DOMAIN_JOB_BOUNDED || info.type == VIR_DOMAIN_JOB_UNBOUNDED)
+                job->progress = (struct guest_job){ (int64_t)info.dataProcessed, (int64_t)info.dataTotal };
+        virDomainFree(dom);
+        return r;
+}
+
 static int BLOCKS do_usage(struct job *job, struct error *err)
 {
         virDomainPtr dom = lookup(job, err);
@@ -448,6 +465,7 @@ JOB(unpause, "virDomainResume", do_unpause);
 JOB(save, "virDomainManagedSave", do_save);
 JOB(xml, "virDomainGetXMLDesc", do_xml);
 JOB(usage, "virDomainBlockStats and others", do_usage);
+JOB(progress, "virDomainGetJobInfo", do_progress);
 JOB(abort, "virDomainAbortJob", do_abort);
 JOB(inject_nmi, "virDomainInjectNMI", do_inject_nmi);
 JOB(info, "virDomainGetState", do_info);
@@ -582,6 +600,18 @@ int job_usage(struct virt_jobs *j, const char *uuid, struct guest_usage *ret, st
                 return -1;
         *ret = job->usage;
         job->usage = (struct guest_usage){};
+        tpool_job_done(&job->base);
+        return 0;
+}
+
+int job_progress(struct virt_jobs *j, const char *uuid, struct guest_job *ret, struct deadline by,
+                 struct error *err)
+{
+        struct job *job = call_named(j, &progress_ops, uuid, soon(j, by), err);
+
+        if (!job)
+                return -1;
+        *ret = job->progress;
         tpool_job_done(&job->base);
         return 0;
 }

@@ -42,6 +42,9 @@ int YIELDS job_list(struct virt_jobs *j, struct guest_list *ret, struct deadline
 int YIELDS job_xml(struct virt_jobs *j, const char *uuid, char **ret, struct deadline by, struct error *err);
 int YIELDS job_usage(struct virt_jobs *j, const char *uuid, struct guest_usage *ret, struct deadline by,
                      struct error *err);
+/* Of what is done with the domain in the background; nothing: all 0. */
+int YIELDS job_progress(struct virt_jobs *j, const char *uuid, struct guest_job *ret, struct deadline by,
+                        struct error *err);
 /* A missing domain, and one with nothing under way: 0. */
 int YIELDS job_abort(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err);
 int YIELDS job_inject_nmi(struct virt_jobs *j, const char *uuid, struct deadline by, struct error *err);
