@@ -143,9 +143,10 @@ static void add_resources(struct page *p, const struct jval *s)
 static void add_work(struct page *p, const struct jval *s)
 {
         page_fieldf(p, "work",
-                    "%zu under way; %lld builds so far, %lld failed; %lld other actions, %lld failed",
-                    jval_len(jval_get(s, "running")), whole(s, "builds"), whole(s, "builds_failed"),
-                    whole(s, "actions"), whole(s, "actions_failed"));
+                    "%zu under way; %lld operations so far, %lld of them builds; failed: %lld builds, %lld "
+                    "others",
+                    jval_len(jval_get(s, "running")), whole(s, "actions"), whole(s, "builds"),
+                    whole(s, "builds_failed"), whole(s, "actions_failed"));
         page_fieldf(p, "requests", "%lld running, %lld waiting, %lld received, %lld failed",
                     whole(s, "running_rpc"), whole(s, "queued_rpc"), whole(s, "received_rpc"),
                     whole(s, "failed_rpc"));

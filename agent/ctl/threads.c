@@ -77,10 +77,11 @@ static void print_stacks(const struct jval *stacks)
         struct table t;
         char text[128];
 
-        snprintf(text, sizeof(text), "\nstacks of %lld KiB; %lld guarded by %s, %lld refused",
+        snprintf(text, sizeof(text), "stacks of %lld KiB; %lld guarded by %s, %lld refused",
                  (long long)jval_get_int(stacks, "size", 0) / 1024,
                  (long long)jval_get_int(stacks, "guards", 0), jval_get_text(stacks, "guard", "?"),
                  (long long)jval_get_int(stacks, "guards_refused", 0));
+        puts("");
         print_heading(text);
         table_begin(&t, headers);
         for (size_t i = 0; i < jval_len(uses); i++) {
@@ -96,9 +97,10 @@ static void print_backtraces(const struct jval *green)
         for (size_t i = 0; i < jval_len(green); i++) {
                 const struct jval *g = jval_at(green, i), *frames = jval_get(g, "backtrace");
                 char CLEANUP(freep) *head =
-                        xasprintf("\n#%lld %s: %s", (long long)jval_get_int(g, "id", 0),
+                        xasprintf("#%lld %s: %s", (long long)jval_get_int(g, "id", 0),
                                   jval_get_text(g, "name", "?"), jval_get_text(g, "state", "?"));
 
+                puts("");
                 print_heading(head);
                 for (size_t f = 0; f < jval_len(frames); f++)
                         printf("  %s\n", jval_text(jval_at(frames, f), "?"));
@@ -144,7 +146,8 @@ static void print_threads(const struct jval *answer, bool one, bool backtraces)
                 print_backtraces(jval_get(answer, "green"));
         if (one)
                 return;
-        snprintf(text, sizeof(text), "\n%zu native threads", jval_len(jval_get(answer, "native")));
+        puts("");
+        snprintf(text, sizeof(text), "%zu native threads", jval_len(jval_get(answer, "native")));
         print_heading(text);
         print_native(jval_get(answer, "native"));
         print_stacks(jval_get(answer, "stacks"));

@@ -529,7 +529,8 @@ GREEN_TEST_REAL(rows_that_no_host_has_are_deleted_without_one)
 
 GREEN_TEST_REAL(the_agent_is_shown_in_tables_and_in_json)
 {
-        static const char *const commands[] = { "status", "instances", "threads", "pools", "health" };
+        static const char *const commands[] = { "status", "instances", "jobs",  "threads",
+                                                "pools",  "locks",     "tasks", "health" };
         struct jval CLEANUP(jval_unrefp) *s = NULL;
 
         start();
@@ -540,10 +541,20 @@ GREEN_TEST_REAL(the_agent_is_shown_in_tables_and_in_json)
                 ck_assert_msg(a.status == 0 && a.json, "%s: %s%s", commands[i], a.out, a.err);
                 answer_free(&a);
         }
-        shows(ctl("status", NULL), "instances         1\n");
+        shows(ctl("status", NULL), "instances         1: 1 active\n");
+        shows(ctl("status", NULL), "service           enabled");
+        shows(ctl("status", NULL), "used              1 of ");
         shows(ctl("threads", NULL), "rpc threads");
+        shows(ctl("threads", "--backtrace", NULL), "hub_park+0x");
+        shows(ctl("threads", "0", "--backtrace", NULL), "#0 main: ");
+        expect(ctl("threads", "999999999", NULL), 1, "no green thread #999999999");
+        expect(ctl("threads", "zero", NULL), 2, "no number of a green thread");
+        shows(ctl("jobs", NULL), "no operation on an instance is under way");
+        shows(ctl("locks", NULL), "no lock is held");
         shows(ctl("pools", NULL), "rpc workers");
         shows(ctl("health", NULL), "health            pass\n");
+        shows(ctl("health", "--colour", "always", NULL), "\033[32mpass\033[0m");
+        expect(ctl("health", "--colour", "often", NULL), 2, "auto, always or never");
         s = good(ctl("status", "--json", NULL));
         ck_assert_int_eq(jval_get_int(s, "instances_total", 0), 1);
         ck_assert(jval_get_bool(s, "database_ok", false));
@@ -701,7 +712,7 @@ GREEN_TEST_REAL(mistakes_are_told_with_what_to_do)
         expect(ctl("nothing", NULL), 2, "unknown command \"nothing\"");
         expect(ctl("stop", NULL), 2, "Usage: compute-agentctl stop");
         expect(ctl("stop", "a", "b", NULL), 2, "one argument too many");
-        expect(ctl("status", "--colour", NULL), 2, "unknown option");
+        expect(ctl("status", "--rainbow", NULL), 2, "unknown option");
         expect(ctl("--config-file", "/nonexistent", "status", NULL), 78, "--config-file");
         shows(ctl("--help", NULL), "Exit status:");
         shows(ctl("boot", "--help", NULL), "--config-drive");

@@ -15,7 +15,9 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "compute/tracker.h"
 #include "green/lockutils.h"
+#include "green/sync.h"
 #include "green_test.h"
 #include "messaging/rpc_client.h"
 #include "native/stall_watcher.h"
@@ -26,6 +28,7 @@
 
 #define UUID_A "4f1c2e6a-0000-4000-8000-00000000000a"
 #define UUID_B "4f1c2e6a-0000-4000-8000-00000000000b"
+#define UUID_C "4f1c2e6a-0000-4000-8000-00000000000c"
 
 struct world {
         char dir[48];
@@ -35,9 +38,11 @@ struct world {
         struct rpc_endpoint endpoints[2];
         struct rpc_client *client;
         unsigned reports;
-        int rows_fail; /* code that reading the rows ends with */
+        size_t n_running; /* operations in flight that the manager has */
+        int rows_fail;    /* code that reading the rows ends with */
 };
 static struct world w;
+static struct service_row service_row;
 
 /* ---- the fixture ---- */
 
@@ -75,6 +80,7 @@ static void YIELDS start(void)
         ck_assert_ptr_nonnull(mkdtemp(w.dir));
         fill_conf();
         snprintf(url, sizeof(url), "unix:%s/rpc", w.dir);
+        w.n_running = 1;
         s->conf = &w.conf;
         s->store = &w.store;
         s->ready = true;
@@ -190,6 +196,36 @@ GREEN_TEST_REAL(status_tells_what_the_manager_does)
         finish();
 }
 
+GREEN_TEST_REAL(status_tells_what_the_cloud_and_the_scheduler_see)
+{
+        struct jval CLEANUP(jval_unrefp) *s = NULL;
+
+        start();
+        s = ask("status");
+        ck_assert(jval_is_null(jval_get(s, "service"))); /* no manager yet: not known, and no error */
+        ck_assert(jval_is_null(jval_get(s, "resources")));
+        ck_assert(jval_is_null(jval_get(s, "last_audit_age_s")));
+        ck_assert_int_gt(jval_get_int(jval_get(s, "hub"), "switches", 0), 0);
+        jval_unref(s);
+        w.sources.manager = (struct compute_manager *)&w;
+        s = ask("status");
+        ck_assert(jval_is_null(jval_get(s, "service"))); /* not registered yet */
+        ck_assert_str_eq(jval_get_text(s, "node", ""), "node-1.example");
+        ck_assert_int_eq(jval_get_int(jval_get(jval_get(s, "resources"), "vcpus"), "used", 0), 3);
+        ck_assert_int_eq(jval_get_int(jval_get(jval_get(s, "resources"), "vcpus"), "total", 0), 8);
+        ck_assert_double_eq(jval_real(jval_get(s, "last_audit_age_s"), 0), 12);
+        jval_unref(s);
+        service_row = (struct service_row){ .id = 1, .disabled_reason = (char *)"old" };
+        s = ask("status");
+        ck_assert(!jval_get_bool(jval_get(s, "service"), "disabled", true));
+        ck_assert(jval_is_null(jval_get(jval_get(s, "service"), "disabled_reason")));
+        jval_unref(s);
+        service_row.disabled = true;
+        s = ask("status");
+        ck_assert_str_eq(jval_get_text(jval_get(s, "service"), "disabled_reason", ""), "old");
+        finish();
+}
+
 GREEN_TEST_REAL(instances_are_shown_beside_what_the_hypervisor_says)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
@@ -216,6 +252,23 @@ GREEN_TEST_REAL(instances_are_shown_beside_what_the_hypervisor_says)
         list = jval_get(answer, "instances");
         ck_assert_str_eq(text_at(list, 0, "doing"), "spawning");
         ck_assert(jval_is_null(jval_get(jval_at(list, 1), "doing")));
+        finish();
+}
+
+GREEN_TEST_REAL(an_instance_is_shown_from_the_moment_its_build_was_taken_on)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *list;
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w; /* only passed on */
+        w.n_running = 2;
+        answer = ask("instances");
+        list = jval_get(answer, "instances");
+        ck_assert_uint_eq(jval_len(list), 3); /* of the two that are built one has its host already */
+        ck_assert_str_eq(text_at(list, 2, "uuid"), UUID_C);
+        ck_assert_str_eq(text_at(list, 2, "vm_state"), "building");
+        ck_assert_str_eq(text_at(list, 2, "doing"), "downloading image i: 25 % of 40.0 MiB");
         finish();
 }
 
@@ -295,6 +348,138 @@ GREEN_TEST_REAL(pools_workers_queues_and_locks_are_listed)
         lock = find(jval_get(answer, "locks"), "name", "compute_resources");
         ck_assert_str_eq(jval_get_text(lock, "owner", ""), "main");
         lockutils_release(held);
+        finish();
+}
+
+GREEN_TEST_REAL(backtraces_of_all_or_of_one)
+{
+        struct jval CLEANUP(jval_unrefp) *all = NULL, *one = NULL;
+        struct error err = {};
+        const struct jval *main_thread;
+
+        start();
+        ck_assert_ok(call("threads", "{\"backtrace\": true}", &all, &err), err);
+        main_thread = find(jval_get(all, "green"), "name", "main");
+        ck_assert_uint_gt(jval_len(jval_get(main_thread, "backtrace")), 1);
+        ck_assert_ok(call("threads", "{\"backtrace\": true, \"id\": 0}", &one, &err), err);
+        main_thread = find(jval_get(one, "green"), "name", "main");
+        ck_assert_uint_gt(jval_len(jval_get(main_thread, "backtrace")), 1);
+        ck_assert(jval_get(find(jval_get(one, "green"), "name", "rpc threads"), "backtrace") == NULL);
+        ck_assert_fails(call("threads", "{\"backtrace\": 7}", &one, &err), err, ERR_APP);
+        finish();
+}
+
+struct lock_wait {
+        struct green_mutex unnamed;
+        struct green_event go;
+};
+static struct lock_wait lock_wait;
+
+static int wait_for_locks(void *arg, struct error *err)
+{
+        assert_green();
+        lockutils_release(lockutils_acquire("compute_resources", deadline_in_s(10), err));
+        if (green_mutex_lock(&lock_wait.unnamed, deadline_in_s(10), err) < 0)
+                return -1;
+        green_mutex_unlock(&lock_wait.unnamed);
+        green_event_set(&lock_wait.go);
+        return 0;
+}
+
+static void YIELDS expect_waiter(const char *lock_name)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = ask("locks");
+        const struct jval *lock = find(jval_get(answer, "locks"), "name", lock_name);
+
+        ck_assert_str_eq(jval_get_text(lock, "owner", "(none)"), "main");
+        ck_assert_int_eq(jval_get_int(lock, "waiters", 0), 1);
+        ck_assert_str_eq(text_at(jval_get(lock, "waiting"), 0, "name"), "second");
+        ck_assert_double_ge(jval_real(jval_get(jval_at(jval_get(lock, "waiting"), 0), "since"), -1), 0);
+        ck_assert_double_ge(jval_real(jval_get(lock, "held"), -1), 0);
+}
+
+GREEN_TEST_REAL(locks_have_owners_and_waiters)
+{
+        struct jval CLEANUP(jval_unrefp) *none = NULL;
+        struct error err = {};
+        struct named_lock *held;
+
+        start();
+        green_mutex_init(&lock_wait.unnamed, "some mutex");
+        green_event_init(&lock_wait.go, "both locks");
+        held = lockutils_acquire("compute_resources", deadline_in_s(1), &err);
+        ck_assert(green_mutex_try(&lock_wait.unnamed));
+        ck_assert_ok(green_spawn(NULL, "second", wait_for_locks, NULL, &err), err);
+        expect_waiter("compute_resources");
+        lockutils_release(held);
+        green_yield();
+        expect_waiter("some mutex"); /* in no list: found by who waits for it */
+        green_mutex_unlock(&lock_wait.unnamed);
+        ck_assert_ok(green_event_wait(&lock_wait.go, deadline_in_s(10), &err), err);
+        none = ask("locks");
+        ck_assert_uint_eq(jval_len(jval_get(none, "locks")), 0);
+        finish();
+}
+
+GREEN_TEST_REAL(jobs_tell_how_far_they_are)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *jobs, *progress;
+
+        start();
+        virt_fake_add_guest(w.sources.driver, UUID_B, "instance-00000002", POWER_RUNNING);
+        w.sources.manager = (struct compute_manager *)&w;
+        w.n_running = 3;
+        answer = ask("jobs");
+        jobs = jval_get(answer, "jobs");
+        ck_assert_uint_eq(jval_len(jobs), 3);
+        ck_assert_str_eq(text_at(jobs, 0, "request_id"), "req-1");
+        ck_assert(jval_is_null(jval_get(jval_at(jobs, 0), "progress"))); /* not counted */
+        progress = jval_get(jval_at(jobs, 1), "progress");
+        ck_assert_int_eq(jval_get_int(progress, "done", 0), 10 << 20);
+        ck_assert_int_eq(jval_get_int(progress, "total", 0), 40 << 20);
+        progress = jval_get(jval_at(jobs, 2), "progress"); /* of the hypervisor */
+        ck_assert_int_eq(jval_get_int(progress, "done", 0), 32 << 20);
+        ck_assert_int_eq(jval_get_int(progress, "total", 0), 64 << 20);
+        finish();
+}
+
+GREEN_TEST_REAL(jobs_are_told_without_the_hypervisor)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w;
+        w.n_running = 3;
+        virt_fake_set_connected(w.sources.driver, false);
+        answer = ask("jobs");
+        ck_assert_uint_eq(jval_len(jval_get(answer, "jobs")), 3);
+        ck_assert(jval_is_null(jval_get(jval_at(jval_get(answer, "jobs"), 2), "progress")));
+        finish();
+}
+
+GREEN_TEST_REAL(a_sample_has_what_rates_are_made_of)
+{
+        struct jval CLEANUP(jval_unrefp) *first = NULL, *second = NULL;
+        const struct jval *a, *b;
+
+        start();
+        green_accounting(true);
+        w.sources.manager = (struct compute_manager *)&w;
+        first = ask("top");
+        second = ask("top");
+        ck_assert_double_gt(jval_real(jval_get(second, "at"), 0), jval_real(jval_get(first, "at"), 0));
+        ck_assert_double_gt(jval_real(jval_get(second, "cpu"), 0), 0);
+        ck_assert_int_gt(jval_get_int(second, "resident", 0), 4096);
+        a = jval_get(first, "hub"), b = jval_get(second, "hub");
+        ck_assert_int_gt(jval_get_int(b, "switches", 0), jval_get_int(a, "switches", 0));
+        b = find(jval_get(jval_get(second, "rpc"), "methods"), "method", "top");
+        ck_assert_int_eq(jval_get_int(b, "done", 0), 1);
+        ck_assert_int_eq(jval_type(jval_get(find(jval_get(second, "green"), "name", "main"), "cpu")),
+                         JVAL_REAL);
+        ck_assert_uint_ge(jval_len(jval_get(second, "native")), 1);
+        ck_assert_uint_eq(jval_len(jval_get(second, "running")), 1);
+        ck_assert_int_eq(jval_get_int(jval_get(second, "database"), "statements", -1), 0);
         finish();
 }
 
@@ -466,9 +651,8 @@ static int as(unsigned uid, bool in_group, const char *ns, const char *method, c
         return access_check(&c, readers, err);
 }
 
-static const char *const looks[] = {
-        "status", "instances", "threads", "pools", "tasks", "health", "log-level"
-};
+static const char *const looks[] = { "status", "instances", "threads", "pools",  "locks",
+                                     "jobs",   "top",       "tasks",   "health", "log-level" };
 static const char *const changes[] = { "drain", "report" };
 
 START_TEST(root_and_the_agents_user_may_all)
@@ -545,17 +729,76 @@ void instance_list_free(struct instance_list *l)
         free(l->items);
 }
 
+/* Those asked for. */
+int store_instances_building_among(struct store *s, const char *const *uuids, unsigned n,
+                                   struct instance_list *ret, struct deadline by, struct error *err)
+{
+        (void)s, (void)by, (void)err;
+        ret->items = xcalloc(n, sizeof(*ret->items));
+        for (ret->n = 0; ret->n < n; ret->n++) {
+                ret->items[ret->n] = row(uuids[ret->n], 3 + ret->n, "new");
+                ret->items[ret->n]->vm_state = VM_BUILDING;
+        }
+        return 0;
+}
+
 void compute_manager_foreach_running(struct compute_manager *m,
                                      void (*fn)(const struct compute_running *r, void *arg), void *arg)
 {
-        const struct compute_running r = { .method = "build_and_run_instance",
-                                           .request_id = "req-1",
-                                           .uuid = UUID_A,
-                                           .doing = "spawning",
-                                           .seconds = 2 };
+        const struct compute_running rows[] = {
+                { .method = "build_and_run_instance",
+                  .request_id = "req-1",
+                  .uuid = UUID_A,
+                  .doing = "spawning",
+                  .seconds = 2,
+                  .done = -1 },
+                { .method = "build_and_run_instance",
+                  .request_id = "req-2",
+                  .uuid = UUID_C,
+                  .doing = "downloading image i: 25 % of 40.0 MiB",
+                  .done = 10 << 20,
+                  .total = 40 << 20 },
+                { .method = "suspend_instance",
+                  .request_id = "req-3",
+                  .uuid = UUID_B,
+                  .doing = "saving the guest's memory",
+                  .done = -1 },
+        };
 
         (void)m;
-        fn(&r, arg);
+        for (size_t i = 0; i < w.n_running; i++)
+                fn(&rows[i], arg);
+}
+
+static struct compute_node_row node_row = { .vcpus = 8, .vcpus_used = 3, .memory_mb = 100, .local_gb = 7 };
+
+const struct service_row *compute_service(const struct compute_manager *m)
+{
+        (void)m;
+        return &service_row;
+}
+
+const struct tracker *compute_tracker(const struct compute_manager *m)
+{
+        return (const struct tracker *)m;
+}
+
+const struct compute_node_row *tracker_row(const struct tracker *t)
+{
+        (void)t;
+        return &node_row;
+}
+
+const char *tracker_node(const struct tracker *t)
+{
+        (void)t;
+        return "node-1.example";
+}
+
+double tracker_audit_age(const struct tracker *t)
+{
+        (void)t;
+        return 12;
 }
 
 double compute_last_report_age(const struct compute_manager *m)
@@ -656,12 +899,15 @@ unsigned long stall_watcher_count(const struct stall_watcher *watcher)
 }
 
 GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_does,
-            instances_are_shown_beside_what_the_hypervisor_says, instances_are_shown_without_the_hypervisor,
-            instances_without_rows_are_an_error, threads_of_both_kinds_are_listed,
-            pools_workers_queues_and_locks_are_listed, periodic_tasks_are_listed_with_why_they_are_idle,
-            what_others_have_to_mend_warns_and_never_fails, placement_and_a_rival_warn_where_there_are_any,
-            status_tells_of_placement_where_there_is_one, a_late_heartbeat_fails,
-            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
-            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
-            root_and_the_agents_user_may_all, readers_may_look_and_no_more,
-            the_message_bus_has_all_but_the_admin_methods)
+            status_tells_what_the_cloud_and_the_scheduler_see,
+            an_instance_is_shown_from_the_moment_its_build_was_taken_on, backtraces_of_all_or_of_one,
+            locks_have_owners_and_waiters, jobs_tell_how_far_they_are, jobs_are_told_without_the_hypervisor,
+            a_sample_has_what_rates_are_made_of, instances_are_shown_beside_what_the_hypervisor_says,
+            instances_are_shown_without_the_hypervisor, instances_without_rows_are_an_error,
+            threads_of_both_kinds_are_listed, pools_workers_queues_and_locks_are_listed,
+            periodic_tasks_are_listed_with_why_they_are_idle, what_others_have_to_mend_warns_and_never_fails,
+            placement_and_a_rival_warn_where_there_are_any, status_tells_of_placement_where_there_is_one,
+            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
+            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
+            the_report_is_written_where_there_is_one, root_and_the_agents_user_may_all,
+            readers_may_look_and_no_more, the_message_bus_has_all_but_the_admin_methods)

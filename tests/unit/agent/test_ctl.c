@@ -10,6 +10,7 @@
 #include "ctl/output.h"
 #include "ctl/parse.h"
 #include "ctl/primitive.h"
+#include "ctl/terminal.h"
 #include "green_test.h"
 #include "messaging/envelope.h"
 #include "model/primitive.h"
@@ -140,7 +141,7 @@ static void assert_table(struct table *t, bool colours, const char *want)
 {
         struct strbuf out = {};
 
-        table_format(t, colours, &out);
+        table_format(t, colours, 0, &out);
         ck_assert_str_eq(out.data, want);
         strbuf_free(&out);
         table_free(t);
