@@ -34,6 +34,7 @@ struct agent {
         struct virt_driver *driver;
         struct image_source *images;
         struct disk_store *disks;
+        struct journal *journal; /* of the manager's operations */
         struct compute_manager *manager;
         struct transport *transport;
         struct rpc_server *rpc;

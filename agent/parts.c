@@ -18,6 +18,7 @@
 #include "compute/manager.h"
 #include "green/lockutils.h"
 #include "heartbeat.h"
+#include "journal/journal.h"
 #include "monitor/monitor.h"
 #include "mysql/mysql_pool.h"
 #include "native/file.h"
@@ -157,6 +158,28 @@ static void YIELDS database_stop(struct agent *a)
         db_pool_close(take_ptr(&a->db));
 }
 
+/* After the control socket: who is the second with one state_path has been refused by then. */
+static int YIELDS journal_start(struct agent *a, struct error *err)
+{
+        CLEANUP(freep) char *path = xasprintf("%s/operations.journal", a->conf->state_path);
+        const struct journal_options opt = { .files = a->files, .path = path, .host = a->conf->host };
+        struct journal_info info;
+
+        a->journal = journal_open(&opt, err);
+        if (!a->journal)
+                return -1;
+        journal_get_info(a->journal, &info);
+        if (info.former_version && strcmp(info.former_version, AGENT_VERSION) != 0)
+                log_info("this is compute-agent " AGENT_VERSION ", before it compute-agent %s was here",
+                         info.former_version);
+        return 0;
+}
+
+static void YIELDS journal_stop(struct agent *a)
+{
+        journal_close(take_ptr(&a->journal));
+}
+
 static int YIELDS reach_hypervisor(struct agent *a, struct deadline by, struct error *err)
 {
         return a->driver->ops->wait_connected(a->driver, by, err);
@@ -179,7 +202,8 @@ static int YIELDS virt_start(struct agent *a, struct error *err)
                                            .store = &a->store,
                                            .images = a->images,
                                            .disks = a->disks,
-                                           .placement = a->placement };
+                                           .placement = a->placement,
+                                           .journal = a->journal };
 
         if (!transport_url_is_local(c->transport_url)) { /* else there is no scheduler */
                 manager.scheduler = &rpc_scheduler_ops;
@@ -513,6 +537,7 @@ static const struct part {
         { "database", database_start, database_stop },
         { "peers", peers_start, peers_stop },
         { "images", images_start, images_stop },
+        { "journal", journal_start, journal_stop },
         { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
         { "recovery", recovery_start, NULL },
         { "audit", audit_start, NULL },

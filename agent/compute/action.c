@@ -177,6 +177,7 @@ static int YIELDS run_with_fault(struct action *a, struct error *err)
         int r;
 
         inflight_step(a->op, "at work");
+        inflight_settle(a->op);
         r = a->kind->locked ? action_locked(a, a->kind->body, err) : a->kind->body(a, err);
         if (r == 0 || err->code == ERR_CANCELLED)
                 return r;
@@ -231,6 +232,8 @@ int action_run_begun(struct compute_manager *m, const struct action_kind *kind, 
 
         compute_set_log_context(c->ctx, c->uuid);
         m->stats.actions++;
+        if (kind->first)
+                inflight_settle(op);
         r = kind->first ? kind->first(&a, err) : 0;
         if (r == 0)
                 r = run_with_event(&a, err);
@@ -257,5 +260,7 @@ int action_run(struct compute_manager *m, const struct action_kind *kind, const 
         struct inflight_op op;
 
         inflight_begin(&m->inflight, &op, kind->method, c->uuid, c->ctx->request_id);
+        if (kind->locked || (kind->wraps & WRAP_REVERTS)) /* the others only look */
+                inflight_record(&op);
         return action_run_begun(m, kind, c, &op, arg, err);
 }

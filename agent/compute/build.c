@@ -63,6 +63,8 @@ static enum build_result YIELDS reschedule_build(struct action *a, struct comput
         aborted.code = NOVA_RESCHEDULED;
         if (!b->reschedule)
                 return abort_build(a, &aborted, cause->text);
+        inflight_step(a->op, BUILD_RESCHEDULING);
+        inflight_settle(a->op);
         give_up_host(a, VM_BUILDING, TASK_SCHEDULING);
         if (b->reschedule(b, a->instance, cause->text, deadline_in_s(CLEANUP_DEADLINE_S), &err) == 0) {
                 log_warning("build failed, another host is to try: %s", cause->text);
@@ -314,7 +316,8 @@ static int build_main(void *arg, struct error *err)
 
         assert_green();
         m->stats.builds_waiting++;
-        inflight_begin(&m->inflight, &op, "build_and_run_instance", job->b->uuid, job->b->ctx.request_id);
+        inflight_begin(&m->inflight, &op, BUILD_REQUEST, job->b->uuid, job->b->ctx.request_id);
+        inflight_record(&op);
         lock = wait_in_queue(job, &op, err);
         m->stats.builds_waiting--;
         if (lock) {

@@ -34,6 +34,7 @@ struct compute_manager {
         bool draining;
 
         bool checked;         /* start.c has looked, and said what is odd */
+        bool told_unfinished; /* what the journal had */
         bool listening;       /* lifecycle events are acted on: from init_host on */
         bool resync_wanted;   /* events may have been lost before that */
         bool resync_underway; /* one at a time; resync_wanted asks for another */
@@ -131,7 +132,10 @@ struct action {
         struct instance *instance; /* owned; NULL until action_load() */
 };
 
-#define BUILD_METHOD "_do_build_and_run_instance" /* as nova's event is named after it */
+#define BUILD_METHOD  "_do_build_and_run_instance" /* as nova's event is named after it */
+#define BUILD_REQUEST "build_and_run_instance" /* the operation in flight, from the queue to the outcome */
+/* A step of it: the request may be with somebody else already. */
+#define BUILD_RESCHEDULING "asking for another host"
 
 /* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure, unless the caller does, and returns
  * it. */
@@ -205,7 +209,11 @@ int YIELDS guestnics_load(struct compute_manager *m, const struct instance *i, s
 int guestnics_fill(const struct instance *i, const char *network_info, struct guest_spec *s,
                    struct error *err);
 
-/* terminate.c: the guest and its files go; rows get clean_attempts and cleaned where there is a row. */
+/* terminate.c: what is left here of an instance whose live row is gone. */
+int YIELDS compute_destroy_leftovers(struct compute_manager *m, const char *uuid, struct deadline by,
+                                     struct error *err);
+
+/* The guest and its files go; rows get clean_attempts and cleaned where there is a row. */
 int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, struct deadline by,
                                  struct error *err);
 
@@ -251,8 +259,19 @@ int YIELDS strays_end_evacuations(struct compute_manager *m, struct deadline by,
  */
 int YIELDS strays_look_for_lost_builds(struct compute_manager *m, struct uuid_set *seen, struct deadline by,
                                        struct error *err);
+/* A build that nobody builds any more becomes an error, unless its row changes at this moment. */
+void YIELDS strays_call_it_an_error(struct compute_manager *m, struct instance *i, struct deadline by);
 /* The last two, in a green thread, when requests are served. */
 int HUB_ONLY strays_start(struct compute_manager *m, struct error *err);
+
+/*
+ * unfinished.c: what the journal has of operations that an earlier agent did not end. First it is only told,
+ * before anything is done. When all instances were recovered by their rows, a green thread repairs what the
+ * rows do not know of; the start does not wait for it. What fails is logged, and tried again by the next
+ * start.
+ */
+void HUB_ONLY unfinished_tell(struct compute_manager *m);
+int HUB_ONLY unfinished_start(struct compute_manager *m, struct error *err);
 
 /* start.c: ERR_INVALID: this host must not take part in the cloud as it is. */
 int YIELDS start_check(struct compute_manager *m, struct deadline by, struct error *err);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "journal/journal.h"
+
 void inflight_init(struct inflight *in)
 {
         *in = (struct inflight){};
@@ -27,11 +29,25 @@ void inflight_begin(struct inflight *in, struct inflight_op *op, const char *met
         in->n++;
 }
 
+void inflight_record(struct inflight_op *op)
+{
+        if (op->in->journal)
+                op->entry = journal_begin(op->in->journal, op->method, op->uuid, op->request_id, op->step);
+}
+
+void inflight_settle(struct inflight_op *op)
+{
+        if (op->entry)
+                journal_wait(op->in->journal, op->entry);
+}
+
 void inflight_step(struct inflight_op *op, const char *step)
 {
         op->step = step;
         op->detail[0] = '\0';
         op->done = -1;
+        if (op->entry)
+                journal_step(op->in->journal, op->entry, step);
 }
 
 void inflight_detail(struct inflight_op *op, const char *text)
@@ -53,6 +69,7 @@ void inflight_leave(struct inflight_op *op)
         if (!in)
                 return;
         op->in = NULL;
+        op->entry = NULL;
         list_remove(&op->node);
         if (--in->n == 0)
                 green_cond_broadcast(&in->idle);
@@ -60,6 +77,8 @@ void inflight_leave(struct inflight_op *op)
 
 void inflight_end(struct inflight_op *op)
 {
+        if (op->entry)
+                journal_end(op->in->journal, op->entry);
         inflight_leave(op);
 }
 

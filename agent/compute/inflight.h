@@ -2,7 +2,7 @@
  * agent/compute/inflight.h: operations in flight: what is being done with which instance, for which request,
  * since when, and how far it is. One list; status, draining and the journal all look at it.
  *
- * Hub thread only. Nothing here yields but inflight_wait_idle().
+ * Hub thread only.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ struct inflight {
         struct list ops; /* of struct inflight_op, the oldest first */
         unsigned n;
         uint64_t last_id;
-        struct green_cond idle; /* signalled when ops becomes empty */
+        struct green_cond idle;  /* signalled when ops becomes empty */
+        struct journal *journal; /* borrowed; NULL: nothing is recorded */
 };
 
 struct inflight_op { /* lives in the frame of who does it */
@@ -31,6 +32,7 @@ struct inflight_op { /* lives in the frame of who does it */
         char request_id[64];              /* "req-..."; "" if none */
         int64_t since_ns;                 /* monotonic */
         int64_t begun_at;                 /* seconds since 1970 */
+        struct journal_entry *entry;      /* what the journal has of it, or NULL */
 };
 
 void HUB_ONLY inflight_init(struct inflight *in);
@@ -38,6 +40,10 @@ void HUB_ONLY inflight_init(struct inflight *in);
 /* request_id may be NULL. The first step is "starting". */
 void HUB_ONLY inflight_begin(struct inflight *in, struct inflight_op *op, const char *method,
                              const char *uuid, const char *request_id);
+/* It is to be found by the next start, should this agent be killed before its end. */
+void HUB_ONLY inflight_record(struct inflight_op *op);
+/* What follows cannot be taken back: the record is safe from a kill now, or the disk is in trouble. */
+void YIELDS inflight_settle(struct inflight_op *op);
 /* The next step; step outlives the operation. */
 void HUB_ONLY inflight_step(struct inflight_op *op, const char *step);
 /* How far the step is, in words that are copied; the next step forgets them. */
@@ -46,7 +52,7 @@ void HUB_ONLY inflight_detail(struct inflight_op *op, const char *text);
 void HUB_ONLY inflight_progress(struct inflight_op *op, int64_t done, int64_t total);
 /* Over: what is left of it in rows and files is final. Nothing happens when it is over already. */
 void HUB_ONLY inflight_end(struct inflight_op *op);
-/* Cut short, because the agent is being stopped: the next start goes on with it. */
+/* Cut short, because the agent is being stopped: its record stays, and the next start goes on with it. */
 void HUB_ONLY inflight_leave(struct inflight_op *op);
 
 /* detail, or step when there is none. */

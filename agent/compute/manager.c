@@ -54,6 +54,7 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         m->sync_pool = green_pool_new("power state synchronisation", sync_bound(conf));
         m->work = green_group_new("compute");
         inflight_init(&m->inflight);
+        m->inflight.journal = opt->journal;
         events_init(m);
         return m;
 }

@@ -44,6 +44,7 @@ struct compute_options {
         struct placement *placement;           /* NULL: there is none to tell */
         const struct scheduler_ops *scheduler; /* NULL: there is none to tell */
         void *scheduler_arg;
+        struct journal *journal; /* of operations in flight; NULL: there is none */
 };
 
 struct compute_manager *HUB_ONLY compute_manager_new(const struct compute_options *opt, struct error *err);

@@ -409,6 +409,7 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
         r.total = (unsigned)total; /* more may come meanwhile: it is for who looks on */
         if (compute_list_guests(m, &guests, deadline_earlier(by, deadline_in_s(READ_TIME_S)), err) < 0)
                 return -1;
+        unfinished_tell(m);
         failed = strays_remove_evacuated(m, &guests, &r.evacuated, by, err);
         if (failed == 0)
                 failed = recover_all(&r, &guests, by, err);
@@ -418,5 +419,5 @@ int compute_init_host(struct compute_manager *m, compute_progress_fn *progress, 
         if (r.done > 0)
                 log_info("%u instances of this host looked at after the start", r.done);
         events_start(m);
-        return 0;
+        return unfinished_start(m, err);
 }

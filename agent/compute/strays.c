@@ -184,7 +184,7 @@ int strays_end_evacuations(struct compute_manager *m, struct deadline by, struct
 
 /* ---- interrupted builds ---- */
 
-static void YIELDS call_it_an_error(struct compute_manager *m, struct instance *i, struct deadline by)
+void strays_call_it_an_error(struct compute_manager *m, struct instance *i, struct deadline by)
 {
         struct error why = {}, err = {};
         struct task_expect expect = EXPECT(i->task_state);
@@ -226,7 +226,7 @@ int strays_look_for_lost_builds(struct compute_manager *m, struct uuid_set *seen
                 if ((i->host && *i->host) || inflight_has(&m->inflight, i->uuid))
                         continue;
                 if (uuid_set_has(seen, i->uuid))
-                        call_it_an_error(m, i, by);
+                        strays_call_it_an_error(m, i, by);
                 else
                         uuid_set_add(&now, i->uuid);
         }

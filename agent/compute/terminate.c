@@ -82,23 +82,22 @@ static int YIELDS finish_rows(struct action *a, struct error *err)
         return store_instance_soft_delete(m->store, i, a->by, err);
 }
 
-/* The live row is gone: what is left of the guest goes too. */
-static int YIELDS destroy_without_row(struct action *a, struct error *err)
+int compute_destroy_leftovers(struct compute_manager *m, const char *uuid, struct deadline by,
+                              struct error *err)
 {
         struct instance *i = NULL;
         int r;
 
-        *err = (struct error){};
-        if (store_instance_get(a->m->store, a->uuid, WITH_DELETED, &i, a->by, err) < 0) {
+        if (store_instance_get(m->store, uuid, WITH_DELETED, &i, by, err) < 0) {
                 if (err->code != NOVA_INSTANCE_NOT_FOUND)
                         return -1;
                 *err = (struct error){};
                 i = instance_new();
-                snprintf(i->uuid, sizeof(i->uuid), "%s", a->uuid);
+                snprintf(i->uuid, sizeof(i->uuid), "%s", uuid);
         }
         i->deleted = true;
         log_info("the instance was deleted already, removing what is left of its guest");
-        r = compute_destroy_guest(a->m, i, a->by, err);
+        r = compute_destroy_guest(m, i, by, err);
         instance_free(i);
         return r;
 }
@@ -143,9 +142,10 @@ static int terminate_body(struct action *a, struct error *err)
 
         assert_green();
         if (action_load(a, err) < 0) {
-                if (err->code == NOVA_INSTANCE_NOT_FOUND)
-                        return destroy_without_row(a, err);
-                return -1;
+                if (err->code != NOVA_INSTANCE_NOT_FOUND)
+                        return -1;
+                *err = (struct error){};
+                return compute_destroy_leftovers(a->m, a->uuid, a->by, err);
         }
         r = compute_end_instance(a, err);
         if (r == 0)

@@ -30,6 +30,7 @@ void compute_fixture_make(struct compute_fixture *f)
         opt.placement = f->placement;
         opt.scheduler = f->scheduler;
         opt.scheduler_arg = f->scheduler_arg;
+        opt.journal = f->journal;
         f->m = compute_manager_new(&opt, &err);
         ck_assert_msg(f->m != NULL, "%s", err.text);
         f->driver->on_event = compute_on_virt_event;

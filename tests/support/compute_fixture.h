@@ -25,6 +25,7 @@ struct compute_fixture {
         struct placement *placement;           /* for compute_fixture_make(); NULL: none */
         const struct scheduler_ops *scheduler; /* the same */
         void *scheduler_arg;
+        struct journal *journal; /* the same */
         struct request_context ctx;
 };
 
