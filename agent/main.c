@@ -109,7 +109,7 @@ int main(int argc, char **argv)
         if (status >= 0)
                 return status;
         jval_init();
-        conf = conf_load(opt.config_file, &text);
+        conf = conf_load_from(&(struct conf_from){ .sources = opt.sources, .n = opt.n_sources }, &text);
         if (!conf) {
                 fputs(text.data, stderr);
                 return EXIT_CONF;
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
         if (opt.check_config) {
                 printf("%s%s: no mistakes found\n", conf->notes, conf->path);
         } else if (opt.dump_config) {
-                conf_dump(conf, &text);
+                conf_dump(conf, CONF_DUMP_PLACES | (opt.show_secrets ? CONF_DUMP_SECRETS : 0), &text);
                 fputs(text.data, stdout);
         } else {
                 status = run(&opt, conf);

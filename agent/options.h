@@ -8,17 +8,20 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "conf/conf.h"
 
-#define EXIT_USAGE 2
-#define EXIT_CONF  78 /* sysexits.h: a configuration error; a service manager need not try again */
+#define OPTIONS_SOURCES 32
+#define EXIT_USAGE      2
+#define EXIT_CONF       78 /* sysexits.h: a configuration error; a service manager need not try again */
 
 struct options {
-        const char *config_file; /* all three borrowed from argv; NULL: not given */
-        const char *log_file;
+        struct conf_source sources[OPTIONS_SOURCES]; /* of the settings, in the order given; paths of argv */
+        unsigned n_sources;                          /* 0: the default ones */
+        const char *log_file;                        /* borrowed from argv; NULL: not given */
         bool debug; /* thread patching off: what would be green threads are native ones */
         bool has_log_level;
         enum log_level log_level;
-        bool check_config, dump_config, list_patched;
+        bool check_config, dump_config, show_secrets, list_patched;
 };
 
 enum options_outcome {

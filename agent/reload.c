@@ -24,8 +24,8 @@
 
 /* What was read, on a worker, as log and configuration may lie anywhere. */
 struct reading {
-        char *path;
-        struct conf *conf; /* NULL: it has mistakes */
+        const struct options *options; /* what they name lives as long as the process */
+        struct conf *conf;             /* NULL: it has mistakes */
         struct strbuf errors;
         struct error log; /* of opening the log */
 };
@@ -34,7 +34,6 @@ static void reading_free(void *arg)
 {
         struct reading *r = arg;
 
-        free(r->path);
         conf_free(r->conf);
         strbuf_free(&r->errors);
         free(r);
@@ -48,7 +47,9 @@ static int read_again(void *arg, const bool *given_up, struct error *err)
         (void)given_up;
         (void)err;
         log_reopen(&r->log);
-        r->conf = conf_load(r->path, &r->errors);
+        r->conf = conf_load_from(
+                &(struct conf_from){ .sources = r->options->sources, .n = r->options->n_sources },
+                &r->errors);
         return 0;
 }
 
@@ -156,7 +157,7 @@ static void YIELDS reload_once(struct agent *a)
                                      reading_free,         take_reading,  &got };
         struct error err = {};
 
-        r->path = xstrdup(a->conf->path);
+        r->options = a->options;
         if (file_call(a->files, &c, file_soon(deadline_never()), &err) < 0) {
                 strbuf_addf(&got.errors, "%s\n", err.text);
                 refuse(a, got.errors.data);
@@ -168,7 +169,6 @@ static void YIELDS reload_once(struct agent *a)
                 else
                         refuse(a, got.errors.data);
         }
-        free(got.path);
         conf_free(got.conf);
         strbuf_free(&got.errors);
 }

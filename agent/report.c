@@ -97,7 +97,7 @@ static void YIELDS collect(struct report_job *r, const struct admin_sources *fro
         strbuf_addf(to, "compute-agent " AGENT_VERSION " report, %s UTC, pid %d, host %s, %s %s\n", when,
                     (int)getpid(), from->conf->host, os.sysname, os.release);
         add_heading(to, "configuration");
-        conf_dump(from->conf, to);
+        conf_dump(from->conf, CONF_DUMP_PLACES, to);
         add_json(to, "status", admin_status(from));
         if (from->db && admin_instances(from, &instances, &err) < 0)
                 strbuf_addf(to, "\ninstances could not be read: %s\n", err.text);

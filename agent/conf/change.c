@@ -94,7 +94,13 @@ void setting_take(const struct setting *s, struct conf *c, const struct conf *fr
 void conf_apply(struct conf *now, const struct conf *next)
 {
         for (const struct setting *s = settings; s->key; s++)
-                if (s->reloads && !setting_equal(s, now, next))
+                if (s->reloads && !setting_equal(s, now, next)) {
+                        struct conf_place *place = &now->places[s - settings];
+
                         setting_take(s, now, next);
+                        *place = next->places[s - settings];
+                        if (place->origin != ORIGIN_DEFAULT)
+                                place->file = conf_add_file(now, next->files[place->file]);
+                }
         replace_str(&now->notes, next->notes);
 }

@@ -363,7 +363,8 @@ static void check_name(struct check *c, const struct token *name)
         }
         if (strcmp(text, "include") == 0)
                 finding_add(c->errors, name->line,
-                            "there is no include here: all settings stand in one file");
+                            "there is no include here: files of a --config-dir are read in the order of "
+                            "their names");
         else if (text[0] == '[')
                 finding_add(c->errors, name->line,
                             "a section is written NAME { ... }, and [DEFAULT] is the top level of the file");

@@ -27,42 +27,63 @@
 struct loading {
         struct conf *conf;
         struct findings errors, notes;
-        int *line_of; /* one for each of settings[] */
 };
 
 /* libconfuse's callbacks have no argument of ours. Loading is one call from one thread at a time. */
 static __thread struct loading *loading;
 
-void finding_add(struct findings *f, int line, const char *fmt, ...)
+static void __attribute__((format(printf, 4, 0)))
+add(struct findings *f, unsigned file, int line, const char *fmt, va_list ap)
 {
-        va_list ap;
-
         if (f->n == f->cap) {
                 f->cap = f->cap ? 2 * f->cap : 16;
                 f->items = xrealloc(f->items, f->cap * sizeof(*f->items));
         }
+        f->items[f->n++] = (struct finding){ file, line, xvasprintf(fmt, ap) };
+}
+
+void finding_add(struct findings *f, int line, const char *fmt, ...)
+{
+        va_list ap;
+
         va_start(ap, fmt);
-        f->items[f->n++] = (struct finding){ line, xvasprintf(fmt, ap) };
+        add(f, f->file, line, fmt, ap);
         va_end(ap);
 }
 
+void finding_at(struct findings *f, const struct conf_place *where, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        add(f, where->file, where->line, fmt, ap);
+        va_end(ap);
+}
+
+static bool comes_before(const struct finding *a, const struct finding *b)
+{
+        return a->file != b->file ? a->file < b->file : a->line < b->line;
+}
+
 /* One line each, sorted. */
-static void findings_print(struct findings *f, const char *path, struct strbuf *out)
+static void findings_print(struct findings *f, const struct conf *c, struct strbuf *out)
 {
         /* Few, and nearly sorted: insertion keeps the order within a line. */
         for (size_t i = 1; i < f->n; i++) {
                 struct finding moving = f->items[i];
                 size_t j = i;
 
-                for (; j > 0 && f->items[j - 1].line > moving.line; j--)
+                for (; j > 0 && comes_before(&moving, &f->items[j - 1]); j--)
                         f->items[j] = f->items[j - 1];
                 f->items[j] = moving;
         }
         for (size_t i = 0; i < f->n; i++) {
-                if (f->items[i].line > 0)
-                        strbuf_addf(out, "%s:%d: %s\n", path, f->items[i].line, f->items[i].text);
-                else
-                        strbuf_addf(out, "%s: %s\n", path, f->items[i].text);
+                const struct finding *item = &f->items[i];
+
+                strbuf_adds(out, item->file < c->n_files ? c->files[item->file] : "configuration");
+                if (item->line > 0)
+                        strbuf_addf(out, ":%d", item->line);
+                strbuf_addf(out, ": %s\n", item->text);
         }
 }
 
@@ -113,7 +134,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         struct error err = {};
 
         *(const char **)result = "";
-        loading->line_of[s - settings] = cfg->line;
+        loading->conf->places[s - settings] =
+                (struct conf_place){ ORIGIN_FILE, loading->errors.file, cfg->line };
         if (setting_parse(s, value, loading->conf, &err) < 0)
                 finding_add(&loading->errors, cfg->line, "%s %s", s->key, err.text);
         return 0;
@@ -197,88 +219,107 @@ void setting_defaults(struct conf *c)
 }
 
 /* A password that everybody on the machine can read is worth a word. */
-static void check_mode(const char *path, struct loading *l)
+static void check_mode(struct loading *l, unsigned file)
 {
         struct stat st;
 
-        if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+        if (stat(l->conf->files[file], &st) < 0 || !(st.st_mode & S_IROTH))
                 return;
         for (const struct setting *s = settings; s->key; s++) {
-                if (!(s->flags & SETTING_SECRET))
+                const struct conf_place *place = &l->conf->places[s - settings];
+
+                if (!(s->flags & SETTING_SECRET) || place->origin != ORIGIN_FILE || place->file != file)
                         continue;
                 if (strchr(*setting_text(s, l->conf), '@') ||
                     ((s->flags & SETTING_HIDDEN) && **setting_text(s, l->conf))) {
-                        finding_add(&l->notes, 0,
-                                    "has a password in it and is readable by everyone (mode %03o)",
-                                    st.st_mode & 0777);
+                        finding_at(&l->notes, &(struct conf_place){ .file = file },
+                                   "has a password in it and is readable by everyone (mode %03o)",
+                                   st.st_mode & 0777);
                         return;
                 }
         }
 }
 
-static struct loading *loading_new(const char *path)
+static void loading_begin(struct loading *l)
 {
-        struct loading *l = NEW(struct loading);
-
-        l->conf = NEW(struct conf);
-        l->line_of = xcalloc(n_settings, sizeof(int));
-        l->conf->path = xstrdup(path);
+        *l = (struct loading){ .conf = NEW(struct conf) };
+        l->conf->places = xcalloc(n_settings, sizeof(*l->conf->places));
         setting_defaults(l->conf);
-        return l;
 }
 
-static void read_text(struct loading *l, const char *text, size_t len)
+static void read_text(struct loading *l, unsigned file, const char *text, size_t len)
 {
         CLEANUP(strbuf_free) struct strbuf clean = {};
 
         loading = l;
+        l->errors.file = l->notes.file = file;
         conf_check_text(text, len, &clean, &l->errors, &l->notes);
-        parse(l->conf->path, &clean);
-        conf_derive(l->conf, l->line_of, &l->errors, &l->notes);
+        parse(l->conf->files[file], &clean);
+        l->errors.file = l->notes.file = 0;
         loading = NULL;
 }
 
 /* The settings, or NULL and what is wrong. */
 static struct conf *loading_end(struct loading *l, struct strbuf *errors)
 {
-        CLEANUP(strbuf_free) struct strbuf notes = {};
+        CLEANUP(strbuf_free) struct strbuf notes = {}, path = {};
         struct conf *c = l->conf;
+        bool good;
 
-        findings_print(&l->notes, c->path, &notes);
+        conf_derive(c, &l->errors, &l->notes);
+        good = l->errors.n == 0;
+        strbuf_adds(&path, "");
+        for (size_t i = 0; i < c->n_files; i++)
+                strbuf_addf(&path, "%s%s", i ? ", " : "", c->files[i]);
+        c->path = strbuf_take(&path, NULL);
+        findings_print(&l->notes, c, &notes);
         c->notes = strbuf_take(&notes, NULL);
-        findings_print(&l->errors, c->path, errors);
-        if (l->errors.n > 0) {
-                conf_free(c);
-                c = NULL;
-        }
+        findings_print(&l->errors, c, errors);
         findings_free(&l->errors);
         findings_free(&l->notes);
-        free(l->line_of);
-        free(l);
-        return c;
+        if (good)
+                return c;
+        conf_free(c);
+        return NULL;
+}
+
+struct conf *conf_load_from(const struct conf_from *from, struct strbuf *errors)
+{
+        struct loading l;
+
+        loading_begin(&l);
+        sources_list(l.conf, from, &l.errors, &l.notes);
+        for (unsigned i = 0; i < l.conf->n_files; i++) {
+                CLEANUP(strbuf_free) struct strbuf text = {};
+                struct error err = {};
+
+                if (read_file(l.conf->files[i], &text, &err) < 0)
+                        finding_at(&l.errors, &(struct conf_place){ .file = i }, "%s", err.text);
+                else
+                        read_text(&l, i, text.data, text.len);
+        }
+        conf_expand_paths(l.conf, &l.errors);
+        secrets_read(l.conf, from->without_secrets, &l.errors, &l.notes);
+        for (unsigned i = 0; i < l.conf->n_files; i++)
+                check_mode(&l, i);
+        return loading_end(&l, errors);
 }
 
 struct conf *conf_load(const char *path, struct strbuf *errors)
 {
-        struct loading *l = loading_new(path ? path : CONF_DEFAULT_PATH);
-        CLEANUP(strbuf_free) struct strbuf text = {};
-        struct error err = {};
+        const struct conf_source file = { .path = path };
 
-        if (read_file(l->conf->path, &text, &err) < 0) {
-                finding_add(&l->errors, 0, "%s", err.text);
-        } else {
-                read_text(l, text.data, text.len);
-                check_mode(l->conf->path, l);
-        }
-        return loading_end(l, errors);
+        return conf_load_from(&(struct conf_from){ .sources = &file, .n = path != NULL }, errors);
 }
 
 struct conf *conf_load_text(const char *path, const char *text, struct strbuf *errors)
 {
-        struct loading *l = loading_new(path);
+        struct loading l;
 
-        read_text(l, text, strlen(text));
-        return loading_end(l, errors);
+        loading_begin(&l);
+        read_text(&l, conf_add_file(l.conf, path), text, strlen(text));
+        conf_expand_paths(l.conf, &l.errors);
+        return loading_end(&l, errors);
 }
 
 void conf_free(struct conf *c)
@@ -289,6 +330,10 @@ void conf_free(struct conf *c)
                 if (setting_is_text(s))
                         free(*setting_text(s, c));
         retired_free(c);
+        for (size_t i = 0; i < c->n_files; i++)
+                free(c->files[i]);
+        free(c->files);
+        free(c->places);
         free(c->path);
         free(c->notes);
         free(c);

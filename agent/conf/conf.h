@@ -16,7 +16,7 @@
 /* Who the agent is for keystone, and how that is spoken with. */
 struct conf_identity {
         char *auth_type; /* "": there is no such identity */
-        char *auth_url, *username, *password /* secret */;
+        char *auth_url, *username, *password /* secret */, *password_file;
         char *user_domain_name, *user_domain_id;
         char *project_name, *project_domain_name, *project_domain_id;
         char *cafile;
@@ -26,12 +26,16 @@ struct conf_identity {
 
 /* Strings are owned and never NULL unless said; "" means not set. Times are seconds. */
 struct conf {
-        char *path;                   /* the file it came from */
+        char *path; /* the files it came from, for messages: "a" or "a, b" */
+        char **files;
+        size_t n_files;
+        struct conf_place *places;    /* where each setting was set: conf_priv.h */
         struct conf_retired *retired; /* texts that were replaced while the agent ran */
         char *notes; /* lines "file:line: ..." about what is accepted without effect; main logs them; or "" */
 
         /* [DEFAULT]: at the top level of the file */
-        char *host, *my_ip, *state_path, *instances_path, *instance_name_template, *transport_url;
+        char *host, *my_ip, *state_path, *instances_path, *instance_name_template;
+        char *transport_url /* secret */, *transport_url_file;
         char *control_exchange;
         char *control_socket;        /* ours; of no effect when transport_url is a local socket */
         char *control_readers_group; /* ours; "": none */
@@ -67,8 +71,8 @@ struct conf {
                 char *socket, *listen;
                 int64_t port; /* 0: none */
         } healthcheck;
-        struct {                  /* [database] */
-                char *connection; /* secret */
+        struct { /* [database] */
+                char *connection /* secret */, *connection_file;
                 int64_t max_pool_size, max_overflow, connection_recycle_time;
                 char *mysql_sql_mode;
         } database;
@@ -146,22 +150,44 @@ struct conf {
 };
 
 #define CONF_DEFAULT_PATH "/etc/compute-agent.conf"
+#define CONF_DEFAULT_DIR  "/etc/compute-agent.conf.d" /* need not be there */
+
+/* A file; or a directory: all of it that is called *.conf, in the order of the names (strcmp). */
+struct conf_source {
+        const char *path;
+        bool is_dir;
+};
+/* What is read, in this order: a later value comes before an earlier one. All borrowed. */
+struct conf_from {
+        const struct conf_source *sources;
+        size_t n; /* 0: CONF_DEFAULT_PATH and CONF_DEFAULT_DIR */
+        /* For who needs no secrets: where one cannot be read that is a note, no mistake. */
+        bool without_secrets;
+};
 
 /*
- * Reads path (NULL: CONF_DEFAULT_PATH). All mistakes are collected: *errors gets one line each,
- * "file:line: what is wrong, did you mean ...?". Returns NULL if there was any. Defaults that depend on
- * others
- * ($state_path/instances) and on the machine (host, my_ip) are filled in. Blocks as files do: before the hub
- * starts, or on a worker.
+ * Reads all of it, and the files of secrets that it names. All mistakes are collected: *errors gets one line
+ * each, "file:line: what is wrong, did you mean ...?". Returns NULL if there was any. Defaults that depend on
+ * others ($state_path/instances) and on the machine (host, my_ip) are filled in. Nothing is written, nobody
+ * is connected to. Blocks as files do: before the hub starts, or on a worker.
  */
+struct conf *conf_load_from(const struct conf_from *from, struct strbuf *errors);
+/* The same of one file; NULL: of what is read by default. */
 struct conf *conf_load(const char *path, struct strbuf *errors);
 /* The same for a text that is not (yet) in a file; path only stands in its messages. */
 struct conf *conf_load_text(const char *path, const char *text, struct strbuf *errors);
 void conf_free(struct conf *c); /* NULL is allowed */
 /* All of a regular file of at most max bytes; it may hold secrets, of which no copy stays behind. */
 int conf_read_text(int fd, size_t max, struct strbuf *text, struct error *err);
-/* The file's syntax, every option with its effective value; passwords masked as ***. */
-void conf_dump(const struct conf *c, struct strbuf *out);
+enum conf_dump_flags {
+        CONF_DUMP_SECRETS = 1 << 0, /* else *** stands for them */
+        CONF_DUMP_PLACES = 1 << 1,  /* a comment says where each value was set */
+};
+/*
+ * The file's syntax, every option with its effective value. Read again it gives the same, but for what was
+ * masked; secrets that came out of files of their own, or of credentials, are comments: they are read again.
+ */
+void conf_dump(const struct conf *c, unsigned flags, struct strbuf *out);
 /* etc/compute-agent.conf: every option at its default, with what it means. */
 void conf_example(struct strbuf *out);
 /* One setting that differs between two configurations. Texts are as in a dump: quoted, without passwords. */

@@ -78,16 +78,33 @@ const char *setting_name(const struct setting *s, char *buf, size_t size);
 void setting_take(const struct setting *s, struct conf *c, const struct conf *from);
 void retired_free(struct conf *c);
 
-/* Mistakes and notes, found in any order, printed in the order of their lines. */
+enum conf_origin {
+        ORIGIN_DEFAULT,
+        ORIGIN_FILE,       /* of the configuration */
+        ORIGIN_SECRET,     /* the file that KEY_file names; where that stands */
+        ORIGIN_CREDENTIAL, /* of the service manager */
+};
+struct conf_place {
+        enum conf_origin origin;
+        unsigned file; /* of conf.files */
+        int line;      /* 0: it is at its default */
+};
+struct conf_place *setting_place(const struct conf *c, const char *section, const char *key);
+
+/* Mistakes and notes, found in any order, printed in the order of their files and lines. */
 struct finding {
+        unsigned file;
         int line; /* 0: concerns the whole file */
         char *text;
 };
 struct findings {
         struct finding *items;
         size_t n, cap;
+        unsigned file; /* the one that is being read */
 };
 void finding_add(struct findings *f, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void finding_at(struct findings *f, const struct conf_place *where, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 void findings_free(struct findings *f);
 /* value for a message: cut, without control characters. */
 const char *shown(const char *value, char *buf, size_t size);
@@ -100,8 +117,22 @@ const char *shown(const char *value, char *buf, size_t size);
 void conf_check_text(const char *text, size_t len, struct strbuf *clean, struct findings *errors,
                      struct findings *notes);
 
-/*
- * After the file: what depends on the machine (host, my_ip), on other settings ($state_path), or on two at
- * once. line_of[i] is where settings[i] was set, 0 for a default.
- */
-void conf_derive(struct conf *c, const int *line_of, struct findings *errors, struct findings *notes);
+void conf_expand_paths(struct conf *c, struct findings *errors); /* $state_path */
+/* After that: what depends on the machine (host, my_ip) or on two settings at once. */
+void conf_derive(struct conf *c, struct findings *errors, struct findings *notes);
+
+/* ---- sources.c ---- */
+
+unsigned conf_add_file(struct conf *c, const char *path); /* its number in conf.files */
+/* All files that are to be read, into conf.files; a directory that cannot be read is a mistake. */
+void sources_list(struct conf *c, const struct conf_from *from, struct findings *errors,
+                  struct findings *notes);
+
+/* ---- secrets.c ---- */
+
+/* KEY_file, the setting that names the file of a secret; NULL: s is no secret. */
+const struct setting *secret_file_of(const struct setting *s);
+/* The name of the credential that may hold it: "compute-agent.database.connection". buf is returned. */
+const char *secret_credential(const struct setting *s, char *buf, size_t size);
+/* After the files, before conf_derive(): secrets that stand in files of their own, or are credentials. */
+void secrets_read(struct conf *c, bool optional, struct findings *errors, struct findings *notes);

@@ -13,11 +13,6 @@
 #include "base/mem.h"
 #include "messaging/transport.h"
 
-static int line_of_setting(const int *line_of, const char *section, const char *key)
-{
-        return line_of[setting_find(section, key) - settings];
-}
-
 static void find_host(struct conf *c, struct findings *errors)
 {
         char name[256] = "";
@@ -69,13 +64,12 @@ static void find_hypervisor(struct conf *c)
                 replace_str(&c->libvirt.connection_uri, "qemu:///system");
 }
 
-static void expand_paths(struct conf *c, const int *line_of, struct findings *errors)
+void conf_expand_paths(struct conf *c, struct findings *errors)
 {
         static const char state[] = "$state_path";
 
         if (c->state_path[0] == '$')
-                finding_add(errors, line_of_setting(line_of, "", "state_path"),
-                            "state_path cannot begin with itself");
+                finding_at(errors, setting_place(c, "", "state_path"), "state_path cannot begin with itself");
         for (const struct setting *s = settings; s->key; s++) {
                 char **text = s->type == SETTING_PATH ? setting_text(s, c) : NULL;
                 char *expanded;
@@ -89,7 +83,7 @@ static void expand_paths(struct conf *c, const int *line_of, struct findings *er
 }
 
 /* What is missing for a token of that section is told before the start. */
-static void check_identity(struct conf *c, const char *section, const int *line_of, struct findings *errors,
+static void check_identity(struct conf *c, const char *section, struct findings *errors,
                            struct findings *notes)
 {
         static const struct {
@@ -100,62 +94,64 @@ static void check_identity(struct conf *c, const char *section, const int *line_
                 { "project_name" }, { "project_domain_name", "project_domain_id" },
         };
         bool used = **setting_text(setting_find(section, "auth_type"), c);
-        int line = line_of_setting(line_of, section, "auth_type");
+        const struct conf_place *place = setting_place(c, section, "auth_type");
 
         for (size_t i = 0; used && i < ARRAY_SIZE(needed); i++) {
                 const char *value = *setting_text(setting_find(section, needed[i].key), c);
                 const char *instead =
                         needed[i].instead ? *setting_text(setting_find(section, needed[i].instead), c) : "";
 
+                if (strcmp(needed[i].key, "password") == 0 &&
+                    **setting_text(setting_find(section, "password_file"), c))
+                        continue; /* what is wrong with it was told */
                 if (!*value && !*instead)
-                        finding_add(errors, line, "[%s] auth_type = 'password' needs %s", section,
-                                    needed[i].key);
+                        finding_at(errors, place, "[%s] auth_type = 'password' needs %s", section,
+                                   needed[i].key);
         }
         if (!used && **setting_text(setting_find(section, "auth_url"), c))
-                finding_add(notes, line_of_setting(line_of, section, "auth_url"),
-                            "[%s] is not used, since its auth_type is not set", section);
+                finding_at(notes, setting_place(c, section, "auth_url"),
+                           "[%s] is not used, since its auth_type is not set", section);
 }
 
-static void find_image_source(struct conf *c, const int *line_of, struct findings *notes)
+static void find_image_source(struct conf *c, struct findings *notes)
 {
         bool named = *c->glance.api_servers || *c->glance.endpoint_override;
         bool in_a_cloud = !transport_url_is_local(c->transport_url) || *c->placement.identity.auth_type;
-        bool own_folder = line_of_setting(line_of, "images", "local_path");
+        bool own_folder = setting_place(c, "images", "local_path")->line;
 
         if (strcmp(c->images.source, "auto") == 0)
                 replace_str(&c->images.source, named || (in_a_cloud && !own_folder) ? "glance" : "local");
         else if (named && strcmp(c->images.source, "local") == 0)
-                finding_add(notes, line_of_setting(line_of, "images", "source"),
-                            "[glance] is not used, since [images] source is local");
+                finding_at(notes, setting_place(c, "images", "source"),
+                           "[glance] is not used, since [images] source is local");
         if (c->service_user.send_service_user_token && !*c->service_user.identity.auth_type)
-                finding_add(notes, line_of_setting(line_of, "service_user", "send_service_user_token"),
-                            "no token goes along with those of users, since [service_user] auth_type is not "
-                            "set");
+                finding_at(notes, setting_place(c, "service_user", "send_service_user_token"),
+                           "no token goes along with those of users, since [service_user] auth_type is not "
+                           "set");
 }
 
-void conf_derive(struct conf *c, const int *line_of, struct findings *errors, struct findings *notes)
+void conf_derive(struct conf *c, struct findings *errors, struct findings *notes)
 {
         find_host(c, errors);
         find_my_ip(c);
         find_hypervisor(c);
-        expand_paths(c, line_of, errors);
-        check_identity(c, "placement", line_of, errors, notes);
-        check_identity(c, "service_user", line_of, errors, notes);
-        find_image_source(c, line_of, notes);
+        check_identity(c, "placement", errors, notes);
+        check_identity(c, "service_user", errors, notes);
+        find_image_source(c, notes);
 
         if (c->service_down_time <= c->report_interval) {
                 int64_t raised = c->report_interval * 5 / 2;
-                int line = line_of_setting(line_of, "", "service_down_time");
+                const struct conf_place *place = setting_place(c, "", "service_down_time");
 
-                finding_add(notes, line ? line : line_of_setting(line_of, "", "report_interval"),
-                            "service_down_time is not longer than report_interval: it becomes %d",
-                            (int)raised);
+                finding_at(notes, place->line ? place : setting_place(c, "", "report_interval"),
+                           "service_down_time is not longer than report_interval: it becomes %d",
+                           (int)raised);
                 c->service_down_time = raised;
         }
         if (c->oslo_messaging_rabbit.rabbit_quorum_queue && c->oslo_messaging_rabbit.rabbit_ha_queues)
-                finding_add(errors, line_of_setting(line_of, "oslo_messaging_rabbit", "rabbit_quorum_queue"),
-                            "rabbit_quorum_queue and rabbit_ha_queues exclude one another");
+                finding_at(errors, setting_place(c, "oslo_messaging_rabbit", "rabbit_quorum_queue"),
+                           "rabbit_quorum_queue and rabbit_ha_queues exclude one another");
         if (c->compute.max_disk_devices_to_attach == 0)
-                finding_add(errors, line_of_setting(line_of, "compute", "max_disk_devices_to_attach"),
-                            "max_disk_devices_to_attach must not be 0: a guest needs its root disk");
+                finding_at(errors, setting_place(c, "compute", "max_disk_devices_to_attach"),
+                           "max_disk_devices_to_attach must not be 0: a guest needs its root disk");
 }

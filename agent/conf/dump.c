@@ -27,15 +27,43 @@ static void change_section(const char *from, const char *to, struct strbuf *out)
                 strbuf_addf(out, "\n%s {\n", to);
 }
 
-void conf_dump(const struct conf *c, struct strbuf *out)
+/* "# FILE:LINE" */
+static void add_place(const struct conf *c, const struct setting *s, struct strbuf *out)
+{
+        const struct conf_place *place = &c->places[s - settings];
+        char name[128];
+
+        switch (place->origin) {
+        case ORIGIN_DEFAULT:
+                break;
+        case ORIGIN_FILE:
+                strbuf_addf(out, " # %s:%d", c->files[place->file], place->line);
+                break;
+        case ORIGIN_SECRET:
+                strbuf_addf(out, " # from %s, %s:%d", secret_file_of(s)->key, c->files[place->file],
+                            place->line);
+                break;
+        case ORIGIN_CREDENTIAL:
+                strbuf_addf(out, " # from the credential %s", secret_credential(s, name, sizeof(name)));
+                break;
+        }
+}
+
+void conf_dump(const struct conf *c, unsigned flags, struct strbuf *out)
 {
         const char *section = "";
 
         for (const struct setting *s = settings; s->key; s++) {
                 change_section(section, s->section, out);
                 section = s->section;
-                strbuf_addf(out, "%s%s = ", indent_of(s), s->key);
-                setting_print(s, c, out);
+                strbuf_addf(out, "%s%s%s = ", indent_of(s),
+                            c->places[s - settings].origin > ORIGIN_FILE ? "# " : "", s->key);
+                if (flags & CONF_DUMP_SECRETS)
+                        setting_write(s, c, out);
+                else
+                        setting_print(s, c, out);
+                if (flags & CONF_DUMP_PLACES)
+                        add_place(c, s, out);
                 strbuf_adds(out, "\n");
         }
         change_section(section, "", out);

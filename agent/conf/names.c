@@ -19,6 +19,11 @@ const struct setting *setting_find(const char *section, const char *key)
         return NULL;
 }
 
+struct conf_place *setting_place(const struct conf *c, const char *section, const char *key)
+{
+        return &c->places[setting_find(section, key) - settings];
+}
+
 const struct unused_setting *unused_find(const char *section, const char *key)
 {
         for (const struct unused_setting *u = unused_settings; u->section; u++)

@@ -188,6 +188,19 @@ static void print_quoted(const char *text, size_t len, struct strbuf *out)
         strbuf_adds(out, "'");
 }
 
+/* Nothing of it but the scheme, and still a URL that can be read. */
+static void print_hidden(const char *url, const char *authority, struct strbuf *out)
+{
+        CLEANUP(strbuf_free) struct strbuf text = {};
+
+        if (authority) {
+                strbuf_add(&text, url, (size_t)(authority - url));
+                strbuf_adds(&text, "://***@***/");
+        }
+        strbuf_adds(&text, "***");
+        print_quoted(text.data, text.len, out);
+}
+
 /*
  * A URL with each password replaced by ***. scheme://user:password@host,user:password@host/rest: whenever it
  * is not certain which part is the password, everything is hidden.
@@ -203,7 +216,7 @@ static void print_secret(const char *url, struct strbuf *out)
         }
         end = authority ? authority + 3 + strcspn(authority + 3, "/?#") : NULL;
         if (!end || strchr(end, '@') || strcasestr(end, "pass") || strcasestr(end, "pw")) {
-                strbuf_adds(out, "'***'");
+                print_hidden(url, authority, out);
                 return;
         }
         authority += 3;

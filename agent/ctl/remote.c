@@ -20,11 +20,15 @@
 
 enum ctl_exit ctl_need_conf(struct ctl *c)
 {
+        const struct conf_source file = { .path = c->config_file };
+        const struct conf_from from = { .sources = &file,
+                                        .n = c->config_file != NULL,
+                                        .without_secrets = true };
         struct strbuf CLEANUP(strbuf_free) errors = {};
 
         if (c->conf)
                 return CTL_OK;
-        c->conf = conf_load(c->config_file, &errors);
+        c->conf = conf_load_from(&from, &errors);
         if (c->conf)
                 return CTL_OK;
         fputs(errors.data ? errors.data : "", stderr);
@@ -68,7 +72,8 @@ static enum ctl_exit find_socket(struct ctl *c)
         if (status != CTL_OK)
                 return status;
         url = c->conf->transport_url;
-        if (!transport_url_is_local(url)) {
+        /* a URL in a file of its own, which need not be readable here, is that of a broker */
+        if (!transport_url_is_local(url) || *c->conf->transport_url_file) {
                 c->socket = c->conf->control_socket;
                 return CTL_OK;
         }

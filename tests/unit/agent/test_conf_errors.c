@@ -31,7 +31,8 @@ static const struct wrong_file wrong_files[] = {
         { "[libvirt]\nhost = 'a'\n",
           "F:1: a section is written NAME { ... }, and [DEFAULT] is the top level of "
           "the file\n" },
-        { "include('/etc/x')\n", "F:1: there is no include here: all settings stand in one file\n" },
+        { "include('/etc/x')\n",
+          "F:1: there is no include here: files of a --config-dir are read in the order of their names\n" },
 
         /* values */
         { "report_interval = ten\n", "F:1: report_interval must be a whole decimal number, not \"ten\"\n" },

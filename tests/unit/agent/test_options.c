@@ -33,7 +33,7 @@ START_TEST(without_options_everything_is_left_to_the_file)
         struct options o;
 
         ck_assert_int_eq(parse(&o), OPTIONS_GO);
-        ck_assert_ptr_null(o.config_file);
+        ck_assert_uint_eq(o.n_sources, 0);
         ck_assert_ptr_null(o.log_file);
         ck_assert(!o.debug && !o.has_log_level && !o.check_config && !o.dump_config);
         ck_assert_str_eq(said, "");
@@ -44,10 +44,14 @@ START_TEST(each_option_is_taken)
 {
         struct options o;
 
-        ck_assert_int_eq(
-                parse(&o, "--config-file", "/etc/x", "--debug", "--log-level=Warning", "--log-file", "l"),
-                OPTIONS_GO);
-        ck_assert_str_eq(o.config_file, "/etc/x");
+        ck_assert_int_eq(parse(&o, "--config-file", "/etc/x", "--config-dir=/etc/y", "--config-file=/etc/z",
+                               "--debug", "--log-level=Warning", "--log-file", "l"),
+                         OPTIONS_GO);
+        ck_assert_uint_eq(o.n_sources, 3);
+        ck_assert_str_eq(o.sources[0].path, "/etc/x");
+        ck_assert_str_eq(o.sources[1].path, "/etc/y");
+        ck_assert_str_eq(o.sources[2].path, "/etc/z");
+        ck_assert(!o.sources[0].is_dir && o.sources[1].is_dir && !o.sources[2].is_dir);
         ck_assert_str_eq(o.log_file, "l");
         ck_assert(o.debug && o.has_log_level);
         ck_assert_int_eq(o.log_level, LOG_WARNING);
@@ -55,6 +59,9 @@ START_TEST(each_option_is_taken)
         ck_assert(o.check_config && !o.dump_config && !o.debug);
         ck_assert_int_eq(parse(&o, "--dump-config"), OPTIONS_GO);
         ck_assert(o.dump_config && !o.check_config);
+        ck_assert(!o.show_secrets);
+        ck_assert_int_eq(parse(&o, "--dump-config", "--show-secrets"), OPTIONS_GO);
+        ck_assert(o.show_secrets);
         ck_assert_int_eq(parse(&o, "--list-patched", "--debug"), OPTIONS_GO);
         ck_assert(o.list_patched && o.debug && !o.dump_config);
 }
@@ -126,6 +133,8 @@ static const struct wrong_line wrong_lines[] = {
         { { "-x" }, "there is no option \"-x\", or it takes no value" },
         { { "--debug=yes" }, "there is no option \"--debug=yes\", or it takes no value" },
         { { "--config-file" }, "--config-file needs a value" },
+        { { "--show-secrets" }, "--show-secrets belongs to --dump-config" },
+        { { "--config-dir=" }, "--config-dir needs the name of a directory" },
         { { "--config-file=" }, "--config-file needs the name of a file" },
         { { "--log-file", "" }, "--log-file needs the name of a file" },
         { { "--log-level", "loud" }, "--log-level: there is no level \"loud\"" },
