@@ -143,6 +143,8 @@ struct hub {
          * atomic accesses.
          */
         enum hub_idle idle; /* a futex */
+
+        struct hub_times times; /* once per poll: away from what a switch touches */
 };
 
 extern __thread struct hub *the_hub;

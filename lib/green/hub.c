@@ -132,6 +132,11 @@ void hub_get_stats(struct hub_stats *ret)
         hub_stack_stats(h, ret);
 }
 
+void hub_get_times(struct hub_times *ret)
+{
+        *ret = the_hub->times;
+}
+
 unsigned long green_switches(void)
 {
         return the_hub->stats.switches;
@@ -214,8 +219,12 @@ static void HUB_ONLY switch_to(struct hub *h, struct green *to)
 static void HUB_ONLY fire_timers(struct hub *h)
 {
         struct green *due[TIMERS_PER_BATCH];
+        int64_t late = h->now_ns - timer_heap_first_ns(&h->timers);
         unsigned left = TIMERS_PER_POLL, n;
 
+        if (late < 0)
+                return;
+        histogram_add(&h->times.lags, late);
         do {
                 for (n = 0; n < TIMERS_PER_BATCH && timer_heap_first_ns(&h->timers) <= h->now_ns; n++) {
                         due[n] = timer_heap_pop(&h->timers);
@@ -279,11 +288,12 @@ static void HUB_ONLY wait_for_work(struct hub *h, int64_t check_at)
  */
 static void HUB_ONLY poll_hub(struct hub *h, bool block)
 {
-        int64_t check_at;
+        int64_t check_at, turn_began = h->now_ns;
 
         h->since_poll = 0;
         count(&h->stats.polls);
         h->now_ns = clock_now_ns();
+        histogram_add(&h->times.turns, h->now_ns - turn_began);
         fire_timers(h);
         check_at = hub_fd_check(h, clock_is_fake() ? INT64_MAX : h->now_ns);
         if (!block || h->n_ready) {

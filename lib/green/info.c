@@ -53,6 +53,44 @@ void green_foreach(void (*fn)(const struct green_info *info, struct green *g, vo
         }
 }
 
+struct state_count {
+        const char *state;
+        unsigned n;
+};
+
+static const char *state_word(const struct green *g)
+{
+        return g->state == G_PARKED ? g->wait_verb : g->state == G_RUNNING ? "running" : "ready";
+}
+
+/* States are literals: the same one has one address, but for those in several files. */
+static struct state_count *find_state(struct state_count *counts, unsigned *n, const char *state)
+{
+        for (unsigned i = 0; i < *n; i++)
+                if (counts[i].state == state)
+                        return &counts[i];
+        for (unsigned i = 0; i < *n; i++)
+                if (strcmp(counts[i].state, state) == 0)
+                        return &counts[i];
+        if (*n == GREEN_STATES_MAX)
+                return &counts[*n - 1];
+        if (*n == GREEN_STATES_MAX - 1)
+                state = "other";
+        counts[*n] = (struct state_count){ .state = state };
+        return &counts[(*n)++];
+}
+
+void green_count_states(void (*fn)(const char *state, unsigned threads, void *arg), void *arg)
+{
+        struct state_count counts[GREEN_STATES_MAX];
+        unsigned n = 0;
+
+        list_for_each (node, &the_hub->all)
+                find_state(counts, &n, state_word(CONTAINER_OF(node, struct green, all_link)))->n++;
+        for (unsigned i = 0; i < n; i++)
+                fn(counts[i].state, counts[i].n, arg);
+}
+
 /* ---- hubs ---- */
 
 static pthread_mutex_t hubs_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "green/green.h"
 #include "green/stack.h"
 
 enum { ID_MIN = 16 }; /* so many hexadecimal digits and dashes, and one of them is a digit: an id */
@@ -18,17 +19,17 @@ static size_t id_length(const char *s)
         return n >= ID_MIN && strcspn(s, "0123456789") < n ? n : strspn(s, "0123456789");
 }
 
-static void name_of_kind(const char *name, char to[STACK_NAME_MAX])
+void green_name_of_kind(const char *name, char *buf)
 {
         size_t len = 0;
 
         while (*name && len < STACK_NAME_MAX - 1) {
                 size_t id = id_length(name);
 
-                to[len++] = id ? '*' : *name;
+                buf[len++] = id ? '*' : *name;
                 name += id ? id : 1;
         }
-        to[len] = '\0';
+        buf[len] = '\0';
 }
 
 static unsigned hash_of(const char *s)
@@ -66,7 +67,7 @@ struct stack_kind *stack_kind_note(struct stack_pool *p, const char *name, size_
                 p->kinds = calloc(STACK_KINDS_MAX, sizeof(*p->kinds));
         if (!p->kinds)
                 return NULL;
-        name_of_kind(name, kind);
+        green_name_of_kind(name, kind);
         k = find(p, kind, STACK_KINDS_MAX - 1);
         if (!k)
                 k = find(p, "(others)", STACK_KINDS_MAX);

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/list.h"
 #include "green/pool.h"
+#include "green/sync.h"
 
 static struct green_info seen; /* of the thread that was looked for */
 
@@ -139,6 +141,109 @@ GREEN_TEST(counting_begins_anew_when_switched_on_again)
         } while (cpu_of("main") >= first / 2);
 }
 
+struct states {
+        unsigned running, ready, sleep, event, all, rows;
+};
+
+static void note_state(const char *state, unsigned threads, void *arg)
+{
+        struct states *s = arg;
+
+        s->all += threads;
+        s->rows++;
+        if (strcmp(state, "running") == 0)
+                s->running += threads;
+        else if (strcmp(state, "ready") == 0)
+                s->ready += threads;
+        else if (strcmp(state, "sleep") == 0)
+                s->sleep += threads;
+        else if (strcmp(state, "event") == 0)
+                s->event += threads;
+}
+
+static int wait_event(void *arg, struct error *err)
+{
+        assert_green();
+        return green_event_wait(arg, deadline_never(), err);
+}
+
+GREEN_TEST(green_threads_are_counted_by_what_they_wait_for)
+{
+        struct green_group *group = green_group_new("crowd");
+        static struct green_event never;
+        struct states s = {};
+        struct hub_stats stats;
+        struct error err;
+
+        green_event_init(&never, "never");
+        for (int i = 0; i < 5; i++)
+                ck_assert_ok(green_spawn(group, "sleeper", wait_long, NULL, &err), err);
+        for (int i = 0; i < 3; i++)
+                ck_assert_ok(green_spawn(group, "waiter", wait_event, &never, &err), err);
+        green_count_states(note_state, &s);
+        ck_assert_uint_eq(s.ready, 8);
+        ck_assert_uint_eq(s.running, 1);
+        ck_assert_ok(green_sleep(0, &err), err);
+        s = (struct states){};
+        green_count_states(note_state, &s);
+        hub_get_stats(&stats);
+        ck_assert_uint_eq(s.sleep, 5);
+        ck_assert_uint_eq(s.event, 3);
+        ck_assert_uint_eq(s.running, 1);
+        ck_assert_uint_eq(s.rows, 3);
+        ck_assert_uint_eq(s.all, stats.threads);
+        green_group_close(group);
+}
+
+START_TEST(names_of_one_kind_have_no_numbers_and_ids)
+{
+        static const char *const names[][2] = {
+                { "build 0c54d1e2-3a4b-4c5d-8e6f-708192a3b4c5", "build *" },
+                { "worker-7", "worker-*" },
+                { "periodic tasks", "periodic tasks" },
+                { "", "" },
+        };
+        char kind[GREEN_NAME_MAX];
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                green_name_of_kind(names[i][0], kind);
+                ck_assert_str_eq(kind, names[i][1]);
+        }
+}
+END_TEST
+
+GREEN_TEST(turns_count_the_hubs_work_and_not_its_sleep)
+{
+        struct hub_times before, after;
+        struct error err;
+
+        hub_get_times(&before);
+        clock_fake_advance(3 * NS_PER_S); /* as if the thread had worked for so long */
+        ck_assert_ok(green_sleep(100, &err), err);
+        hub_get_times(&after);
+        ck_assert_uint_gt(histogram_count(&after.turns), histogram_count(&before.turns));
+        ck_assert_int_eq(after.turns.sum_ns - before.turns.sum_ns, 3 * NS_PER_S);
+}
+
+GREEN_TEST(lag_is_how_late_the_first_timer_was)
+{
+        struct green_group *group = green_group_new("late");
+        struct hub_times before, after;
+        struct error err;
+
+        ck_assert_ok(green_spawn(group, "sleeper", wait_long, NULL, &err), err);
+        ck_assert_ok(green_sleep(0, &err), err);
+        hub_get_times(&before);
+        clock_fake_advance(1007 * NS_PER_S);
+        ck_assert_ok(green_sleep(0.5, &err), err);
+        hub_get_times(&after);
+        ck_assert_uint_eq(histogram_count(&after.lags), histogram_count(&before.lags) + 2);
+        ck_assert_int_eq(after.lags.sum_ns - before.lags.sum_ns, 7 * NS_PER_S);
+        green_group_close(group);
+}
+
 GREEN_SUITE("info", who_is_listed_says_where_it_was_spawned, nobody_is_counted_unless_asked_for,
             who_works_is_charged_and_all_together_no_more_than_the_time_that_passed,
-            waiting_for_events_is_charged_to_nobody, counting_begins_anew_when_switched_on_again)
+            waiting_for_events_is_charged_to_nobody, counting_begins_anew_when_switched_on_again,
+            green_threads_are_counted_by_what_they_wait_for, names_of_one_kind_have_no_numbers_and_ids,
+            turns_count_the_hubs_work_and_not_its_sleep, lag_is_how_late_the_first_timer_was)
