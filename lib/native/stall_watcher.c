@@ -50,6 +50,8 @@ struct stall_watcher {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool stop;
+        struct stall_culprit culprits[STALL_KINDS_MAX]; /* with the lock held, as is their number */
+        unsigned n_culprits;
 
         /* From the watcher to the handler and back. */
         _Atomic enum asking asking;
@@ -200,6 +202,33 @@ static void tell(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
                 log_stall(w, s, tick_ns);
 }
 
+static struct stall_culprit *culprit_locked(struct stall_watcher *w, const char *green)
+{
+        char kind[GREEN_NAME_MAX];
+        struct stall_culprit *c;
+
+        green_name_of_kind(green, kind);
+        for (unsigned i = 0; i < w->n_culprits; i++)
+                if (strcmp(w->culprits[i].kind, kind) == 0)
+                        return &w->culprits[i];
+        if (w->n_culprits == STALL_KINDS_MAX)
+                return &w->culprits[STALL_KINDS_MAX - 1];
+        c = &w->culprits[w->n_culprits++];
+        snprintf(c->kind, sizeof(c->kind), "%s", w->n_culprits == STALL_KINDS_MAX ? "other" : kind);
+        return c;
+}
+
+static void note_culprit(struct stall_watcher *w)
+{
+        struct stall_culprit *c;
+
+        pthread_mutex_lock(&w->lock);
+        c = culprit_locked(w, w->report.green);
+        c->stalls += !w->report.over;
+        c->seconds += w->report.over ? w->report.seconds : 0;
+        pthread_mutex_unlock(&w->lock);
+}
+
 static void sample(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
 {
         bool stands = look(w, s, tick_ns);
@@ -207,6 +236,7 @@ static void sample(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
         if (s->over_ns) {
                 w->report.over = true;
                 w->report.seconds = (double)(s->over_ns - s->since_ns) / (double)NS_PER_S;
+                note_culprit(w);
                 tell(w, s, tick_ns);
                 s->reported = false;
                 s->over_ns = 0;
@@ -221,6 +251,7 @@ static void sample(struct stall_watcher *w, struct sampling *s, int64_t tick_ns)
         w->report.seconds = (double)(now_ns() - s->since_ns) / (double)NS_PER_S;
         s->reported = true;
         atomic_fetch_add(&w->count, 1);
+        note_culprit(w);
         tell(w, s, tick_ns);
         s->last_ns = now_ns(); /* this took time, but not because somebody stopped us */
 }
@@ -334,4 +365,18 @@ void stall_watcher_stop(struct stall_watcher *w)
 unsigned long stall_watcher_count(const struct stall_watcher *w)
 {
         return atomic_load(&w->count);
+}
+
+void stall_watcher_foreach_culprit(struct stall_watcher *w,
+                                   void (*fn)(const struct stall_culprit *c, void *arg), void *arg)
+{
+        struct stall_culprit copy[STALL_KINDS_MAX];
+        unsigned n;
+
+        pthread_mutex_lock(&w->lock);
+        n = w->n_culprits;
+        memcpy(copy, w->culprits, sizeof(copy));
+        pthread_mutex_unlock(&w->lock);
+        for (unsigned i = 0; i < n; i++)
+                fn(&copy[i], arg);
 }

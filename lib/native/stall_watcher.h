@@ -33,3 +33,14 @@ struct stall_watcher *HUB_ONLY stall_watcher_start(const struct stall_options *o
 void stall_watcher_set_threshold(struct stall_watcher *w, unsigned ms); /* 0: 100; any thread */
 void HUB_ONLY stall_watcher_stop(struct stall_watcher *w);
 unsigned long stall_watcher_count(const struct stall_watcher *w); /* stalls so far; any thread */
+
+/* By kinds of green threads (green_name_of_kind()); from STALL_KINDS_MAX on all others are "other". */
+enum { STALL_KINDS_MAX = 16 };
+struct stall_culprit {
+        char kind[GREEN_NAME_MAX];
+        unsigned long stalls;
+        double seconds; /* of those that are over */
+};
+/* In the order of their first stall. fn must not yield. */
+void HUB_ONLY stall_watcher_foreach_culprit(struct stall_watcher *w,
+                                            void (*fn)(const struct stall_culprit *c, void *arg), void *arg);

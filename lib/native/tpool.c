@@ -166,6 +166,7 @@ struct tpool *tpool_new(const char *name, unsigned workers, struct error *err)
         list_init(&p->workers);
         list_init(&p->idle);
         list_init(&p->ended);
+        list_init(&p->calls);
         p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (p->bell < 0) {
                 error_system(err, errno, "tpool %s: eventfd", name);
@@ -266,6 +267,15 @@ static int HUB_ONLY result(struct tpool_state *st, struct error *err)
         return st->result;
 }
 
+static void HUB_ONLY count_timeout_locked(const struct tpool_state *st, bool late)
+{
+        struct tpool_call_stats *stats = late ? tpool_stats_of_locked(st->pool, st->job->ops->name) : NULL;
+
+        st->pool->timeouts += late;
+        if (stats)
+                stats->timeouts++;
+}
+
 static int HUB_ONLY leave_queue(struct tpool_state *st, struct error *err)
 {
         struct tpool *p = st->pool;
@@ -274,7 +284,7 @@ static int HUB_ONLY leave_queue(struct tpool_state *st, struct error *err)
         list_remove(&st->link);
         p->queued--;
         st->phase = PHASE_UNQUEUED;
-        p->timeouts += late;
+        count_timeout_locked(st, late);
         pthread_mutex_unlock(&p->lock);
         tpool_state_unref(st);
         return fail(st, err, err->code, late ? "no worker was free in time" : "cancelled before it began");
@@ -288,7 +298,7 @@ static int HUB_ONLY leave_running(struct tpool_state *st, struct error *err)
         bool late = err->code == ERR_TIMEOUT;
 
         abandon_locked(p, st);
-        p->timeouts += late;
+        count_timeout_locked(st, late);
         if (!list_empty(&p->queue)) /* if it fails, they wait for the next worker that comes back */
                 find_worker_locked(p, p->queued, &sleeper, &start_err);
         pthread_mutex_unlock(&p->lock);

@@ -63,5 +63,15 @@ struct tpool_info {
         unsigned long done, timeouts;
 };
 void HUB_ONLY tpool_get_info(struct tpool *p, struct tpool_info *ret);
+/* What came of calls, by tpool_ops.name (or the name given to tpool_execute()), since the pool was made. */
+enum { TPOOL_CALLS_MAX = 64 }; /* from then on all others are "other" */
+struct tpool_call_stats {
+        char name[48];
+        unsigned long failed;   /* of those that came to an end */
+        unsigned long timeouts; /* given up by their callers at the deadline */
+        struct histogram times; /* on the worker, from begin to end; those that were given up, too */
+};
+void HUB_ONLY tpool_foreach_call(struct tpool *p, void (*fn)(const struct tpool_call_stats *s, void *arg),
+                                 void *arg);
 void HUB_ONLY tpool_foreach(struct tpool *p, void (*fn)(const struct tpool_worker_info *info, void *arg),
                             void *arg);

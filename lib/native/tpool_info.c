@@ -1,8 +1,9 @@
-/* lib/native/tpool_info.c: who does what since when. */
+/* lib/native/tpool_info.c: who does what since when, and what came of it so far. */
 #include "native/tpool_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -50,4 +51,50 @@ void tpool_foreach(struct tpool *p, void (*fn)(const struct tpool_worker_info *i
         for (size_t i = 0; i < n; i++)
                 fn(&rows[i].info, arg);
         free(rows);
+}
+
+/* ---- by call ---- */
+
+struct tpool_call_stats *tpool_stats_of_locked(struct tpool *p, const char *name)
+{
+        struct call_stats *one, *last = NULL;
+
+        list_for_each (node, &p->calls) {
+                last = CONTAINER_OF(node, struct call_stats, link);
+                if (strncmp(last->stats.name, name, sizeof(last->stats.name) - 1) == 0)
+                        return &last->stats;
+        }
+        if (p->n_calls == TPOOL_CALLS_MAX)
+                return &last->stats;
+        one = calloc(1, sizeof(*one));
+        if (!one)
+                return NULL;
+        p->n_calls++;
+        snprintf(one->stats.name, sizeof(one->stats.name), "%s",
+                 p->n_calls == TPOOL_CALLS_MAX ? "other" : name);
+        list_append(&p->calls, &one->link);
+        return &one->stats;
+}
+
+void tpool_stats_free(struct tpool *p)
+{
+        struct list *node;
+
+        while ((node = list_pop(&p->calls)))
+                free(CONTAINER_OF(node, struct call_stats, link));
+}
+
+void tpool_foreach_call(struct tpool *p, void (*fn)(const struct tpool_call_stats *s, void *arg), void *arg)
+{
+        struct tpool_call_stats *copy;
+        size_t n = 0;
+
+        pthread_mutex_lock(&p->lock);
+        copy = xcalloc(p->n_calls + 1, sizeof(*copy));
+        list_for_each (node, &p->calls)
+                copy[n++] = CONTAINER_OF(node, struct call_stats, link)->stats;
+        pthread_mutex_unlock(&p->lock);
+        for (size_t i = 0; i < n; i++)
+                fn(&copy[i], arg);
+        free(copy);
 }

@@ -35,6 +35,13 @@ struct tpool {
         pthread_cond_t quiet; /* ringing became 0 */
         int bell;
         unsigned long done, timeouts;
+        struct list calls; /* of struct call_stats */
+        unsigned n_calls;
+};
+
+struct call_stats {
+        struct list link;
+        struct tpool_call_stats stats;
 };
 
 struct worker {
@@ -67,6 +74,10 @@ struct tpool_state {
 /* Any thread; the last reference frees, or drops the job. */
 void tpool_unref(struct tpool *p);
 void tpool_state_unref(struct tpool_state *st);
+
+/* NULL: no memory for a new row. */
+struct tpool_call_stats *tpool_stats_of_locked(struct tpool *p, const char *name);
+void tpool_stats_free(struct tpool *p);
 
 void tpool_worker_free(struct worker *w);
 void *tpool_worker_main(void *arg); /* of a struct worker; owns one reference on its pool */

@@ -15,6 +15,7 @@ void tpool_unref(struct tpool *p)
                 return;
         pthread_mutex_destroy(&p->lock);
         pthread_cond_destroy(&p->quiet);
+        tpool_stats_free(p);
         free(p->name);
         free(p);
 }
@@ -77,11 +78,22 @@ static struct tpool_state *next_locked(struct worker *w)
         }
 }
 
+static void count_locked(struct tpool *p, const char *name, int64_t took, bool failed)
+{
+        struct tpool_call_stats *stats = tpool_stats_of_locked(p, name);
+
+        if (!stats)
+                return;
+        stats->failed += failed;
+        histogram_add(&stats->times, took);
+}
+
 /* Runs one job, with the lock held before and after. */
 static void run_locked(struct worker *w, struct tpool_state *st)
 {
         struct tpool *p = w->pool;
         bool ring = false, abandoned;
+        int64_t took;
         int result;
 
         list_remove(&w->idle); /* it may have found work by itself, after a wake-up nobody asked for */
@@ -92,8 +104,10 @@ static void run_locked(struct worker *w, struct tpool_state *st)
         pthread_mutex_unlock(&p->lock);
 
         result = st->job->ops->run(st->job, &st->err);
+        took = clock_now_ns() - w->since_ns;
 
         pthread_mutex_lock(&p->lock);
+        count_locked(p, st->job->ops->name, took, result < 0);
         st->result = result;
         st->phase = PHASE_FINISHED;
         st->worker = NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "green/sync.h"
 #include "native/stall_watcher.h"
@@ -185,6 +186,49 @@ GREEN_TEST_REAL(each_stall_counts)
                         ck_assert(!reports[i - 1].over);
                         ck_assert_str_eq(reports[i].green, reports[i - 1].green);
                 }
+}
+
+static void note_culprit(const struct stall_culprit *c, void *arg)
+{
+        struct stall_culprit *all = arg;
+
+        while (all->kind[0])
+                all++;
+        *all = *c;
+}
+
+static const struct stall_culprit *culprit_of(const struct stall_culprit *all, const char *kind)
+{
+        for (unsigned i = 0; i < STALL_KINDS_MAX; i++)
+                if (strcmp(all[i].kind, kind) == 0)
+                        return &all[i];
+        ck_abort_msg("nobody is called %s", kind);
+}
+
+GREEN_TEST_REAL(culprits_are_counted_by_kind_and_their_kinds_are_bounded)
+{
+        static const char kinds[] = "abcdefghijklmnopqrst";
+        static char names[sizeof(kinds) - 1][16];
+        static struct stall_culprit all[STALL_KINDS_MAX + 1];
+        static struct stall builds[] = { { "build 1" }, { "build 2" } };
+        struct stall_watcher *w = watch(20);
+
+        run_in_green(burn, &builds[0]);
+        run_in_green(burn, &builds[1]);
+        stall_watcher_foreach_culprit(w, note_culprit, all);
+        ck_assert_uint_ge(culprit_of(all, "build *")->stalls, 2);
+        ck_assert(culprit_of(all, "build *")->seconds >= 0.04);
+        for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+                struct stall stall = { names[i] };
+
+                snprintf(names[i], sizeof(names[i]), "kind %c", kinds[i]);
+                run_in_green(burn, &stall);
+        }
+        memset(all, 0, sizeof(all));
+        stall_watcher_foreach_culprit(w, note_culprit, all);
+        stall_watcher_stop(w);
+        ck_assert_str_eq(all[STALL_KINDS_MAX - 1].kind, "other");
+        ck_assert_uint_ge(all[STALL_KINDS_MAX - 1].stalls, ARRAY_SIZE(names) + 2 - STALL_KINDS_MAX);
 }
 
 GREEN_TEST_REAL(the_native_stack_can_be_the_culprit_too)
@@ -414,7 +458,8 @@ GREEN_TEST_REAL(a_stack_that_is_nearly_full_does_not_overflow)
 }
 
 GREEN_SUITE("stall_watcher", a_green_thread_that_does_not_switch_is_named_with_its_frames, each_stall_counts,
-            the_native_stack_can_be_the_culprit_too, without_a_function_it_is_logged, an_idle_hub_is_no_stall,
+            culprits_are_counted_by_kind_and_their_kinds_are_bounded, the_native_stack_can_be_the_culprit_too,
+            without_a_function_it_is_logged, an_idle_hub_is_no_stall,
             while_the_hub_sleeps_the_watcher_sleeps_too, a_hub_that_turns_is_no_stall,
             a_blocking_call_is_found, an_interrupted_read_goes_on, who_does_not_answer_is_named_all_the_same,
             one_watcher_per_hub_but_again_and_again, a_stack_that_is_nearly_full_does_not_overflow)

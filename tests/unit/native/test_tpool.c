@@ -706,6 +706,63 @@ GREEN_TEST_REAL(a_closed_pool_leaves_no_thread_and_no_descriptor)
         EVENTUALLY(count_entries("/proc/self/task") == threads);
 }
 
+static void note_call(const struct tpool_call_stats *s, void *arg)
+{
+        struct tpool_call_stats *to = arg;
+
+        while (to->name[0])
+                to++;
+        *to = *s;
+}
+
+GREEN_TEST_REAL(calls_are_counted_by_name_with_their_failures_and_times)
+{
+        static struct tpool_call_stats found[3];
+        struct tpool *p = pool_of(1);
+        struct job *bad = job_new(5, NULL);
+        struct blob b = { .in = 6 };
+        struct error err;
+        unsigned late;
+
+        bad->must_fail = true;
+        ck_assert_fails(tpool_call(p, &bad->base, deadline_in_s(30), &err), err, ERR_NOT_FOUND);
+        tpool_job_done(&bad->base);
+        ck_assert_ok(tpool_execute(p, "fill", fill_blob, &b, sizeof(b), deadline_in_s(30), &err), err);
+        late = hang_one(p);
+        gate_open(&gate);
+        EVENTUALLY(info_of(p).hung == 0);
+        tpool_foreach_call(p, note_call, found);
+        ck_assert_str_eq(found[0].name, "double");
+        ck_assert_uint_eq(found[0].failed, 1);
+        ck_assert_uint_eq(found[0].timeouts, late);
+        ck_assert_uint_eq(histogram_count(&found[0].times), 2); /* the others were never begun */
+        ck_assert(histogram_sum_s(&found[0].times) > 0);
+        ck_assert_str_eq(found[1].name, "fill");
+        ck_assert_uint_eq(found[1].failed + found[1].timeouts, 0);
+        ck_assert_uint_eq(histogram_count(&found[1].times), 1);
+        tpool_close(p, deadline_in_s(30));
+}
+
+GREEN_TEST_REAL(names_of_calls_beyond_the_bound_are_other)
+{
+        static struct tpool_call_stats found[TPOOL_CALLS_MAX + 1];
+        struct tpool *p = pool_of(1);
+        struct error err;
+
+        for (int i = 0; i < TPOOL_CALLS_MAX + 5; i++) {
+                struct blob b = { .in = i };
+                char name[16];
+
+                snprintf(name, sizeof(name), "call %d", i);
+                ck_assert_ok(tpool_execute(p, name, fill_blob, &b, sizeof(b), deadline_in_s(30), &err), err);
+        }
+        tpool_foreach_call(p, note_call, found);
+        ck_assert_str_eq(found[TPOOL_CALLS_MAX - 2].name, "call 62");
+        ck_assert_str_eq(found[TPOOL_CALLS_MAX - 1].name, "other");
+        ck_assert_uint_eq(histogram_count(&found[TPOOL_CALLS_MAX - 1].times), 6);
+        tpool_close(p, deadline_in_s(30));
+}
+
 GREEN_SUITE("tpool", a_call_brings_back_what_the_job_left, the_error_of_the_job_is_that_of_the_call,
             workers_are_started_when_needed_and_not_beyond_the_bound,
             one_call_after_the_other_needs_one_worker, a_hung_worker_is_replaced_listed_and_comes_back,
@@ -716,4 +773,6 @@ GREEN_SUITE("tpool", a_call_brings_back_what_the_job_left, the_error_of_the_job_
             closing_waits_for_what_runs_and_gives_back_what_waits, closing_leaves_hung_workers_behind,
             closing_works_for_the_cancelled_too, a_pool_can_be_closed_while_the_hub_goes_down,
             the_short_form_copies_in_and_back, workers_have_names_and_take_no_signals, nonsense_is_refused,
-            every_job_is_dropped_once_in_a_crowd, a_closed_pool_leaves_no_thread_and_no_descriptor)
+            every_job_is_dropped_once_in_a_crowd, a_closed_pool_leaves_no_thread_and_no_descriptor,
+            calls_are_counted_by_name_with_their_failures_and_times,
+            names_of_calls_beyond_the_bound_are_other)
