@@ -83,14 +83,10 @@ struct rpc_server_stats {
 void HUB_ONLY rpc_server_get_stats(struct rpc_server *s, struct rpc_server_stats *ret);
 
 /* By method, since the start; requests for methods that do not exist are in no row. */
-enum { RPC_TIME_BOUNDS = 8 };
-extern const double rpc_time_bounds[RPC_TIME_BOUNDS]; /* seconds, ascending */
 struct rpc_method_stats {
         const char *ns, *name; /* ns: "" is none; borrowed from the endpoints */
         unsigned long done, failed;
-        unsigned long within[RPC_TIME_BOUNDS]; /* [i]: took at most rpc_time_bounds[i] and more than the one
-                                                  before */
-        double seconds;                        /* of all together */
+        struct histogram times;
 };
 void HUB_ONLY rpc_server_foreach_method(struct rpc_server *s,
                                         void (*fn)(const struct rpc_method_stats *m, void *arg), void *arg);

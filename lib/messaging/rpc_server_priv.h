@@ -32,7 +32,7 @@ struct rpc_server {
 
 /* rpc_stats.c */
 void HUB_ONLY rpc_stats_count(struct rpc_server *s, const char *ns, const struct rpc_method *m,
-                              double seconds, bool failed);
+                              int64_t took_ns, bool failed);
 void HUB_ONLY rpc_stats_free(struct rpc_server *s);
 
 struct rpc_work {

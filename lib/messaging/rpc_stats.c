@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "messaging/rpc_server_priv.h"
 
-const double rpc_time_bounds[RPC_TIME_BOUNDS] = { 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 300 };
-
 struct method_stats {
         struct list node;
         const struct rpc_method *method; /* a row of the endpoints: what identifies it */
@@ -30,19 +28,14 @@ static struct method_stats *HUB_ONLY stats_of(struct rpc_server *s, const char *
         return one;
 }
 
-void rpc_stats_count(struct rpc_server *s, const char *ns, const struct rpc_method *m, double seconds,
+void rpc_stats_count(struct rpc_server *s, const char *ns, const struct rpc_method *m, int64_t took_ns,
                      bool failed)
 {
         struct rpc_method_stats *to = &stats_of(s, ns, m)->stats;
 
         to->done++;
         to->failed += failed;
-        to->seconds += seconds;
-        for (unsigned i = 0; i < RPC_TIME_BOUNDS; i++)
-                if (seconds <= rpc_time_bounds[i]) {
-                        to->within[i]++;
-                        break;
-                }
+        histogram_add(&to->times, took_ns);
 }
 
 void rpc_server_foreach_method(struct rpc_server *s, void (*fn)(const struct rpc_method_stats *m, void *arg),

@@ -150,7 +150,7 @@ static int YIELDS execute_request(struct rpc_work *w, struct jval **ret_result, 
         if (opt->may && opt->may(&call, opt->app, err) < 0)
                 return -1;
         r = m->fn(&call, err);
-        rpc_stats_count(w->server, endpoint->ns, m, clock_since_s(w->started_ns), r < 0);
+        rpc_stats_count(w->server, endpoint->ns, m, clock_now_ns() - w->started_ns, r < 0);
         if (r < 0)
                 jval_unref(call.result);
         else
