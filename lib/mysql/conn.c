@@ -231,6 +231,7 @@ int conn_begin(struct db_conn *c, struct deadline by, struct error *err)
                 return error_set(err, ERR_TIMEOUT, "no time left for the database");
         c->busy = true;
         c->by = by;
+        c->began_ns = clock_now_ns();
         c->sent = false;
         c->wait_err = (struct error){};
         c->retry_ms = IO_RETRY_FIRST_MS;
@@ -243,6 +244,7 @@ int conn_begin(struct db_conn *c, struct deadline by, struct error *err)
 void conn_end(struct db_conn *c)
 {
         c->busy = false;
+        histogram_add(&c->pool->times, clock_now_ns() - c->began_ns);
 }
 
 void conn_break(struct db_conn *c, const struct error *why)

@@ -96,6 +96,7 @@ int YIELDS db_pool_select(struct db_pool *p, const char *sql, const struct db_va
 struct db_pool_info {
         unsigned idle, lent, connecting, waiting, max;
         unsigned long queries, errors, reconnects, retries;
+        struct histogram times;             /* of each exchange with the server, failed ones too */
         bool reachable;                     /* the last attempt to reach the server succeeded */
         char server_version[64], peer[128]; /* "unix:/run/...": never a password */
         char last_error[256];

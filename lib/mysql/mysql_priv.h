@@ -35,6 +35,7 @@ struct db_conn {
 
         /* Of the call under way; read by the callback that libmariadb makes when it has to wait. */
         struct deadline by;
+        int64_t began_ns;
         bool sent;             /* the server may have got the statement, and nobody knows what came of it */
         struct error wait_err; /* why a wait of it failed; code 0: none did */
         int64_t retry_ms;      /* TLS: for how long a guess of what is waited for is trusted */
@@ -58,6 +59,7 @@ struct db_pool {
         unsigned waiting;
 
         unsigned long queries, errors, reconnects, retries;
+        struct histogram times;
         bool reachable;
         bool lost; /* a connection broke, or could not be made, since the last one was made */
         char server_version[64];

@@ -273,6 +273,7 @@ void db_pool_get_info(struct db_pool *p, struct db_pool_info *ret)
                 .max = p->max,
                 .queries = p->queries,
                 .errors = p->errors,
+                .times = p->times,
                 .reconnects = p->reconnects,
                 .retries = p->retries,
                 .reachable = p->reachable,
