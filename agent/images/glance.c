@@ -219,6 +219,7 @@ static int YIELDS ask_server(struct glance *g, const struct wish *w, const struc
                                            w->caller ? w->caller->request_id : NULL },
                                          { "Range", d && d->from > 0 ? range : NULL } };
         struct http_request req = { .method = w->discard ? "DELETE" : "GET",
+                                    .service = "glance",
                                     .headers = headers,
                                     .n_headers = ARRAY_SIZE(headers),
                                     .max_body = METADATA_MAX,

@@ -181,6 +181,7 @@ static int YIELDS ask(struct keystone *k, struct deadline by, struct error *err)
         size_t len;
         char *body = auth_body(k, &len);
         struct http_request req = { .method = "POST",
+                                    .service = "keystone",
                                     .url = k->url,
                                     .body = body,
                                     .body_len = len,

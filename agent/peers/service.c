@@ -145,7 +145,9 @@ static int YIELDS send_once(struct service *s, const struct service_request *req
                 { "OpenStack-API-Version", req->api_version },
                 { "X-OpenStack-Request-ID", req->request_id },
         };
-        struct http_request http = { .method = req->method, .headers = headers, .n_headers = 4 };
+        struct http_request http = {
+                .method = req->method, .service = s->type, .headers = headers, .n_headers = 4
+        };
 
         if (url_for(s, req->path, &url, by, err) < 0)
                 return -1;

@@ -407,8 +407,8 @@ static int YIELDS ask(struct http_client *c, struct transfer *t, struct http_res
         return r;
 }
 
-int http_call(struct http_client *c, const struct http_request *req, struct http_response *ret,
-              struct deadline by, struct error *err)
+static int YIELDS ask_where_it_leads(struct http_client *c, const struct http_request *req,
+                                     struct http_response *ret, struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *url = xstrdup(req->url);
 
@@ -429,6 +429,16 @@ int http_call(struct http_client *c, const struct http_request *req, struct http
                         return error_set(err, ERR_PROTOCOL, "%s %s: more than %d redirects", req->method,
                                          shown, REDIRECTS_MAX);
         }
+}
+
+int http_call(struct http_client *c, const struct http_request *req, struct http_response *ret,
+              struct deadline by, struct error *err)
+{
+        int64_t began = clock_now_ns();
+        int r = ask_where_it_leads(c, req, ret, by, err);
+
+        http_stats_count(req->service, began, r, r == 0 ? ret->status : 0, err);
+        return r;
 }
 
 void http_response_free(struct http_response *r)

@@ -36,6 +36,7 @@ struct http_response;
 
 struct http_request {
         const char *method, *url;
+        const char *service; /* whom it counts for in http_foreach_service(); NULL: "other" */
         const struct http_header *headers;
         unsigned n_headers;
         const char *body; /* NULL: none */
@@ -68,6 +69,18 @@ int YIELDS http_call(struct http_client *c, const struct http_request *req, stru
 void http_response_free(struct http_response *r); /* CLEANUP(http_response_free) */
 /* The value of the first header of that name in any case; borrowed; NULL when there is none. */
 const char *http_response_header(const struct http_response *r, const char *name);
+
+/* What came of the requests to one service, since the start of the process. */
+enum { HTTP_SERVICES_MAX = 8, HTTP_CLASSES = 6 };
+struct http_service_stats {
+        char service[24];
+        unsigned long by_class[HTTP_CLASSES]; /* [2]: answered 2xx ...; [0]: no answer */
+        struct histogram times; /* of requests with all their redirects, downloads with their data */
+        bool answers;           /* the last request was answered, and with less than 500 */
+        double since_s;         /* since it came to an end */
+        char last_error[256];   /* why it has no answer; "" when answers */
+};
+void HUB_ONLY http_foreach_service(void (*fn)(const struct http_service_stats *s, void *arg), void *arg);
 
 /* A copy in which all but letters, digits and "-._~" is written %XX: for parts of paths and queries. */
 char *http_escape(const char *text);

@@ -25,6 +25,10 @@ struct lane {
 struct lane *HUB_ONLY lane_new(struct error *err);
 void HUB_ONLY lane_free(struct lane *l);
 
+/* stats.c: err is read when r < 0, status else. */
+void HUB_ONLY http_stats_count(const char *service, int64_t began_ns, int r, int status,
+                               const struct error *err);
+
 struct lane_call {
         double idle_s;
         struct deadline by;

@@ -558,6 +558,61 @@ GREEN_TEST_REAL(many_requests_at_once_each_get_their_answer)
         tear_down();
 }
 
+static void take_stats(const struct http_service_stats *s, void *arg)
+{
+        struct http_service_stats *to = arg;
+
+        if (strcmp(s->service, to->service) == 0)
+                *to = *s;
+}
+
+static struct http_service_stats HUB_ONLY stats_of(const char *service)
+{
+        struct http_service_stats s = {};
+
+        snprintf(s.service, sizeof(s.service), "%s", service);
+        http_foreach_service(take_stats, &s);
+        return s;
+}
+
+static int YIELDS get_of(const char *service, int status)
+{
+        struct http_request req = { .method = "GET", .url = w.url, .service = service };
+
+        http_response_free(&w.r);
+        w.err = (struct error){};
+        w.script.answer = (struct http_answer){ .status = status };
+        return http_call(w.client, &req, &w.r, deadline_in_ms(5000), &w.err);
+}
+
+GREEN_TEST_REAL(requests_are_counted_by_service_and_class_of_the_answer)
+{
+        struct http_service_stats s;
+
+        set_up(0);
+        ck_assert_ok(get_of("one", 200), w.err);
+        ck_assert_ok(get_of("one", 204), w.err);
+        ck_assert_ok(get_of("one", 404), w.err);
+        s = stats_of("one");
+        ck_assert(s.answers);
+        ck_assert_ok(get_of("one", 503), w.err);
+        ck_assert_ok(get_of(NULL, 200), w.err);
+        s = stats_of("one");
+        ck_assert_uint_eq(s.by_class[2], 2);
+        ck_assert_uint_eq(s.by_class[4], 1);
+        ck_assert_uint_eq(s.by_class[5], 1);
+        ck_assert_uint_eq(histogram_count(&s.times), 4);
+        ck_assert(!s.answers);
+        ck_assert_str_eq(s.last_error, "answered 503");
+        ck_assert_uint_eq(stats_of("other").by_class[2], 1);
+        snprintf(w.url, sizeof(w.url), "http://127.0.0.1:1/"); /* nobody is there */
+        ck_assert_int_eq(get_of("one", 200), -1);
+        s = stats_of("one");
+        ck_assert_uint_eq(s.by_class[0], 1);
+        ck_assert_str_eq(s.last_error, w.err.text);
+        tear_down();
+}
+
 START_TEST(escape_leaves_only_unreserved_characters)
 {
         char *s = http_escape("aZ0-._~/ ?\xc3\xa9");
@@ -579,4 +634,5 @@ GREEN_SUITE("http", an_answer_has_status_headers_and_body, a_put_sends_body_type
             other_servers_are_reached_only_when_told_and_get_no_secrets, a_redirected_write_is_an_error,
             bad_input_is_refused_before_anything_is_sent,
             a_cancelled_request_ends_at_once_and_leaves_no_descriptor,
-            many_requests_at_once_each_get_their_answer, escape_leaves_only_unreserved_characters)
+            many_requests_at_once_each_get_their_answer,
+            requests_are_counted_by_service_and_class_of_the_answer, escape_leaves_only_unreserved_characters)
