@@ -40,7 +40,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct httpd_reply *repl
                 return MHD_NO;
         }
         MHD_add_response_header(r, "Content-Type", reply->content_type);
-        MHD_add_response_header(r, "Cache-Control", "no-store");
+        MHD_add_response_header(r, "Cache-Control", reply->cache_control);
         if (allow)
                 MHD_add_response_header(r, "Allow", allow);
         done = MHD_queue_response(c, reply->status, r);
@@ -61,7 +61,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
                                   const char *version, const char *data, size_t *len, void **seen)
 {
         struct httpd *s = arg;
-        struct httpd_reply reply = { .status = MHD_HTTP_OK, .content_type = DEFAULT_TYPE };
+        struct httpd_reply reply = { .status = MHD_HTTP_OK,
+                                     .content_type = DEFAULT_TYPE,
+                                     .cache_control = "no-store" };
         const struct httpd_route *route;
 
         assert_on_hub();

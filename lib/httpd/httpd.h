@@ -13,9 +13,10 @@
 struct httpd;
 
 struct httpd_reply {
-        unsigned status;          /* 200 unless the handler sets another */
-        const char *content_type; /* literal; "text/plain; charset=utf-8" unless set */
-        struct strbuf body;       /* taken over by the server */
+        unsigned status;           /* 200 unless the handler sets another */
+        const char *content_type;  /* literal; "text/plain; charset=utf-8" unless set */
+        const char *cache_control; /* literal; "no-store" unless set */
+        struct strbuf body;        /* taken over by the server */
 };
 
 struct httpd_route {

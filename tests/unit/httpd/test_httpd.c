@@ -36,6 +36,7 @@ static void tell_trouble(struct httpd_reply *to, void *arg)
         assert_on_hub();
         to->status = 503;
         to->content_type = "application/health+json";
+        to->cache_control = "no-cache";
         strbuf_adds(&to->body, "{}");
 }
 
@@ -104,6 +105,7 @@ GREEN_TEST_REAL(a_handler_chooses_status_and_type)
         ask("GET", "/trouble", NULL);
         ck_assert_int_eq(w.r.status, 503);
         ck_assert_str_eq(http_response_header(&w.r, "Content-Type"), "application/health+json");
+        ck_assert_str_eq(http_response_header(&w.r, "Cache-Control"), "no-cache");
         ck_assert_str_eq(w.r.body, "{}");
         tear_down();
 }
