@@ -20,7 +20,7 @@
 struct entry {
         struct periodic_task task;
         char *name, *idle;
-        int64_t due_ns, started_ns;
+        int64_t due_ns, started_ns, ended_ns; /* ended_ns: 0 before the first end */
         double last_took_s;
         unsigned long runs, failures;
         bool running;
@@ -72,7 +72,8 @@ static void YIELDS run_entry(struct periodic *p, struct entry *e)
         r = e->task.run(p->arg, deadline_in_s(most), &err);
         e->running = false;
         e->runs++;
-        e->last_took_s = clock_since_s(e->started_ns);
+        e->ended_ns = clock_now_ns();
+        e->last_took_s = (double)(e->ended_ns - e->started_ns) / (double)NS_PER_S;
         if (e->due_ns == NEVER_NS)
                 schedule_next(e);
         if (r == 0 || err.code == ERR_CANCELLED)
@@ -212,6 +213,17 @@ bool periodic_kick(struct periodic *p, const char *task)
         return false;
 }
 
+static double overdue_s(const struct entry *e)
+{
+        double late = 0;
+
+        if (e->running)
+                late = clock_since_s(e->started_ns) - interval_of(e);
+        else if (e->due_ns != NEVER_NS)
+                late = clock_since_s(e->due_ns);
+        return late > 0 ? late : 0;
+}
+
 void periodic_foreach(const struct periodic *p, void (*fn)(const struct periodic_info *info, void *arg),
                       void *arg)
 {
@@ -227,6 +239,8 @@ void periodic_foreach(const struct periodic *p, void (*fn)(const struct periodic
                                      : e->running || next < 0 ? 0
                                                               : next,
                         .last_took_s = e->last_took_s,
+                        .last_ended_s = e->ended_ns ? clock_since_s(e->ended_ns) : -1,
+                        .overdue_s = overdue_s(e),
                         .runs = e->runs,
                         .failures = e->failures,
                         .running = e->running,

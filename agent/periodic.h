@@ -36,6 +36,9 @@ bool HUB_ONLY periodic_kick(struct periodic *p, const char *task);
 struct periodic_info {
         const char *loop, *task;
         double interval_s, next_in_s, last_took_s; /* next_in_s < 0: never, 0: due or running */
+        double last_ended_s; /* since its last run came to an end; negative: it has not run */
+        /* How long it has been due and not begun, or runs longer than its interval: 0 when all is well. */
+        double overdue_s;
         unsigned long runs, failures;
         bool running;
         const char *idle; /* why it never runs, or NULL */

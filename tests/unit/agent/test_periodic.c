@@ -232,8 +232,47 @@ GREEN_TEST(the_loop_shows_what_it_does)
         periodic_stop(p);
 }
 
+static void take(const struct periodic_info *info, void *arg)
+{
+        struct periodic_info *to = arg;
+
+        if (strcmp(info->task, "slow") == 0)
+                to[0] = *info;
+        else
+                to[1] = *info;
+}
+
+static int take_25_s(void *arg, struct deadline by, struct error *err)
+{
+        assert_green();
+        return green_sleep(25, err);
+}
+
+GREEN_TEST(what_is_late_is_overdue_by_so_much)
+{
+        const struct periodic_task tasks[] = { { "slow", 10, 0, 0, 0, take_25_s },
+                                               { "behind", 60, 5, 0, 0, task_a },
+                                               {} };
+        static struct periodic_info now[2];
+        struct periodic *p = start(tasks);
+
+        sleep_s(9);
+        periodic_foreach(p, take, now);
+        ck_assert_double_eq(now[0].overdue_s, 0);     /* it runs, and need not run again yet */
+        ck_assert_double_eq(now[0].last_ended_s, -1); /* its first run is not over */
+        ck_assert_double_eq(now[1].overdue_s, 4);     /* it waits for the other one */
+        sleep_s(11);
+        periodic_foreach(p, take, now);
+        ck_assert_double_eq(now[0].overdue_s, 10); /* it runs while it should run again */
+        sleep_s(8);
+        periodic_foreach(p, take, now);
+        ck_assert_double_eq(now[1].overdue_s, 0);
+        ck_assert_double_eq(now[1].last_ended_s, 3);
+        periodic_stop(p);
+}
+
 GREEN_SUITE("periodic", each_task_keeps_its_own_interval, another_interval_counts_from_the_last_start,
             zero_is_a_minute, a_task_that_takes_long_delays_the_others_and_makes_up_for_nothing,
             a_task_that_fails_runs_again, jitter_only_adds, a_kick_runs_a_task_at_once_even_one_that_is_off,
             a_kick_during_the_run_runs_it_again, stopping_cancels_the_task_that_runs,
-            the_loop_shows_what_it_does)
+            the_loop_shows_what_it_does, what_is_late_is_overdue_by_so_much)
