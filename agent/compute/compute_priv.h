@@ -51,6 +51,8 @@ struct compute_manager {
         int64_t rival_ns;    /* when somebody else was seen to report for this host; 0: never */
         struct compute_stats stats;
 
+        struct compute_audit_state audit_state; /* but for its age */
+        int64_t audited_ns;                     /* when one succeeded last; 0: never */
         struct compute_placement_state placement_state;
         char *unknown_traits;   /* owned; as told in the log, or NULL */
         bool told_disabled;     /* what placement was told of the service */

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "compute/compute_priv.h"
@@ -126,9 +127,31 @@ static void YIELDS after_audit(struct compute_manager *m, struct deadline by)
         provider_forget_others(m, by);
 }
 
+/* Keeps in mind what came of it, unless it was only cut short. */
+static int YIELDS audit(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        struct compute_audit_state *state = &m->audit_state;
+        int r = tracker_audit(m->tracker, by, err);
+
+        if (r < 0 && err->code == ERR_CANCELLED)
+                return -1;
+        state->known = true;
+        state->ok = r == 0;
+        snprintf(state->text, sizeof(state->text), "%s", r < 0 ? err->text : "");
+        if (r == 0)
+                m->audited_ns = clock_now_ns();
+        return r;
+}
+
+void compute_get_audit_state(const struct compute_manager *m, struct compute_audit_state *ret)
+{
+        *ret = m->audit_state;
+        ret->age_s = m->audited_ns ? clock_since_s(m->audited_ns) : -1;
+}
+
 int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        if (tracker_audit(m->tracker, by, err) < 0)
+        if (audit(m, by, err) < 0)
                 return -1;
         after_audit(m, by);
         return 0;
@@ -145,7 +168,7 @@ static int after_first_audit(void *arg, struct error *err)
 
 int compute_first_audit(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        if (tracker_audit(m->tracker, by, err) < 0)
+        if (audit(m, by, err) < 0)
                 return -1;
         return green_spawn(m->work, "after the first audit", after_first_audit, m, err);
 }
@@ -165,6 +188,10 @@ void compute_get_stats(const struct compute_manager *m, struct compute_stats *re
 {
         *ret = m->stats;
         ret->running = m->inflight.n;
+        ret->builds_running = 0;
+        list_for_each (node, &m->inflight.ops)
+                ret->builds_running +=
+                        strcmp(CONTAINER_OF(node, struct inflight_op, node)->method, BUILD_METHOD) == 0;
 }
 
 /* ---- helpers shared by methods ---- */

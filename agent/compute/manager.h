@@ -244,6 +244,13 @@ const struct service_row *HUB_ONLY compute_service(const struct compute_manager 
 double HUB_ONLY compute_last_report_age(const struct compute_manager *m);
 /* Seconds since another process was seen to write our services row; negative: never. */
 double HUB_ONLY compute_last_rival_age(const struct compute_manager *m);
+/* The resource audits so far. */
+struct compute_audit_state {
+        bool known, ok;            /* not known: none came to an end yet; ok: the last one succeeded */
+        double age_s;              /* since the last one that succeeded; negative: none did */
+        char text[ERROR_TEXT_MAX]; /* why the last one failed; "" when ok */
+};
+void HUB_ONLY compute_get_audit_state(const struct compute_manager *m, struct compute_audit_state *ret);
 struct compute_placement_state {
         bool known, ok; /* not known: nothing was told yet */
         char text[ERROR_TEXT_MAX];
@@ -256,7 +263,7 @@ void HUB_ONLY compute_foreach_periodic(struct compute_manager *m,
                                        void (*fn)(const struct periodic_info *info, void *arg), void *arg);
 struct compute_stats {
         unsigned long builds, builds_failed, actions, actions_failed, events, syncs;
-        unsigned running,
+        unsigned running, builds_running,
                 builds_waiting; /* builds_waiting: for their instance's lock or the build semaphore */
 };
 void HUB_ONLY compute_get_stats(const struct compute_manager *m, struct compute_stats *ret);

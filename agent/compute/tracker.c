@@ -83,6 +83,11 @@ const struct host_info *tracker_host(const struct tracker *t)
         return &t->host;
 }
 
+void tracker_get_sums(const struct tracker *t, struct usage_sums *ret)
+{
+        usage_get_sums(t->usage, ret);
+}
+
 bool tracker_counts(const struct tracker *t, const char *uuid)
 {
         return usage_has(t->usage, uuid);

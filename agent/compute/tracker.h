@@ -50,4 +50,7 @@ const char *HUB_ONLY tracker_node(const struct tracker *t);
 const struct compute_node_row *HUB_ONLY tracker_row(const struct tracker *t);
 /* What the hypervisor said of the host at the last audit; borrowed until the next switch. */
 const struct host_info *HUB_ONLY tracker_host(const struct tracker *t);
+/* What is used by the instances that count, as of now. */
+struct usage_sums;
+void HUB_ONLY tracker_get_sums(const struct tracker *t, struct usage_sums *ret);
 bool HUB_ONLY tracker_counts(const struct tracker *t, const char *uuid);

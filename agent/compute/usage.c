@@ -108,6 +108,7 @@ static void count_states(struct usage *u, const struct counted *c, int64_t by)
         *counter(u, "num_task_", or_none(task_state_name(c->task_state))) += by;
         *counter(u, "num_os_type_", or_none(c->os_type)) += by;
         *counter(u, "num_proj_", or_none(c->project_id)) += by;
+        u->sums.vm_states[c->vm_state] += by;
         if (c->task_state != TASK_NONE)
                 u->sums.workload += by;
 }

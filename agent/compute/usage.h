@@ -26,6 +26,7 @@ bool usage_has(const struct usage *u, const char *uuid);
 struct usage_sums {
         int64_t instances, vcpus, memory_mb, disk_gb;
         int64_t workload; /* instances with a task under way */
+        int64_t vm_states[VM_STATES];
 };
 void usage_get_sums(const struct usage *u, struct usage_sums *ret);
 

@@ -178,8 +178,13 @@ struct virt_status {
         double event_gap_s; /* how long events have been missing; 0 while connected */
         unsigned long events, reconnects, overflows, calls, timeouts;
         unsigned workers, busy, hung;
+        const char *queue; /* of events on their way to on_event; NULL: there is none */
+        size_t queue_depth, queue_capacity;
+        unsigned long queue_lost; /* events; each time all guests are looked at instead */
+        double last_event_s;      /* since the last event of a guest; negative: none came yet */
 };
 
+struct tpool_call_stats;
 struct virt_driver;
 struct virt_driver_ops {
         const char *name;
@@ -231,6 +236,9 @@ struct virt_driver_ops {
         int (*get_job)(struct virt_driver *d, const char *uuid, struct guest_job *ret, struct deadline by,
                        struct error *err);
         void (*get_status)(struct virt_driver *d, struct virt_status *ret);
+        /* What came of its library's calls, by name. NULL: it has none. */
+        void (*foreach_call)(struct virt_driver *d, void (*fn)(const struct tpool_call_stats *s, void *arg),
+                             void *arg);
         /* hung calls: for inventories */
         void (*foreach_worker)(struct virt_driver *d,
                                void (*fn)(const char *doing, const char *what, double since_s, bool hung,

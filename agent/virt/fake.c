@@ -559,7 +559,8 @@ static void fake_get_status(struct virt_driver *d, struct virt_status *ret)
                                      .events = f->n_events,
                                      .reconnects = f->n_reconnects,
                                      .calls = f->n_calls,
-                                     .timeouts = f->n_timeouts };
+                                     .timeouts = f->n_timeouts,
+                                     .last_event_s = -1 };
 }
 
 static void fake_foreach_worker(struct virt_driver *d,

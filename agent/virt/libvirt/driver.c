@@ -40,6 +40,7 @@ struct libvirt_driver {
         struct green *feeder;
         struct green_cond changed; /* some guest changed; `changes` counts */
         unsigned long changes, events;
+        int64_t last_event_ns; /* 0: none came yet */
         bool told_connected, loop_runs;
 };
 
@@ -67,6 +68,7 @@ static void YIELDS handle_fact(struct libvirt_driver *d, const struct virt_fact 
 
         switch (fact->kind) {
         case FACT_LIFECYCLE:
+                d->last_event_ns = clock_now_ns();
                 if (virt_fact_to_event(fact, &ev))
                         tell(d, &ev);
                 break;
@@ -456,6 +458,11 @@ static void lv_get_status(struct virt_driver *base, struct virt_status *ret)
                 .workers = pool.workers,
                 .busy = pool.busy,
                 .hung = pool.hung,
+                .queue = queue.name,
+                .queue_depth = queue.depth,
+                .queue_capacity = queue.capacity,
+                .queue_lost = queue.lost,
+                .last_event_s = d->last_event_ns ? clock_since_s(d->last_event_ns) : -1,
         };
         snprintf(ret->uri, sizeof(ret->uri), "%s", d->uri);
         snprintf(ret->last_error, sizeof(ret->last_error), "%.255s", conn.last_error);
@@ -483,6 +490,13 @@ static void lv_foreach_worker(struct virt_driver *base,
 
         assert_on_hub();
         tpool_foreach(driver_of(base)->tpool, visit_worker, &v);
+}
+
+static void lv_foreach_call(struct virt_driver *base, void (*fn)(const struct tpool_call_stats *s, void *arg),
+                            void *arg)
+{
+        assert_on_hub();
+        tpool_foreach_call(driver_of(base)->tpool, fn, arg);
 }
 
 /* ---- start and stop ---- */
@@ -586,6 +600,7 @@ static const struct virt_driver_ops libvirt_ops = {
         .abort_job = lv_abort_job,
         .get_job = lv_get_job,
         .get_status = lv_get_status,
+        .foreach_call = lv_foreach_call,
         .foreach_worker = lv_foreach_worker,
         .set_call_timeout = lv_set_call_timeout,
 };
