@@ -9,7 +9,8 @@
  *      jobs        operations under way and how far they are, other requests, calls that block
  *      top         what is counted, to make rates of two answers
  *      tasks       the periodic tasks: when they ran and will, or why they are idle
- *      health      {"status": "pass|warn|fail", "checks": {name: {status, observed, output}}}
+ *      health      {"status": "pass|warn|fail", "checks": {name: {status, output, ...}}};
+ *                  names as in health+json: observedValue, observedUnit
  *      log-level   {"level"?}: tells and perhaps sets it
  *      drain       as SIGTERM: finish what runs, then exit
  *      report      as SIGUSR2

@@ -5,12 +5,18 @@
  * What only a restart can mend fails. The answer itself proves that the hub turns.
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "http/http.h"
 #include "native/file.h"
 #include "native/stall_watcher.h"
 #include "rpc/admin.h"
 
-#define LATE_BEATS 3 /* a heartbeat file older than so many intervals is late */
+enum {
+        LATE_BEATS = 3,  /* a heartbeat file older than so many intervals is late */
+        LATE_AUDITS = 3, /* so is an audit, and it may itself take a minute */
+        DEFAULT_AUDIT_S = 60,
+};
 
 enum verdict { PASS, WARN, FAIL };
 static const char *const verdict_names[] = { "pass", "warn", "fail" };
@@ -20,18 +26,35 @@ struct health {
         struct jval *checks;
 };
 
-/* Takes over observed. */
-static void check(struct health *h, const char *name, enum verdict verdict, struct jval *observed,
-                  const char *output)
+/* Takes over observed; NULL: nothing is. unit NULL: it has none. */
+static void check_in(struct health *h, const char *name, enum verdict verdict, struct jval *observed,
+                     const char *unit, const char *output)
 {
         struct jval *one = jval_new_object();
 
         jval_set_text(one, "status", verdict_names[verdict]);
-        jval_set(one, "observed", observed);
+        if (observed) {
+                jval_set(one, "observedValue", observed);
+                if (unit)
+                        jval_set_text(one, "observedUnit", unit);
+        }
         jval_set_text(one, "output", output);
         jval_set(h->checks, name, one);
         if (verdict > h->worst)
                 h->worst = verdict;
+}
+
+static void check(struct health *h, const char *name, enum verdict verdict, struct jval *observed,
+                  const char *output)
+{
+        check_in(h, name, verdict, observed, NULL, output);
+}
+
+/* A negative age is none. */
+static void check_age(struct health *h, const char *name, enum verdict verdict, double age_s,
+                      const char *output)
+{
+        check_in(h, name, verdict, age_s < 0 ? NULL : jval_new_real(age_s), "s", output);
 }
 
 static void HUB_ONLY check_bus(struct health *h, const struct admin_sources *s)
@@ -75,7 +98,7 @@ static void check_hub(struct health *h, const struct admin_sources *s)
 
         snprintf(text, sizeof(text), "it turns; %lu stalls of more than %lld ms since the start", stalls,
                  (long long)s->conf->hub.stall_threshold_ms);
-        check(h, "hub", PASS, jval_new_int((int64_t)stalls), text);
+        check_in(h, "hub", PASS, jval_new_int((int64_t)stalls), "stalls", text);
 }
 
 static void check_heartbeat(struct health *h, const struct admin_sources *s)
@@ -91,11 +114,7 @@ static void check_heartbeat(struct health *h, const struct admin_sources *s)
         else
                 snprintf(text, sizeof(text), "written %.1f s ago, every %lld s", age,
                          (long long)s->conf->heartbeat_interval);
-        check(h, "heartbeat",
-              age < 0 ? WARN
-              : late  ? FAIL
-                      : PASS,
-              age < 0 ? jval_new_null() : jval_new_real(age), text);
+        check_age(h, "heartbeat", age < 0 ? WARN : late ? FAIL : PASS, age, text);
 }
 
 struct oldest {
@@ -114,26 +133,36 @@ static void keep_oldest(const struct file_hung_info *info, void *arg)
 }
 
 /* A file server that does not answer is named by what was asked of it first. */
-static void HUB_ONLY check_workers(struct health *h, const struct admin_sources *s)
+static void HUB_ONLY check_files(struct health *h, const struct admin_sources *s)
 {
-        struct tpool_info info = {}, files = {};
-        struct virt_status status = {};
+        struct tpool_info info = {};
         struct oldest oldest = {};
         char text[512];
+
+        if (!s->files)
+                return;
+        tpool_get_info(s->files, &info);
+        if (info.hung)
+                file_foreach_hung(keep_oldest, &oldest);
+        snprintf(text, sizeof(text), "%u calls for files hang%s%s%s", info.hung, oldest.text[0] ? ": " : "",
+                 oldest.text, info.hung ? "; see pools" : "");
+        check_in(h, "files", info.hung ? WARN : PASS, jval_new_int(info.hung), "calls", text);
+}
+
+static void HUB_ONLY check_workers(struct health *h, const struct admin_sources *s)
+{
+        struct tpool_info info = {};
+        struct virt_status status = {};
+        char text[128];
         unsigned hung;
 
         if (s->tpool)
                 tpool_get_info(s->tpool, &info);
-        if (s->files)
-                tpool_get_info(s->files, &files);
         if (s->driver)
                 s->driver->ops->get_status(s->driver, &status);
-        if (files.hung)
-                file_foreach_hung(keep_oldest, &oldest);
-        hung = info.hung + files.hung + status.hung;
-        snprintf(text, sizeof(text), "%u blocking calls hang%s%s%s", hung, oldest.text[0] ? ": " : "",
-                 oldest.text, hung ? "; see pools" : "");
-        check(h, "workers", hung ? WARN : PASS, jval_new_int(hung), text);
+        hung = info.hung + status.hung;
+        snprintf(text, sizeof(text), "%u blocking calls hang%s", hung, hung ? "; see pools" : "");
+        check_in(h, "workers", hung ? WARN : PASS, jval_new_int(hung), "calls", text);
 }
 
 /* Does the cloud believe that we are up? (nova-contract 4.4) */
@@ -148,7 +177,40 @@ static void HUB_ONLY check_report(struct health *h, const struct admin_sources *
         else
                 snprintf(text, sizeof(text), "the services row was written %.1f s ago; down after %lld s",
                          age, (long long)s->conf->service_down_time);
-        check(h, "report_state", late ? WARN : PASS, age < 0 ? jval_new_null() : jval_new_real(age), text);
+        check_age(h, "report_state", late ? WARN : PASS, age, text);
+}
+
+/* Seconds from one audit to the next; negative: there are none but the first. */
+static double audit_interval_s(const struct conf *c)
+{
+        if (!c->periodic_enable)
+                return -1;
+        return c->update_resources_interval == 0 ? DEFAULT_AUDIT_S : (double)c->update_resources_interval;
+}
+
+/* Does the cloud know what this host has, and what is left of it? */
+static void HUB_ONLY check_audit(struct health *h, const struct admin_sources *s)
+{
+        struct compute_audit_state state = {};
+        double interval = audit_interval_s(s->conf);
+        char text[ERROR_TEXT_MAX + 64];
+        bool late;
+
+        if (!s->manager)
+                return;
+        compute_get_audit_state(s->manager, &state);
+        late = interval > 0 && state.age_s > interval * LATE_AUDITS + DEFAULT_AUDIT_S;
+        if (!state.known)
+                snprintf(text, sizeof(text), "the first audit of resources is not done yet");
+        else if (!state.ok)
+                snprintf(text, sizeof(text), "the last audit of resources failed: %s", state.text);
+        else if (interval > 0)
+                snprintf(text, sizeof(text), "resources were audited %.0f s ago, every %.0f s", state.age_s,
+                         interval);
+        else
+                snprintf(text, sizeof(text), "resources were audited %.0f s ago; by the settings never again",
+                         state.age_s);
+        check_age(h, "resource_audit", state.ok && !late ? PASS : WARN, state.age_s, text);
 }
 
 /* Is the scheduler told what this host has? */
@@ -162,6 +224,29 @@ static void HUB_ONLY check_placement(struct health *h, const struct admin_source
               state.known ? state.text : "nothing was told yet");
 }
 
+static void take_glance(const struct http_service_stats *s, void *arg)
+{
+        if (strcmp(s->service, "glance") == 0)
+                *(struct http_service_stats *)arg = *s;
+}
+
+/* Where images come from a service: what came of the last request to it. */
+static void HUB_ONLY check_images(struct health *h, const struct admin_sources *s)
+{
+        struct http_service_stats glance = { .answers = true };
+        char text[ERROR_TEXT_MAX];
+
+        if (strcmp(s->conf->images.source, "glance") != 0)
+                return;
+        http_foreach_service(take_glance, &glance);
+        if (!*glance.service)
+                snprintf(text, sizeof(text), "nothing was asked of glance yet");
+        else
+                snprintf(text, sizeof(text), "glance, asked %.0f s ago: %s", glance.since_s,
+                         glance.answers ? "it answers" : glance.last_error);
+        check(h, "image_service", glance.answers ? PASS : WARN, jval_new_bool(glance.answers), text);
+}
+
 /* Two on one host name would take each other's requests. */
 static void HUB_ONLY check_rivals(struct health *h, const struct admin_sources *s)
 {
@@ -172,15 +257,24 @@ static void HUB_ONLY check_rivals(struct health *h, const struct admin_sources *
                 return;
         snprintf(text, sizeof(text), "another process reported for host %.60s %.0f s ago", s->conf->host,
                  age);
-        check(h, "host_name", WARN, jval_new_real(age), text);
+        check_age(h, "host_name", WARN, age, text);
 }
 
-static void check_service(struct health *h, const struct admin_sources *s)
+/* That somebody disabled the service is told, but no trouble: he wanted it. */
+static void HUB_ONLY check_service(struct health *h, const struct admin_sources *s)
 {
-        check(h, "service", s->ready && !s->draining ? PASS : WARN, jval_new_bool(s->ready),
-              s->draining ? "draining: takes no new requests"
-              : s->ready  ? "serving"
-                          : "still starting");
+        const struct service_row *row = s->manager ? compute_service(s->manager) : NULL;
+        bool serves = s->ready && !s->draining, disabled = row && row->disabled;
+        char text[320];
+
+        snprintf(text, sizeof(text), "%s%s%s%.200s",
+                 s->draining ? "draining: takes no new requests"
+                 : s->ready  ? "serving"
+                             : "still starting",
+                 disabled ? "; disabled, no new instances come" : "",
+                 disabled && row->disabled_reason ? ": " : "",
+                 disabled && row->disabled_reason ? row->disabled_reason : "");
+        check(h, "service", serves ? PASS : WARN, jval_new_bool(serves), text);
 }
 
 /* What a reload did not take is still in the file, and comes with the next start. */
@@ -195,7 +289,8 @@ static void check_configuration(struct health *h, const struct admin_sources *s)
                          s->refused_mistakes);
         else if (s->needs_restart[0])
                 snprintf(text, sizeof(text), "changed in the files, needs a restart: %s", s->needs_restart);
-        check(h, "configuration", s->refused_mistakes ? WARN : PASS, jval_new_int(s->refused_mistakes), text);
+        check_in(h, "configuration", s->refused_mistakes ? WARN : PASS, jval_new_int(s->refused_mistakes),
+                 "mistakes", text);
 }
 
 struct jval *admin_health(const struct admin_sources *s)
@@ -209,10 +304,13 @@ struct jval *admin_health(const struct admin_sources *s)
         check_database(&h, s);
         check_hypervisor(&h, s);
         check_workers(&h, s);
+        check_files(&h, s);
         check_heartbeat(&h, s);
         check_report(&h, s);
         check_rivals(&h, s);
         check_placement(&h, s);
+        check_audit(&h, s);
+        check_images(&h, s);
         check_configuration(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);

@@ -27,6 +27,8 @@ static void fill_conf(void)
                 .service_down_time = 60,
                 .log_file = xstrdup(""),
                 .libvirt.connection_uri = xstrdup("test:///default"),
+                .images.source = xstrdup("local"),
+                .periodic_enable = true,
                 .hub.stall_threshold_ms = 100,
         };
 }
@@ -75,6 +77,7 @@ void YIELDS finish(void)
         free(w.conf.heartbeat_file_name);
         free(w.conf.log_file);
         free(w.conf.libvirt.connection_uri);
+        free(w.conf.images.source);
 }
 
 int YIELDS call(const char *method, const char *args, struct jval **ret, struct error *err)
@@ -252,6 +255,19 @@ void compute_foreach_periodic(struct compute_manager *m,
         (void)m;
         fn(&busy, arg);
         fn(&idle, arg);
+}
+
+void compute_get_audit_state(const struct compute_manager *m, struct compute_audit_state *ret)
+{
+        (void)m;
+        *ret = w.audit;
+}
+
+void http_foreach_service(void (*fn)(const struct http_service_stats *s, void *arg), void *arg)
+{
+        fn(&(struct http_service_stats){ .service = "keystone" }, arg);
+        if (*w.http.service)
+                fn(&w.http, arg);
 }
 
 double compute_last_rival_age(const struct compute_manager *m)

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "green_test.h"
+#include "http/http.h"
 #include "rpc/admin.h"
 #include "virt/fake.h"
 
@@ -24,6 +25,8 @@ struct world {
         size_t n_running; /* operations in flight that the manager has */
         struct service_row service_row;
         double rival_age; /* negative: there never was one */
+        struct compute_audit_state audit;
+        struct http_service_stats http; /* of one service beside keystone; "": there is none */
         bool has_placement;
         struct compute_placement_state placement;
         int rows_fail; /* code that reading the rows ends with */

@@ -130,7 +130,8 @@ GREEN_TEST_REAL(stalls_are_counted_and_do_not_fail)
         w.sources.watcher = (struct stall_watcher *)&w; /* only handed through */
         h = ask("health");
         hub = jval_get(jval_get(h, "checks"), "hub");
-        ck_assert_int_eq(jval_get_int(hub, "observed", 0), 7);
+        ck_assert_int_eq(jval_get_int(hub, "observedValue", 0), 7);
+        ck_assert_str_eq(jval_get_text(hub, "observedUnit", ""), "stalls");
         ck_assert_str_eq(jval_get_text(hub, "status", ""), "pass");
         finish();
 }
@@ -162,6 +163,59 @@ GREEN_TEST_REAL(placement_and_a_rival_warn_where_there_are_any)
         expect_health("warn", "host_name", "warn");
         w.rival_age = 600;
         expect_health("warn", "host_name", "(none)");
+        finish();
+}
+
+GREEN_TEST_REAL(an_audit_that_failed_or_is_overdue_warns)
+{
+        start();
+        beat(0);
+        w.sources.manager = (struct compute_manager *)&w;
+        w.audit.age_s = -1;
+        expect_health("warn", "resource_audit", "warn"); /* none yet */
+        w.audit = (struct compute_audit_state){ .known = true, .ok = true, .age_s = 240 };
+        expect_health("warn", "resource_audit", "pass"); /* three times a minute, and one for itself */
+        w.audit.age_s = 241;
+        expect_health("warn", "resource_audit", "warn");
+        w.conf.update_resources_interval = 600;
+        expect_health("warn", "resource_audit", "pass");
+        w.conf.update_resources_interval = -1;
+        w.audit.age_s = 1e6;
+        expect_health("warn", "resource_audit", "pass"); /* nobody wants another one */
+        w.audit.ok = false;
+        expect_health("warn", "resource_audit", "warn");
+        finish();
+}
+
+GREEN_TEST_REAL(an_image_service_warns_after_a_request_without_answer)
+{
+        start();
+        beat(0);
+        expect_health("warn", "image_service", "(none)"); /* images come from a folder */
+        replace_str(&w.conf.images.source, "glance");
+        expect_health("warn", "image_service", "pass"); /* nothing was asked yet */
+        w.http = (struct http_service_stats){ .service = "glance", .last_error = "connection refused" };
+        expect_health("warn", "image_service", "warn");
+        w.http.answers = true;
+        expect_health("warn", "image_service", "pass");
+        finish();
+}
+
+GREEN_TEST_REAL(a_service_that_somebody_disabled_is_told_and_passes)
+{
+        struct jval CLEANUP(jval_unrefp) *h = NULL;
+        const char *output;
+
+        start();
+        beat(0);
+        w.sources.manager = (struct compute_manager *)&w;
+        w.service_row = (struct service_row){ .disabled = true, .disabled_reason = (char *)"new disks" };
+        expect_health("warn", "service", "pass");
+        h = ask("health");
+        output = jval_get_text(jval_get(jval_get(h, "checks"), "service"), "output", "");
+        ck_assert_str_eq(output, "serving; disabled, no new instances come: new disks");
+        w.sources.draining = true;
+        expect_health("warn", "service", "warn");
         finish();
 }
 
@@ -323,7 +377,9 @@ END_TEST
 
 GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_does,
             status_tells_what_the_cloud_and_the_scheduler_see, what_others_have_to_mend_warns_and_never_fails,
-            placement_and_a_rival_warn_where_there_are_any, status_tells_of_placement_where_there_is_one,
+            placement_and_a_rival_warn_where_there_are_any, an_audit_that_failed_or_is_overdue_warns,
+            an_image_service_warns_after_a_request_without_answer,
+            a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
             a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
             the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
             the_report_is_written_where_there_is_one, root_and_the_agents_user_may_all,
