@@ -1,4 +1,7 @@
-/* agent/monitor/monitor.c: the listeners, the routes, and the page of health. */
+/*
+ * agent/monitor/monitor.c: the listeners, the routes, and the page of health, whose fields are those of
+ * nova's specification "per-process-healthchecks" and of the draft that it follows (health+json).
+ */
 #include "monitor/monitor.h"
 
 #include <stdio.h>
@@ -10,21 +13,44 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "compute/tracker.h"
 #include "conf/conf.h"
 #include "httpd/httpd.h"
 #include "messaging/local_socket.h"
+#include "monitor/metrics.h"
+#include "options.h"
 
-enum { LISTEN_S = 5, SOCKET_MODE = 0666 };
+#define HEALTH_VERSION "1.0" /* of the page's form */
+
+enum { LISTEN_S = 5, SOCKET_MODE = 0666, FRESH_S = 1 };
+
+/* What was made last, for who asks soon after. */
+struct page {
+        char *text; /* NULL: none yet */
+        size_t len;
+        unsigned status;
+        int64_t made_ns;
+};
 
 struct monitor {
         const struct admin_sources *from;
         struct httpd_route routes[3];
         struct httpd *local, *tcp;
         struct socket_file file;
-        char *health; /* the page; NULL before the first */
-        unsigned health_status;
-        int64_t health_ns; /* when it was made */
+        struct page health, metrics;
 };
+
+static bool is_fresh(const struct page *p)
+{
+        return p->text && clock_now_ns() - p->made_ns < FRESH_S * NS_PER_S;
+}
+
+/* Takes over text. */
+static void keep(struct page *p, char *text, size_t len, unsigned status)
+{
+        free(p->text);
+        *p = (struct page){ .text = text, .len = len, .status = status, .made_ns = clock_now_ns() };
+}
 
 /* ---- health ---- */
 
@@ -34,22 +60,38 @@ static int add_time(const char *name, struct jval *check, void *arg)
         return 0;
 }
 
+static struct jval *HUB_ONLY notes_of(const struct admin_sources *from)
+{
+        struct jval *notes = jval_new_object();
+        const char *node = from->manager ? tracker_node(compute_tracker(from->manager)) : "";
+
+        jval_set_text(notes, "host", from->conf->host);
+        if (*node)
+                jval_set_text(notes, "hostname", node);
+        jval_set_text(notes, "program", "compute-agent");
+        if (from->options && from->options->debug)
+                jval_set_text(notes, "debug", "threads are not patched: they are native ones");
+        return notes;
+}
+
 static struct jval *HUB_ONLY health_of(const struct admin_sources *from)
 {
         CLEANUP(jval_unrefp) struct jval *found = admin_health(from);
         struct jval *to = jval_new_object(), *checks = jval_get(found, "checks");
-        CLEANUP(freep) char *id = xasprintf("compute-agent@%s", from->conf->host);
+        const struct service_row *service = from->manager ? compute_service(from->manager) : NULL;
         time_t now = clock_wall_s();
         struct tm tm;
         char when[32];
 
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S+00:00", gmtime_r(&now, &tm));
         jval_foreach(checks, add_time, when);
         jval_set_text(to, "status", jval_get_text(found, "status", "fail"));
-        jval_set_text(to, "version", "1");
+        jval_set_text(to, "version", HEALTH_VERSION);
         jval_set_text(to, "releaseId", AGENT_VERSION);
-        jval_set_text(to, "serviceId", id);
-        jval_set_text(to, "description", "health of compute-agent");
+        if (service && service->uuid)
+                jval_set_text(to, "serviceId", service->uuid);
+        jval_set_text(to, "description", SERVICE_BINARY);
+        jval_set(to, "notes", notes_of(from));
         jval_set_text(to, "time", when);
         jval_set(to, "checks", jval_ref(checks));
         return to;
@@ -58,11 +100,10 @@ static struct jval *HUB_ONLY health_of(const struct admin_sources *from)
 static void HUB_ONLY make_health(struct monitor *m)
 {
         CLEANUP(jval_unrefp) struct jval *health = health_of(m->from);
+        bool failed = strcmp(jval_get_text(health, "status", ""), "fail") == 0;
+        CLEANUP(freep) char *text = jval_print_pretty(health, NULL);
 
-        free(m->health);
-        m->health = jval_print_pretty(health, NULL);
-        m->health_status = strcmp(jval_get_text(health, "status", ""), "fail") == 0 ? 503 : 200;
-        m->health_ns = clock_now_ns();
+        keep(&m->health, xasprintf("%s\n", text), strlen(text) + 1, failed ? 503 : 200);
 }
 
 static void health_page(struct httpd_reply *to, void *arg)
@@ -70,20 +111,36 @@ static void health_page(struct httpd_reply *to, void *arg)
         struct monitor *m = arg;
 
         assert_on_hub();
-        if (!m->health || clock_now_ns() - m->health_ns >= NS_PER_S)
+        if (!is_fresh(&m->health))
                 make_health(m);
-        to->status = m->health_status;
+        to->status = m->health.status;
         to->content_type = "application/health+json";
-        strbuf_addf(&to->body, "%s\n", m->health);
+        to->cache_control = to->status == 200 ? "max-age=1" : "no-cache";
+        strbuf_add(&to->body, m->health.text, m->health.len);
 }
 
-static void metrics_page(struct httpd_reply *to, void *arg)
+/* ---- metrics ---- */
+
+static void HUB_ONLY make_metrics(struct monitor *m)
 {
-        const struct monitor *m = arg;
+        struct strbuf b = {};
+        size_t len;
+        char *text;
+
+        metrics_page(m->from, &b);
+        text = strbuf_take(&b, &len);
+        keep(&m->metrics, text, len, 200);
+}
+
+static void show_metrics(struct httpd_reply *to, void *arg)
+{
+        struct monitor *m = arg;
 
         assert_on_hub();
+        if (!is_fresh(&m->metrics))
+                make_metrics(m);
         to->content_type = "text/plain; version=0.0.4; charset=utf-8";
-        monitor_metrics(m->from, &to->body);
+        strbuf_add(&to->body, m->metrics.text, m->metrics.len);
 }
 
 /* ---- listening ---- */
@@ -128,7 +185,7 @@ struct monitor *monitor_start(const struct admin_sources *from, struct error *er
 
         m->from = from;
         m->routes[0] = (struct httpd_route){ "/health", health_page, m };
-        m->routes[1] = (struct httpd_route){ "/metrics", metrics_page, m };
+        m->routes[1] = (struct httpd_route){ "/metrics", show_metrics, m };
         if (listen_locally(m, err) == 0 && listen_on_port(m, err) == 0)
                 return m;
         monitor_stop(m);
@@ -143,6 +200,7 @@ void monitor_stop(struct monitor *m)
         if (m->local)
                 local_unlink(m->from->conf->healthcheck.socket, &m->file);
         httpd_stop(m->local);
-        free(m->health);
+        free(m->health.text);
+        free(m->metrics.text);
         free(m);
 }

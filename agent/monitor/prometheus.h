@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/histogram.h"
 #include "base/strbuf.h"
 
 enum prometheus_type { PROMETHEUS_COUNTER, PROMETHEUS_GAUGE, PROMETHEUS_HISTOGRAM };
@@ -21,6 +22,12 @@ void prometheus_sample_of(struct strbuf *to, const char *name, struct prometheus
 void prometheus_sample_with(struct strbuf *to, const char *name, const struct prometheus_label *labels,
                             unsigned n, double value);
 
+/* The samples of one histogram in a family named `name`; at most PROMETHEUS_LABELS_MAX labels of its own. */
+enum { PROMETHEUS_LABELS_MAX = 4 };
+void prometheus_histogram_with(struct strbuf *to, const char *name, const struct prometheus_label *labels,
+                               unsigned n, const struct histogram *h);
+
 /* The family and its only sample. */
 void prometheus_counter(struct strbuf *to, const char *name, const char *help, double value);
 void prometheus_gauge(struct strbuf *to, const char *name, const char *help, double value);
+void prometheus_histogram(struct strbuf *to, const char *name, const char *help, const struct histogram *h);

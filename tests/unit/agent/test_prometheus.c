@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "suite.h"
@@ -48,5 +49,25 @@ START_TEST(numbers_are_exact_and_the_special_ones_have_their_names)
 }
 END_TEST
 
+START_TEST(a_histogram_adds_up_from_bound_to_bound)
+{
+        struct strbuf b = {};
+        struct histogram h = {};
+        const struct prometheus_label label = { "a", "b" };
+
+        histogram_add(&h, 50000);
+        histogram_add(&h, 4 * NS_PER_MS);
+        histogram_add(&h, 1000 * NS_PER_S);
+        prometheus_histogram_with(&b, "x", &label, 1, &h);
+        expect(&b, "x_bucket{a=\"b\",le=\"0.0001\"} 1\nx_bucket{a=\"b\",le=\"0.001\"} 1\n"
+                   "x_bucket{a=\"b\",le=\"0.005\"} 2\nx_bucket{a=\"b\",le=\"0.025\"} 2\n"
+                   "x_bucket{a=\"b\",le=\"0.1\"} 2\nx_bucket{a=\"b\",le=\"0.5\"} 2\n"
+                   "x_bucket{a=\"b\",le=\"1\"} 2\nx_bucket{a=\"b\",le=\"5\"} 2\n"
+                   "x_bucket{a=\"b\",le=\"30\"} 2\nx_bucket{a=\"b\",le=\"300\"} 2\n"
+                   "x_bucket{a=\"b\",le=\"+Inf\"} 3\n"
+                   "x_sum{a=\"b\"} 1000.00405\nx_count{a=\"b\"} 3\n");
+}
+END_TEST
+
 UNIT_SUITE("prometheus", a_family_has_help_and_type_before_its_samples, labels_are_escaped,
-           numbers_are_exact_and_the_special_ones_have_their_names)
+           numbers_are_exact_and_the_special_ones_have_their_names, a_histogram_adds_up_from_bound_to_bound)
