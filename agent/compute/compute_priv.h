@@ -52,7 +52,6 @@ struct compute_manager {
         struct compute_stats stats;
 
         struct compute_audit_state audit_state; /* but for its age */
-        int64_t audited_ns;                     /* when one succeeded last; 0: never */
         struct compute_placement_state placement_state;
         char *unknown_traits;   /* owned; as told in the log, or NULL */
         bool told_disabled;     /* what placement was told of the service */

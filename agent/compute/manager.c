@@ -138,15 +138,13 @@ static int YIELDS audit(struct compute_manager *m, struct deadline by, struct er
         state->known = true;
         state->ok = r == 0;
         snprintf(state->text, sizeof(state->text), "%s", r < 0 ? err->text : "");
-        if (r == 0)
-                m->audited_ns = clock_now_ns();
         return r;
 }
 
 void compute_get_audit_state(const struct compute_manager *m, struct compute_audit_state *ret)
 {
         *ret = m->audit_state;
-        ret->age_s = m->audited_ns ? clock_since_s(m->audited_ns) : -1;
+        ret->age_s = tracker_audit_age(m->tracker);
 }
 
 int compute_audit(struct compute_manager *m, struct deadline by, struct error *err)

@@ -65,7 +65,7 @@ static void add_method(const struct rpc_method_stats *m, void *arg)
         jval_set_text(one, "method", m->name);
         jval_set_int(one, "done", (int64_t)m->done);
         jval_set_int(one, "failed", (int64_t)m->failed);
-        jval_set_real(one, "seconds", m->seconds);
+        jval_set_real(one, "seconds", histogram_sum_s(&m->times));
         jval_push(arg, one);
 }
 
