@@ -108,3 +108,29 @@ show_failure()
         jq -r --arg name "$1" 'select(.name == $name) | (.stdout // "") + "\n" + (.stderr // "")' "$2" | tail -n 60
         echo "----"
 }
+
+# under_systemd LABEL SECONDS COMMAND...: on a throw-away system (support/with-systemd); its lines "ok: NAME" and
+# "FAILED: NAME: WHY" are results.
+under_systemd()
+{
+        local label=$1 limit=$2 log line status
+        shift 2
+        log=$(mktemp /tmp/compute-agent-systemd.XXXXXX)
+        timeout -k 10 "$limit" "$top/tests/support/with-systemd" "$@" >"$log" 2>&1
+        status=$?
+        while IFS= read -r line; do
+                case $line in
+                'ok: '*) passed "$label: ${line#ok: }" ;;
+                'FAILED: '*) failed "$label: ${line#FAILED: }" "see above" ;;
+                esac
+        done <"$log"
+        case $status in
+        0) ;;
+        77) left_out "$label" "$(tail -n 1 "$log")" ;;
+        *)
+                tail -n 30 "$log"
+                failed "$label" "ended early with status $status"
+                ;;
+        esac
+        rm -f "$log"
+}

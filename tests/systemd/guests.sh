@@ -1,20 +1,5 @@
 # Sourced by tests/systemd/inside: real guests below libvirtd, the agent as packaged: not root, in its sandbox.
 
-guest_pid()
-{
-        pgrep -f 'qemu-system.*guest=instance-'
-}
-
-state_is() # vm_state
-{
-        [ "$(compute-agentctl instances --json | jq -r ".instances[] | select(.uuid == \"$uuid\") | .vm_state")" = "$1" ]
-}
-
-uuid_is_one() # TEXT
-{
-        [[ $1 =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$ ]]
-}
-
 # The /dev that libvirt makes for each QEMU lacks what is bound into the one of a container.
 echo 'namespaces = []' >>/etc/libvirt/qemu.conf
 write_conf qemu:///system

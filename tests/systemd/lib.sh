@@ -1,4 +1,4 @@
-# Sourced by the tests below tests/systemd, which run as root on a throw-away system under a real systemd
+# Sourced by tests/systemd/inside and tests/package/inside, which run as root on a throw-away system under a real systemd
 # (support/with-systemd): whatever they install or write vanishes at the end.
 set -uo pipefail
 unit=compute-agent.service
@@ -71,4 +71,19 @@ libvirt {
 }
 END
         systemd-tmpfiles --create compute-agent.conf
+}
+
+guest_pid()
+{
+        pgrep -f 'qemu-system.*guest=instance-'
+}
+
+state_is() # vm_state
+{
+        [ "$(compute-agentctl instances --json | jq -r ".instances[] | select(.uuid == \"$uuid\") | .vm_state")" = "$1" ]
+}
+
+uuid_is_one() # TEXT
+{
+        [[ $1 =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$ ]]
 }
