@@ -96,6 +96,13 @@ static int read_options(struct options *opt, int argc, char **argv)
         return EXIT_SUCCESS;
 }
 
+static unsigned what_is_checked(const struct options *opt)
+{
+        if (opt->dump_config)
+                return 0;
+        return CONF_FOR_START | (opt->check_config ? CONF_MACHINE : 0);
+}
+
 int main(int argc, char **argv)
 {
         struct options opt;
@@ -109,7 +116,8 @@ int main(int argc, char **argv)
         if (status >= 0)
                 return status;
         jval_init();
-        conf = conf_load_from(&(struct conf_from){ .sources = opt.sources, .n = opt.n_sources }, &text);
+        conf = conf_load_from(&(struct conf_from){ opt.sources, opt.n_sources, what_is_checked(&opt) },
+                              &text);
         if (!conf) {
                 fputs(text.data, stderr);
                 return EXIT_CONF;

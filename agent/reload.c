@@ -48,7 +48,7 @@ static int read_again(void *arg, const bool *given_up, struct error *err)
         (void)err;
         log_reopen(&r->log);
         r->conf = conf_load_from(
-                &(struct conf_from){ .sources = r->options->sources, .n = r->options->n_sources },
+                &(struct conf_from){ r->options->sources, r->options->n_sources, CONF_FOR_START },
                 &r->errors);
         return 0;
 }

@@ -260,13 +260,18 @@ static void read_text(struct loading *l, unsigned file, const char *text, size_t
 }
 
 /* The settings, or NULL and what is wrong. */
-static struct conf *loading_end(struct loading *l, struct strbuf *errors)
+static struct conf *loading_end(struct loading *l, unsigned flags, struct strbuf *errors)
 {
         CLEANUP(strbuf_free) struct strbuf notes = {}, path = {};
         struct conf *c = l->conf;
         bool good;
 
         conf_derive(c, &l->errors, &l->notes);
+        if ((flags & CONF_FOR_START) && !*c->database.connection && !*c->database.connection_file)
+                finding_at(&l->errors, setting_place(c, "database", "connection"),
+                           "[database] connection is not set: the agent needs the cell database");
+        if (flags & CONF_MACHINE)
+                conf_check_machine(c, &l->errors);
         good = l->errors.n == 0;
         strbuf_adds(&path, "");
         for (size_t i = 0; i < c->n_files; i++)
@@ -299,10 +304,10 @@ struct conf *conf_load_from(const struct conf_from *from, struct strbuf *errors)
                         read_text(&l, i, text.data, text.len);
         }
         conf_expand_paths(l.conf, &l.errors);
-        secrets_read(l.conf, from->without_secrets, &l.errors, &l.notes);
+        secrets_read(l.conf, from->flags & CONF_WITHOUT_SECRETS, &l.errors, &l.notes);
         for (unsigned i = 0; i < l.conf->n_files; i++)
                 check_mode(&l, i);
-        return loading_end(&l, errors);
+        return loading_end(&l, from->flags, errors);
 }
 
 struct conf *conf_load(const char *path, struct strbuf *errors)
@@ -319,7 +324,7 @@ struct conf *conf_load_text(const char *path, const char *text, struct strbuf *e
         loading_begin(&l);
         read_text(&l, conf_add_file(l.conf, path), text, strlen(text));
         conf_expand_paths(l.conf, &l.errors);
-        return loading_end(&l, errors);
+        return loading_end(&l, 0, errors);
 }
 
 void conf_free(struct conf *c)

@@ -157,12 +157,17 @@ struct conf_source {
         const char *path;
         bool is_dir;
 };
+enum conf_from_flags {
+        /* For who needs no secrets: where one cannot be read that is a note, no mistake. */
+        CONF_WITHOUT_SECRETS = 1 << 0,
+        CONF_FOR_START = 1 << 1, /* what the daemon cannot do without must be set */
+        CONF_MACHINE = 1 << 2,   /* paths and files that are named are looked at, too */
+};
 /* What is read, in this order: a later value comes before an earlier one. All borrowed. */
 struct conf_from {
         const struct conf_source *sources;
         size_t n; /* 0: CONF_DEFAULT_PATH and CONF_DEFAULT_DIR */
-        /* For who needs no secrets: where one cannot be read that is a note, no mistake. */
-        bool without_secrets;
+        unsigned flags;
 };
 
 /*

@@ -121,6 +121,13 @@ void conf_expand_paths(struct conf *c, struct findings *errors); /* $state_path 
 /* After that: what depends on the machine (host, my_ip) or on two settings at once. */
 void conf_derive(struct conf *c, struct findings *errors, struct findings *notes);
 
+/* The path in a transport_url that is a local socket. */
+const char *conf_local_path(const struct conf *c);
+
+/* ---- machine.c ---- */
+
+void conf_check_machine(struct conf *c, struct findings *errors);
+
 /* ---- sources.c ---- */
 
 unsigned conf_add_file(struct conf *c, const char *path); /* its number in conf.files */

@@ -130,11 +130,29 @@ static void find_image_source(struct conf *c, struct findings *notes)
                            "set");
 }
 
+const char *conf_local_path(const struct conf *c)
+{
+        const char *path = strchr(c->transport_url, ':') + 1;
+
+        return path + (strncmp(path, "///", 3) == 0 ? 2 : 0);
+}
+
+static void check_sockets(struct conf *c, struct findings *errors)
+{
+        bool local = transport_url_is_local(c->transport_url);
+
+        if (strcmp(c->healthcheck.socket, local ? conf_local_path(c) : c->control_socket) == 0)
+                finding_at(errors, setting_place(c, "healthcheck", "socket"),
+                           "[healthcheck] socket is the one that %s names, too",
+                           local ? "transport_url" : "control_socket");
+}
+
 void conf_derive(struct conf *c, struct findings *errors, struct findings *notes)
 {
         find_host(c, errors);
         find_my_ip(c);
         find_hypervisor(c);
+        check_sockets(c, errors);
         check_identity(c, "placement", errors, notes);
         check_identity(c, "service_user", errors, notes);
         find_image_source(c, notes);

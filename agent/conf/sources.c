@@ -45,7 +45,7 @@ static void list_dir(struct conf *c, const char *path, const struct conf_from *f
         int n = scandir(path, &entries, is_conf, by_name);
 
         if (n < 0 && !(errno == ENOENT && from->n == 0)) {
-                bool told = from->without_secrets && errno == EACCES;
+                bool told = (from->flags & CONF_WITHOUT_SECRETS) && errno == EACCES;
 
                 finding_add(told ? notes : errors, 0, "the directory %s cannot be read: %s", path,
                             strerror(errno));

@@ -262,6 +262,37 @@ static int check_cache_modes(const char *value, struct error *err)
         return 0;
 }
 
+/* Names with commas between them: it goes into a statement. */
+static int check_sql_mode(const char *value, struct error *err)
+{
+        for (const char *p = value; *p; p++)
+                if (!isalpha((unsigned char)*p) && *p != '_' && *p != ',')
+                        return error_set(err, ERR_INVALID, "must be names of modes with commas between them");
+        return 0;
+}
+
+/* The drivers of libvirt that this agent can use, and what it takes to reach each. */
+static int check_libvirt_uri(const char *value, struct error *err)
+{
+        static const char embed[] = "qemu:///embed?root=/";
+        const char *path = strstr(value, "://");
+        size_t driver = strcspn(value, "+:");
+
+        if (strncmp(value, "qemu:///embed", 13) == 0) {
+                if (strncmp(value, embed, strlen(embed)) == 0)
+                        return 0;
+                return error_set(err, ERR_INVALID, "must be qemu:///embed?root=DIR, DIR from /");
+        }
+        if (path && driver == 4 && (strncmp(value, "qemu", 4) == 0 || strncmp(value, "test", 4) == 0)) {
+                path = strchr(path + 3, '/');
+                if (path && path[1] && path[1] != '?')
+                        return 0;
+        }
+        return error_set(
+                err, ERR_INVALID,
+                "must be qemu:///system, qemu:///embed?root=DIR, qemu+ssh://HOST/system or the like");
+}
+
 static int check_file_name(const char *value, struct error *err)
 {
         if (strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
@@ -430,7 +461,7 @@ const struct setting settings[] = {
         SEC_INT(database, max_overflow, "50", 0, 10000, "More that may be open for a moment.", RELOADS),
         SEC_INT(database, connection_recycle_time, "3600", -1, YEAR,
                 "Seconds after which a connection is replaced. -1: never.", UNIT("seconds"), RELOADS),
-        SEC_TEXT(database, mysql_sql_mode, "TRADITIONAL", SETTING_EMPTY_OK, NULL,
+        SEC_TEXT(database, mysql_sql_mode, "TRADITIONAL", SETTING_EMPTY_OK, check_sql_mode,
                  "sql_mode of each session. '' keeps the server's."),
 
         SEC_INT(compute, shutdown_retry_interval, "10", 1, 3600,
@@ -493,7 +524,7 @@ const struct setting settings[] = {
                  "fetched as the user of [placement]."),
 
         SEC_CHOICE(libvirt, virt_type, "kvm", "kvm qemu", 0, "kvm, or qemu for machines without /dev/kvm."),
-        SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, NULL,
+        SEC_TEXT(libvirt, connection_uri, "", SETTING_EMPTY_OK, check_libvirt_uri,
                  "'' is qemu:///system, a libvirtd on this machine; qemu:///embed?root=DIR needs no "
                  "libvirtd."),
         SEC_CHOICE(libvirt, images_type, "default", "default qcow2 raw flat", 0,

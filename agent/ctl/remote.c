@@ -23,7 +23,7 @@ enum ctl_exit ctl_need_conf(struct ctl *c)
         const struct conf_source file = { .path = c->config_file };
         const struct conf_from from = { .sources = &file,
                                         .n = c->config_file != NULL,
-                                        .without_secrets = true };
+                                        .flags = CONF_WITHOUT_SECRETS };
         struct strbuf CLEANUP(strbuf_free) errors = {};
 
         if (c->conf)

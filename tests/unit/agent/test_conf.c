@@ -210,6 +210,102 @@ START_TEST(dump_read_again_is_the_same)
 }
 END_TEST
 
+/* Another value than the default. */
+static void change(const struct setting *s, struct conf *c)
+{
+        static const char *const texts[] = {
+                "it's \\ a \"name\" # ${x}",
+                "127.0.0.2",
+                "http://h:1/x",
+                "mysql://u:geheim@h/d?charset=utf8",
+                "rabbit://u:geheim@h:5/v",
+                "guest-%d",
+                "file=none",
+                "qemu:///embed?root=/x",
+                "compute=DEBUG",
+                "name",
+        };
+        CLEANUP(freep) char *path = xasprintf("/srv/%s/%s", s->section, s->key);
+        struct error err = {};
+        char number[32];
+
+        snprintf(number, sizeof(number), "%lld",
+                 atoll(s->preset) + (atoll(s->preset) + 2 <= s->max ? 2 : -2));
+        switch (s->type) {
+        case SETTING_INT:
+                ck_assert_msg(setting_parse(s, number, c, &err) == 0, "%s %s", s->key, err.text);
+                break;
+        case SETTING_RATIO:
+                ck_assert_int_eq(setting_parse(s, "3.25", c, &err), 0);
+                break;
+        case SETTING_BOOL:
+                ck_assert_int_eq(setting_parse(s, strcmp(s->preset, "true") == 0 ? "false" : "true", c, &err),
+                                 0);
+                break;
+        case SETTING_PATH:
+                ck_assert_msg(setting_parse(s, path, c, &err) == 0, "%s %s", s->key, err.text);
+                break;
+        case SETTING_CHOICE: {
+                const char *last = strrchr(s->choices, ' ');
+
+                ck_assert_int_eq(setting_parse(s, last ? last + 1 : s->choices, c, &err), 0);
+                break;
+        }
+        case SETTING_TEXT:
+                for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                        if (setting_parse(s, texts[i], c, &err) == 0)
+                                return;
+                ck_abort_msg("%s: no text here is good for it: %s", s->key, err.text);
+        }
+}
+
+START_TEST(a_dump_of_changed_settings_read_again_is_the_same)
+{
+        struct conf *first = conf_of(""), *second, *third;
+        CLEANUP(strbuf_free) struct strbuf whole = {}, masked_text = {}, again = {};
+
+        for (const struct setting *s = settings; s->key; s++)
+                if (strcmp(s->key, "rabbit_ha_queues") != 0 && !strstr(s->key, "_file")) /* else mistakes */
+                        change(s, first);
+        conf_dump(first, CONF_DUMP_SECRETS | CONF_DUMP_PLACES, &whole);
+        second = conf_of(whole.data);
+        conf_dump(first, CONF_DUMP_PLACES, &masked_text);
+        ck_assert_ptr_null(strstr(masked_text.data, "geheim"));
+        third = conf_of(masked_text.data);
+        for (const struct setting *s = settings; s->key; s++) {
+                ck_assert_msg(setting_equal(s, first, second), "%s", s->key);
+                ck_assert_msg((s->flags & SETTING_SECRET) || setting_equal(s, first, third), "%s", s->key);
+        }
+        conf_dump(third, 0, &again);
+        ck_assert_str_eq(again.data, masked_text.data);
+        conf_free(first);
+        conf_free(second);
+        conf_free(third);
+}
+END_TEST
+
+START_TEST(a_masked_url_can_be_read)
+{
+        static const char *const urls[] = { "mysql://nova:geheim@db/nova?ssl_key=/pw",
+                                            "rabbit://nova:geheim@mq/?ssl_key_password=geheim" };
+        const struct setting *s[] = { setting_find("database", "connection"),
+                                      setting_find("", "transport_url") };
+
+        for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+                struct conf *c = conf_of("");
+                CLEANUP(strbuf_free) struct strbuf out = {};
+                struct error err = {};
+
+                replace_str(setting_text(s[i], c), urls[i]);
+                setting_print(s[i], c, &out);
+                ck_assert_ptr_null(strstr(out.data, "geheim"));
+                strbuf_truncate(&out, out.len - 1);
+                ck_assert_msg(setting_parse(s[i], out.data + 1, c, &err) == 0, "%s: %s", out.data, err.text);
+                conf_free(c);
+        }
+}
+END_TEST
+
 struct masked {
         const char *written, *shown;
 };
@@ -439,6 +535,8 @@ int main(void)
         tcase_add_test(tcase, service_down_time_is_raised_above_the_report_interval);
         tcase_add_test(tcase, readable_password_is_noted);
         tcase_add_test(tcase, dump_read_again_is_the_same);
+        tcase_add_test(tcase, a_dump_of_changed_settings_read_again_is_the_same);
+        tcase_add_test(tcase, a_masked_url_can_be_read);
         tcase_add_loop_test(tcase, dump_masks_passwords, 0, ARRAY_SIZE(masked));
         tcase_add_test(tcase, dump_hides_a_password_that_is_no_url);
         tcase_add_loop_test(tcase, images_come_from_glance_where_there_is_a_cloud, 0, ARRAY_SIZE(sources));

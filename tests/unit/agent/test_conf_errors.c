@@ -113,6 +113,20 @@ static const struct wrong_file wrong_files[] = {
           "F:1: connection cannot be read: no database is named: mysql://user:password@host/DATABASE\n" },
         { "database { connection = 'mysql://nova@db/nova?geheim@=1' }\n",
           "F:1: connection cannot be read: an @ stands after the ?; write ? @ in a password as %3F %40\n" },
+        { "libvirt { connection_uri = 'xen:///system'\n}\n",
+          "F:1: connection_uri must be qemu:///system, qemu:///embed?root=DIR, qemu+ssh://HOST/system or the "
+          "like\n" },
+        { "libvirt { connection_uri = 'qemu:///'\n}\n",
+          "F:1: connection_uri must be qemu:///system, qemu:///embed?root=DIR, qemu+ssh://HOST/system or the "
+          "like\n" },
+        { "libvirt { connection_uri = 'qemu:///embed?root=libvirt'\n}\n",
+          "F:1: connection_uri must be qemu:///embed?root=DIR, DIR from /\n" },
+        { "database { mysql_sql_mode = \"ANSI'\"\n}\n",
+          "F:1: mysql_sql_mode must be names of modes with commas between them\n" },
+        { "healthcheck { socket = '/run/compute-agent/rpc.sock'\n}\n",
+          "F:1: [healthcheck] socket is the one that transport_url names, too\n" },
+        { "transport_url = 'rabbit://mq/'\ncontrol_socket = '/run/x'\nhealthcheck { socket = '/run/x'\n}\n",
+          "F:3: [healthcheck] socket is the one that control_socket names, too\n" },
         { "transport_url = 'tcp://x'\n", "F:1: transport_url must be unix:/PATH (the local socket) or "
                                          "rabbit://USER:PASSWORD@HOST:PORT/VHOST\n" },
 

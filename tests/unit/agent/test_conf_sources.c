@@ -55,11 +55,11 @@ static char *without_dir(const char *text)
 }
 
 /* The main file and the directory. The caller frees *ret_said: errors, or the notes when there are none. */
-static struct conf *load(bool without_secrets, char **ret_said)
+static struct conf *load(unsigned flags, char **ret_said)
 {
         CLEANUP(freep) char *main_file = xstrdup(path_of("main.conf")), *d = xstrdup(path_of("d"));
         const struct conf_source sources[] = { { main_file }, { d, true } };
-        const struct conf_from from = { .sources = sources, .n = 2, .without_secrets = without_secrets };
+        const struct conf_from from = { .sources = sources, .n = 2, .flags = flags };
         CLEANUP(strbuf_free) struct strbuf errors = {};
         struct conf *c;
 
@@ -73,7 +73,7 @@ static struct conf *load(bool without_secrets, char **ret_said)
 static struct conf *load_good(void)
 {
         CLEANUP(freep) char *said = NULL;
-        struct conf *c = load(false, &said);
+        struct conf *c = load(0, &said);
 
         ck_assert_msg(c != NULL, "%s", said);
         ck_assert_str_eq(said, "");
@@ -83,10 +83,22 @@ static struct conf *load_good(void)
 #define ASSERT_REFUSED(want)                                  \
         do {                                                  \
                 CLEANUP(freep) char *said_ = NULL;            \
-                struct conf *c_ = load(false, &said_);        \
+                struct conf *c_ = load(0, &said_);            \
                 ck_assert_msg(c_ == NULL, "it was accepted"); \
                 ck_assert_str_eq(said_, want);                \
         } while (0)
+
+static void put_main(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void put_main(const char *fmt, ...)
+{
+        CLEANUP(freep) char *text = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        text = xvasprintf(fmt, ap);
+        va_end(ap);
+        put("main.conf", text, 0600);
+}
 
 /* ---- several files ---- */
 
@@ -181,24 +193,69 @@ START_TEST(a_reload_keeps_track_of_files)
 }
 END_TEST
 
+/* ---- what the machine must have ---- */
+
+START_TEST(a_check_for_the_start_looks_at_all_that_is_named)
+{
+        CLEANUP(freep) char *file = xstrdup(put("f", "", 0600)), *said = NULL;
+        static char long_name[120];
+        struct conf *c;
+
+        memset(long_name, 'x', sizeof(long_name) - 1);
+        put_main("state_path = '%s/new/state'\n"
+                 "instances_path = '%s/below'\n"
+                 "heartbeat_file_path = ''\n"
+                 "control_socket = '%s/nowhere/rpc.sock'\n"
+                 "log_file = '%s'\n"
+                 "transport_url = 'rabbit://mq/'\n"
+                 "control_readers_group = 'no-such-group'\n"
+                 "healthcheck {\n socket = '/tmp/%s'\n}\n"
+                 "oslo_messaging_rabbit {\n ssl = true\n ssl_ca_file = '%s/ca'\n ssl_key_file = '%s'\n}\n"
+                 "hots = 1\n",
+                 dir, file, dir, dir, long_name, dir, file);
+        c = load(0, &said);
+        ck_assert_ptr_null(c);
+        ck_assert_str_eq(said, "/main.conf:16: there is no option \"hots\", did you mean \"host\"?\n");
+        free(take_ptr(&said));
+        c = load(CONF_FOR_START | CONF_MACHINE, &said);
+        ck_assert_ptr_null(c);
+        ck_assert_str_eq(said,
+                         "/main.conf: [database] connection is not set: the agent needs the cell database\n"
+                         "/main.conf:2: instances_path: /f/below: Not a directory\n"
+                         "/main.conf:4: control_socket: the directory /nowhere is not there: No such file or "
+                         "directory\n"
+                         "/main.conf:5: log_file: it is a directory\n"
+                         "/main.conf:7: control_readers_group: there is no such group\n"
+                         "/main.conf:9: socket: the path of a socket has at most 107 characters\n"
+                         "/main.conf:13: ssl_ca_file: /ca cannot be read: No such file or directory\n"
+                         "/main.conf:16: there is no option \"hots\", did you mean \"host\"?\n");
+        ck_assert_int_lt(access(path_of("new"), F_OK), 0); /* it only looks */
+}
+END_TEST
+
+START_TEST(a_check_for_the_start_is_content_with_what_can_be_made)
+{
+        struct conf *c;
+        CLEANUP(freep) char *said = NULL;
+
+        put_main("state_path = '%s/new/state'\nheartbeat_file_path = '%s/beats'\n"
+                 "transport_url = 'unix:%s/beats/rpc.sock'\nhealthcheck {\n socket = '%s/http'\n}\n"
+                 "database {\n connection = 'mysql://nova@db/nova'\n}\n",
+                 dir, dir, dir, dir);
+        c = load(CONF_FOR_START | CONF_MACHINE, &said);
+        ck_assert_msg(c != NULL, "%s", said);
+        ck_assert_int_lt(access(path_of("new"), F_OK), 0);
+        ck_assert_int_lt(access(path_of("beats"), F_OK), 0);
+        conf_free(c);
+}
+END_TEST
+
 /* ---- secrets ---- */
 
 #define IDENTITY                                                         \
         "placement {\n auth_type = 'password'\n auth_url = 'http://k'\n" \
         " username = 'n'\n user_domain_id = 'd'\n project_name = 's'\n"  \
         " project_domain_id = 'd'\n"
-
-static void put_main(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void put_main(const char *fmt, ...)
-{
-        CLEANUP(freep) char *text = NULL;
-        va_list ap;
-
-        va_start(ap, fmt);
-        text = xvasprintf(fmt, ap);
-        va_end(ap);
-        put("main.conf", text, 0600);
-}
 
 START_TEST(secrets_are_read_from_files_of_their_own)
 {
@@ -319,7 +376,7 @@ START_TEST(a_file_that_everybody_can_read_is_noted)
         struct conf *c;
 
         put_main("database {\n connection_file = '%s'\n}\n", f);
-        c = load(false, &said);
+        c = load(0, &said);
         ck_assert_ptr_nonnull(c);
         ck_assert_str_eq(said, "/main.conf:2: connection_file: /f is readable by everyone (mode 644)\n");
         conf_free(c);
@@ -332,7 +389,7 @@ START_TEST(who_needs_no_secrets_goes_without)
         struct conf *c;
 
         put_main("host = 'a'\n" IDENTITY " password_file = '/nowhere/pw'\n}\n");
-        c = load(true, &said);
+        c = load(CONF_WITHOUT_SECRETS, &said);
         ck_assert_msg(c != NULL, "%s", said);
         ck_assert_str_eq(c->host, "a");
         ck_assert_str_eq(
@@ -376,6 +433,8 @@ int main(void)
         tcase_add_test(tcase, one_file_may_not_set_an_option_twice);
         tcase_add_test(tcase, a_named_file_or_directory_must_be_there);
         tcase_add_test(tcase, a_reload_keeps_track_of_files);
+        tcase_add_test(tcase, a_check_for_the_start_looks_at_all_that_is_named);
+        tcase_add_test(tcase, a_check_for_the_start_is_content_with_what_can_be_made);
         tcase_add_test(tcase, secrets_are_read_from_files_of_their_own);
         tcase_add_test(tcase, a_path_of_a_secret_may_begin_with_the_state_path);
         tcase_add_test(tcase, secrets_are_read_from_credentials);
