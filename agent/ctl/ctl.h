@@ -119,6 +119,7 @@ enum ctl_exit YIELDS ctl_threads(struct ctl *c);
 enum ctl_exit YIELDS ctl_pools(struct ctl *c);
 enum ctl_exit YIELDS ctl_locks(struct ctl *c);
 enum ctl_exit YIELDS ctl_jobs(struct ctl *c);
+enum ctl_exit YIELDS ctl_top(struct ctl *c);
 enum ctl_exit YIELDS ctl_tasks(struct ctl *c);
 enum ctl_exit YIELDS ctl_health(struct ctl *c);
 enum ctl_exit YIELDS ctl_log_level(struct ctl *c);

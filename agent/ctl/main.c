@@ -28,6 +28,9 @@ static const struct ctl_command commands[] = {
         { "health", "", "what is well and what is not; exit status 1 when it fails", ctl_health, NULL },
         { "instances", "", "the guests of this host, in the rows and in the hypervisor", ctl_instances,
           NULL },
+        { "top", "", "who uses the processor, and what comes each second, until q is pressed", ctl_top,
+          "Where stdout is no terminal one screen is printed, or as many as -n says.\n"
+          "With --json: what the agent counts, as samples without rates.\n" },
         { "jobs", "", "what is under way, how far it is, and what hangs", ctl_jobs, NULL },
         { "threads", "[ID]", "green and native threads of the agent", ctl_threads,
           "With ID only that green thread.\n" },

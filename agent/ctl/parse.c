@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *ctl_dashes(const struct ctl_option *o)
+{
+        return o->name[1] ? "--" : "-";
+}
+
 /* Exact names win over cut ones. NULL: none, or several (then *ret_several). */
 static const struct ctl_option *find(const struct ctl_option *const *tables, const char *name, size_t len,
                                      bool *ret_several)
@@ -15,7 +20,7 @@ static const struct ctl_option *find(const struct ctl_option *const *tables, con
         *ret_several = false;
         for (; *tables; tables++) {
                 for (const struct ctl_option *o = *tables; o->name; o++) {
-                        if (strncmp(o->name, name, len) != 0)
+                        if (strncmp(o->name, name, len) != 0 || !o->name[1])
                                 continue;
                         if (o->name[len] == '\0')
                                 return o;
@@ -26,6 +31,17 @@ static const struct ctl_option *find(const struct ctl_option *const *tables, con
         return *ret_several ? NULL : found;
 }
 
+static const struct ctl_option *find_letter(const struct ctl_option *const *tables, char letter)
+{
+        for (; *tables; tables++) {
+                for (const struct ctl_option *o = *tables; o->name; o++) {
+                        if (o->name[0] == letter && !o->name[1])
+                                return o;
+                }
+        }
+        return NULL;
+}
+
 static bool store_int(const struct ctl_option *o, const char *value, struct strbuf *why)
 {
         char *end;
@@ -34,8 +50,8 @@ static bool store_int(const struct ctl_option *o, const char *value, struct strb
         errno = 0;
         n = strtoll(value, &end, 10);
         if (end == value || *end || errno || n < o->min || n > o->max) {
-                strbuf_addf(why, "--%s: \"%s\" is not a number from %lld to %lld", o->name, value,
-                            (long long)o->min, (long long)o->max);
+                strbuf_addf(why, "%s%s: \"%s\" is not a number from %lld to %lld", ctl_dashes(o), o->name,
+                            value, (long long)o->min, (long long)o->max);
                 return false;
         }
         *(int64_t *)o->to = n;
@@ -72,26 +88,30 @@ static bool store_value(const struct ctl_option *o, const char *value, struct st
         return true;
 }
 
-/* argv[i] begins with "--". Returns the index of the next argument, or -1. */
+/* argv[i] begins with "-". Returns the index of the next argument, or -1. */
 static int parse_option(int argc, char **argv, int i, const struct ctl_option *const *tables,
                         struct strbuf *why)
 {
-        const char *name = argv[i] + 2, *value = strchr(name, '=');
+        bool letter = argv[i][1] != '-', several = false;
+        const char *name = argv[i] + (letter ? 1 : 2), *value = strchr(name, '=');
         size_t len = strcspn(name, "=");
-        bool several = false;
-        const struct ctl_option *o = len ? find(tables, name, len, &several) : NULL;
+        const struct ctl_option *o = NULL;
 
+        if (letter && len == 1)
+                o = find_letter(tables, *name);
+        else if (!letter && len)
+                o = find(tables, name, len, &several);
         if (!o) {
-                strbuf_addf(why, several ? "option \"--%.*s\" could be several" : "unknown option \"--%.*s\"",
-                            (int)len, name);
+                strbuf_addf(why, several ? "option \"%.*s\" could be several" : "unknown option \"%.*s\"",
+                            (int)(name + len - argv[i]), argv[i]);
                 return -1;
         }
         if (o->type == CTL_FLAG && value) {
-                strbuf_addf(why, "--%s takes no value", o->name);
+                strbuf_addf(why, "%s%s takes no value", ctl_dashes(o), o->name);
                 return -1;
         }
         if (o->type != CTL_FLAG && !value && ++i == argc) {
-                strbuf_addf(why, "--%s needs a value", o->name);
+                strbuf_addf(why, "%s%s needs a value", ctl_dashes(o), o->name);
                 return -1;
         }
         if (!store_value(o, value ? value + 1 : argv[i], why))
@@ -111,13 +131,10 @@ int ctl_parse(int argc, char **argv, const struct ctl_option *const *tables, str
                 if (!only_words && strcmp(arg, "--") == 0) {
                         only_words = true;
                         i++;
-                } else if (!only_words && strncmp(arg, "--", 2) == 0) {
+                } else if (!only_words && arg[0] == '-' && arg[1] != '\0') {
                         i = parse_option(argc, argv, i, tables, why);
                         if (i < 0)
                                 return -1;
-                } else if (!only_words && arg[0] == '-' && arg[1] != '\0') {
-                        strbuf_addf(why, "unknown option \"%s\"", arg);
-                        return -1;
                 } else if (words->stop_at_first) {
                         return i;
                 } else if (words->n == words->max) {
@@ -136,7 +153,8 @@ void ctl_describe_options(const struct ctl_option *options, struct strbuf *out)
         for (const struct ctl_option *o = options; o->name; o++) {
                 size_t begin = out->len, used;
 
-                strbuf_addf(out, "  --%s%s%s", o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+                strbuf_addf(out, "  %s%s%s%s", ctl_dashes(o), o->name, o->metavar ? " " : "",
+                            o->metavar ? o->metavar : "");
                 used = out->len - begin;
                 strbuf_addf(out, "%*s %s\n", used < 22 ? (int)(22 - used) : 1, "", o->help);
         }

@@ -2,7 +2,7 @@
  * agent/ctl/parse.h: options and words of a command line, by tables. Pure.
  *
  * "--name value" and "--name=value"; options and words in any order; after "--" all are words. A name may be
- * cut short as long as it stays unambiguous.
+ * cut short as long as it stays unambiguous. A name of one letter is written "-n value".
  */
 #pragma once
 
@@ -36,5 +36,7 @@ struct ctl_words {
 /* Index of the first argument that was not read (argc when all were), or -1 with why (one line). */
 int ctl_parse(int argc, char **argv, const struct ctl_option *const *tables, struct ctl_words *words,
               struct strbuf *why);
+/* What the option's name is written with: "--", or "-" for a letter. */
+const char *ctl_dashes(const struct ctl_option *o);
 /* One line for each option, for a usage text. */
 void ctl_describe_options(const struct ctl_option *options, struct strbuf *out);

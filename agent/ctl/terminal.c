@@ -89,14 +89,17 @@ static void end_by_signal(int sig)
         raise(sig);
 }
 
+bool terminal_is_live(void)
+{
+        return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !is_dumb();
+}
+
 int terminal_enter(struct error *err)
 {
         static const int deadly[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGABRT, SIGSEGV };
         struct termios keys;
         sigset_t winch;
 
-        if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || is_dumb())
-                return error_set(err, ERR_UNSUPPORTED, "this is no terminal");
         if (tcgetattr(STDIN_FILENO, &before) < 0)
                 return error_system(err, errno, "asking the terminal for its settings");
         sigemptyset(&winch);
@@ -159,7 +162,7 @@ void terminal_draw(const char *text)
         fflush(stdout);
 }
 
-int terminal_key(double seconds)
+int terminal_key(struct deadline by)
 {
         struct green_pollfd fds[] = { { .fd = STDIN_FILENO, .events = GREEN_READ },
                                       { .fd = signals, .events = GREEN_READ } };
@@ -167,7 +170,7 @@ int terminal_key(double seconds)
         struct error ignored;
         char key;
 
-        if (green_wait_fds(fds, ARRAY_SIZE(fds), deadline_in_s(seconds), &ignored) < 0)
+        if (green_wait_fds(fds, ARRAY_SIZE(fds), by, &ignored) < 0)
                 return ignored.code == ERR_TIMEOUT ? 0 : 'q';
         if (fds[1].revents && read(signals, &info, sizeof(info)) < 0)
                 return 0;

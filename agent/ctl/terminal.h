@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/context.h"
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -22,10 +23,12 @@ unsigned terminal_width(int fd);
  * The alternate screen, with keys read one by one and not echoed. One at a time. What was there before comes
  * back at terminal_leave(), at exit(), and at signals that end the program.
  */
+bool terminal_is_live(void); /* there is one, for keys and for the screen */
 int terminal_enter(struct error *err);
 void terminal_leave(void);
 void terminal_size(unsigned *ret_rows, unsigned *ret_columns);
 /* From the top left corner; what was there and is not written over is erased. Cut to the rows there are. */
 void terminal_draw(const char *text);
-/* A key that was pressed: 'q'; 0: none within these milliseconds, or the size has changed. */
-int YIELDS terminal_key(double seconds);
+/* A key that was pressed: 'q'; 0: none until then, or the size has changed. A terminal that is gone: 'q'. */
+enum { TERMINAL_INTERRUPT = 3 }; /* Ctrl-C */
+int YIELDS terminal_key(struct deadline by);
