@@ -46,13 +46,28 @@ struct ctl {
         struct rpc_client *client;
         struct store store; /* store.db NULL: not opened */
         struct deadline by; /* of the whole command; set by ctl_arguments() */
+        /* Not NULL: the command is not to run, its options go here. They are valid during the call. */
+        void (*listen)(const struct ctl_option *options, void *arg);
+        void *listen_arg;
 };
 
+#define CTL_NAME "compute-agentctl"
+
 struct ctl_command {
-        const char *name, *synopsis, *summary;
+        const char *name, *synopsis;
+        const char *summary; /* NULL: not for people, and not told to them */
         enum ctl_exit (*run)(struct ctl *c);
         const char *help; /* more of it, or NULL */
 };
+
+extern const struct ctl_command ctl_commands[]; /* ends with a NULL name */
+const struct ctl_command *ctl_find_command(const char *name);
+/* Those before or after any command; those without a help are other names of others. */
+#define CTL_GLOBALS 9
+void ctl_global_options(struct ctl *c, struct ctl_option to[CTL_GLOBALS + 1]);
+void ctl_print_usage(struct ctl *c);
+/* The options of one command, with NULL in `to`. Caller frees. */
+struct ctl_option *YIELDS ctl_options_of(const struct ctl_command *k);
 
 /*
  * Reads c->argv by options (ends with a NULL name) and the global ones, and n_words words at least `least`.
@@ -144,3 +159,5 @@ enum ctl_exit YIELDS ctl_nmi(struct ctl *c);
 enum ctl_exit YIELDS ctl_console(struct ctl *c);
 enum ctl_exit YIELDS ctl_vnc(struct ctl *c);
 enum ctl_exit YIELDS ctl_diagnostics(struct ctl *c);
+enum ctl_exit YIELDS ctl_completion(struct ctl *c);
+enum ctl_exit YIELDS ctl_complete(struct ctl *c);

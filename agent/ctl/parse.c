@@ -153,6 +153,8 @@ void ctl_describe_options(const struct ctl_option *options, struct strbuf *out)
         for (const struct ctl_option *o = options; o->name; o++) {
                 size_t begin = out->len, used;
 
+                if (!o->help)
+                        continue;
                 strbuf_addf(out, "  %s%s%s%s", ctl_dashes(o), o->name, o->metavar ? " " : "",
                             o->metavar ? o->metavar : "");
                 used = out->len - begin;

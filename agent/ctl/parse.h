@@ -23,7 +23,7 @@ struct ctl_option {
         const char *name; /* without the dashes */
         enum ctl_option_type type;
         void *to;
-        const char *metavar, *help;
+        const char *metavar, *help; /* help NULL: not shown, another name for another option */
         int64_t min, max;
 };
 
