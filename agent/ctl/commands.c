@@ -127,7 +127,8 @@ static void print_command_usage(const struct ctl_command *k, const struct ctl_op
 {
         struct strbuf CLEANUP(strbuf_free) out = {};
 
-        strbuf_addf(&out, "Usage: " CTL_NAME " %s [OPTION]... %s\n\n", k->name, k->synopsis);
+        strbuf_addf(&out, "Usage: " CTL_NAME " %s [OPTION]...%s%s\n\n", k->name, *k->synopsis ? " " : "",
+                    k->synopsis);
         strbuf_addf(&out, "%c%s.\n", k->summary[0] - 'a' + 'A', k->summary + 1);
         if (k->help)
                 strbuf_adds(&out, k->help);
@@ -167,8 +168,8 @@ enum ctl_exit ctl_error(const struct error *err, const char *fmt, ...)
 static enum ctl_exit wrong_arguments(const struct ctl_command *k, const char *why)
 {
         ctl_complain(CTL_USAGE, "%s: %s", k->name, why);
-        fprintf(stderr, "Usage: " CTL_NAME " %s [OPTION]... %s   (more: " CTL_NAME " %s --help)\n", k->name,
-                k->synopsis, k->name);
+        fprintf(stderr, "Usage: " CTL_NAME " %s [OPTION]...%s%s   (more: " CTL_NAME " %s --help)\n", k->name,
+                *k->synopsis ? " " : "", k->synopsis, k->name);
         return CTL_USAGE;
 }
 

@@ -186,7 +186,7 @@ static void read_option(struct line *l, const char *word)
 }
 
 /* bash makes three words of "--colour=always". */
-static void read_line(struct line *l)
+static void YIELDS read_line(struct line *l)
 {
         for (unsigned i = 0; i < l->n; i++) {
                 const char *word = l->words[i];

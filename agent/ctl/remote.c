@@ -53,6 +53,7 @@ enum ctl_exit ctl_need_tpool(struct ctl *c)
 /* Who may look at the agent need not be able to read its passwords: then the defaults have to do. */
 static bool closed_to_readers(const struct ctl *c)
 {
+        local_files("a program for one command, whose user waits anyway");
         return !c->config_file && access(CONF_DEFAULT_PATH, R_OK) < 0 && errno == EACCES;
 }
 
