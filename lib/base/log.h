@@ -3,16 +3,29 @@
  *
  *   2026-11-23 08:44:27.914 1234 INFO compute.build [req-... user project] [instance: uuid] text
  *
- * A line is formatted by its caller and put into a bounded ring; one native thread writes it out. When the
- * ring is full the line is dropped and counted, and the count is logged as soon as there is room again.
- * Before log_start() and after log_stop() lines go straight to stderr. Used by agent/ and by the runtime's
- * own reports (a green thread failed, the hub stalled); everything else in lib/ returns errors instead.
+ * A message is formatted by its caller and put into a bounded ring; one native thread writes it out: to
+ * stderr, to a file, or by a function that knows another place (the journal). However long that place takes,
+ * or if it hangs for good, callers go on: when the ring is full lines are dropped and counted, and the count
+ * is logged as soon as there is room again. Before log_start() and after log_stop() lines go straight to
+ * stderr. Used by agent/ and by the runtime's own reports (a green thread failed, the hub stalled);
+ * everything else in lib/ returns errors instead.
+ *
+ * Lines that come again and again are held back, for each call of log_info() and its like by itself:
+ *   - the same text with the same context, for the fourth time and each within repeat_s of the one before:
+ * these are only counted, and once every repeat_s (or when the call has another text) the line is written
+ * with
+ *     "(repeated 17 times in 60 s)" at its end;
+ *   - more than rate_limit_burst lines of any text in rate_limit_interval seconds, as oslo.log's options of
+ * these names: at the end of the interval the last line that was written is written again with "(and 230 more
+ * like this left out in 10 s)". Lines from rate_limit_except on are written always. Other than oslo.log,
+ * which has one limit for all, a place that floods the log does not silence the others.
  */
 #pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -30,12 +43,12 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
 #define log_critical(...) log_at(LOG_CRITICAL, __VA_ARGS__)
 
 /* The arguments are looked at only when the line is wanted. */
-#define log_at(level_, ...)                                                                         \
-        do {                                                                                        \
-                static struct log_site log_site_ = { LOG_MODULE, __FILE__, __func__, __LINE__, 0 }; \
-                enum log_level log_level_ = (level_);                                               \
-                if (log_passes(&log_site_, log_level_))                                             \
-                        log_write(&log_site_, log_level_, __VA_ARGS__);                             \
+#define log_at(level_, ...)                                                                               \
+        do {                                                                                              \
+                static struct log_site log_site_ = { LOG_MODULE, __FILE__, __func__, __LINE__, 0, NULL }; \
+                enum log_level log_level_ = (level_);                                                     \
+                if (log_passes(&log_site_, log_level_))                                                   \
+                        log_write(&log_site_, log_level_, __VA_ARGS__);                                   \
         } while (0)
 
 /* A place that logs. */
@@ -43,6 +56,7 @@ struct log_site {
         const char *module, *file, *function;
         int line;
         _Atomic unsigned known; /* which level it logs from (three bits), in which generation of the levels */
+        struct log_past *past;  /* what it wrote lately; log_fold.c */
 };
 
 extern _Atomic unsigned log_generation;
@@ -60,17 +74,37 @@ static inline bool log_passes(struct log_site *site, enum log_level level)
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 
+/* One message; borrowed. */
+struct log_record {
+        struct log_site *site;
+        enum log_level level;
+        int64_t time_us;     /* since 1970 */
+        const char *context; /* "[req-... user project] [instance: uuid] " or "[-] " */
+        const char *text;    /* may have several lines; of other control characters only tabs */
+        size_t context_len, text_len;
+};
+
 struct log_options {
         enum log_level level;
         const char *file; /* NULL: stderr. Opened for appending, created with mode 0640 */
+        /*
+         * Not NULL: takes the messages in place of a file. Called on the writer thread, one at a time. It may
+         * block, and log_stop() does not wait for ever: it may then still be in there. 0, or -1: could not be
+         * written, which is counted. It must not log.
+         */
+        int (*sink)(const struct log_record *r);
+        unsigned repeat_s;                              /* 0: repeated lines are written as others */
+        unsigned rate_limit_interval, rate_limit_burst; /* either 0: no limit */
+        enum log_level rate_limit_except;               /* above LOG_CRITICAL: none */
 };
 
-/* Opens the file and starts the writer thread. */
+/* Opens the file and starts the writer thread. A FIFO need not have a reader yet. */
 int log_start(const struct log_options *opt, struct error *err);
 int log_reopen(struct error *err); /* after rotation: opens the same file name again */
 void log_flush(void);              /* waits (at most 1 s) until the ring is empty: only at exit or in tests */
-void log_stop(void);               /* flushes, ends the writer */
-unsigned long log_dropped(void);   /* lines dropped so far */
+void log_stop(void);               /* flushes, ends the writer; at most 2 s, whatever hangs */
+unsigned long log_dropped(void);   /* lines lost so far: the ring was full, or a write failed */
+unsigned long log_held_back(void); /* messages that were repeated or above the limit, and told as a number */
 
 /*
  * ---- levels ---- from any thread, at any time.

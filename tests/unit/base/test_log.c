@@ -269,6 +269,114 @@ START_TEST(stop_returns_although_the_pipe_is_stuck)
 }
 END_TEST
 
+START_TEST(a_fifo_that_nobody_reads_yet_takes_lines)
+{
+        CLEANUP(freep) char *text = NULL;
+        unsigned long lost, told = 0;
+        const unsigned lines = 20000;
+        CLEANUP(closep) int fd = -1;
+        pthread_t reader;
+        void *result;
+
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        start(path);
+        for (unsigned i = 0; i < lines; i++)
+                log_info("line %u of many, long enough to fill the ring before long", i);
+        lost = log_dropped();
+        ck_assert_uint_gt(lost, 0);
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        pthread_create(&reader, NULL, read_all, &fd);
+        log_flush();
+        log_info("afterwards");
+        log_stop();
+        pthread_join(reader, &result);
+        text = result;
+        for (const char *p = text; (p = strstr(p, "WARNING log [-] ")); p++)
+                told += strtoul(p + strlen("WARNING log [-] "), NULL, 10);
+        ck_assert_uint_eq(told, lost);
+        ck_assert_uint_eq(count(text, "of many") + lost, lines);
+        ck_assert_ptr_nonnull(strstr(text, "afterwards\n"));
+}
+END_TEST
+
+START_TEST(stop_returns_although_nobody_reads_the_fifo)
+{
+        struct error err = {};
+
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        start(path);
+        for (unsigned i = 0; i < 20000; i++)
+                log_info("line %u of many, long enough to fill the ring before long", i);
+        ck_assert_ok(log_reopen(&err), err);
+        log_stop();
+        ck_assert_uint_gt(log_dropped(), 0);
+}
+END_TEST
+
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER; /* held: the sink hangs */
+static char sunk[4][512];
+static atomic_uint n_sunk;
+
+static int sink(const struct log_record *r)
+{
+        pthread_mutex_lock(&sink_lock);
+        snprintf(sunk[n_sunk++ % 4], sizeof(sunk[0]), "%s|%s|%s|%d|%s|%s", log_level_name(r->level),
+                 r->site->module, r->site->function, r->site->line > 0, r->context, r->text);
+        pthread_mutex_unlock(&sink_lock);
+        return strstr(r->text, "broken") ? -1 : 0;
+}
+
+static void start_sink(void)
+{
+        struct log_options opt = { .level = LOG_INFO, .sink = sink };
+        struct error err = {};
+
+        ck_assert_ok(log_start(&opt, &err), err);
+}
+
+START_TEST(a_sink_gets_messages_whole)
+{
+        struct error err = {};
+
+        log_set_context_fn(some_context);
+        start_sink();
+        log_warning("two\nlines");
+        log_flush();
+        ck_assert_uint_eq(n_sunk, 1);
+        ck_assert_str_eq(sunk[0], "WARNING|test.log|a_sink_gets_messages_whole_fn|1|[req-1 demo admin] "
+                                  "[instance: 4f1c] |two\nlines");
+        log_info("broken\nin two");
+        log_flush();
+        ck_assert_uint_eq(log_dropped(), 2);
+        ck_assert_ok(log_reopen(&err), err); /* nothing to open */
+        log_info("mended");
+        log_stop();
+        ck_assert_uint_eq(n_sunk, 4);
+        ck_assert_ptr_nonnull(strstr(sunk[2], "mended"));
+        ck_assert_ptr_nonnull(strstr(sunk[3], "2 log lines were dropped here"));
+}
+END_TEST
+
+START_TEST(a_sink_that_hangs_stops_nobody)
+{
+        pthread_mutex_lock(&sink_lock);
+        start_sink();
+        for (unsigned i = 0; i < 20000; i++)
+                log_info("line %u of many, long enough to fill the ring before long", i);
+        ck_assert_uint_gt(log_dropped(), 0);
+        log_stop();
+        ck_assert_uint_eq(n_sunk, 0);
+        ck_assert_uint_gt(log_dropped(), 15000);
+        pthread_mutex_unlock(&sink_lock); /* the writer goes away by itself, with what it had in hand */
+        start(path);
+        log_info("again");
+        log_stop();
+        CLEANUP(freep) char *text = slurp(path);
+        ck_assert_uint_eq(count(text, "\n"), 1);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_counted)
 {
         CLEANUP(freep) char *text = NULL;
@@ -310,6 +418,21 @@ START_TEST(reopen_follows_rotation)
         ck_assert_uint_eq(count(before, "\n"), 2);
         ck_assert_uint_eq(count(after, "\n"), 1);
         ck_assert_ptr_nonnull(strstr(after, "after"));
+}
+END_TEST
+
+START_TEST(a_file_that_is_copied_and_truncated_goes_on_at_its_beginning)
+{
+        CLEANUP(freep) char *text = NULL;
+
+        start(path);
+        log_info("before");
+        log_flush();
+        ck_assert_int_eq(truncate(path, 0), 0);
+        log_info("after");
+        log_stop();
+        text = slurp(path);
+        assert_matches(text, "^2[^\n]* INFO test\\.log \\[-\\] after\n$");
 }
 END_TEST
 
@@ -576,7 +699,9 @@ UNIT_SUITE_FIXTURE("log", setup, teardown, lines_have_the_format_of_oslo_log,
                    context_comes_from_the_function_that_was_set, newlines_cannot_forge_a_line,
                    long_texts_arrive_whole_up_to_the_limit, before_start_and_after_stop_lines_go_to_stderr,
                    a_stuck_pipe_stops_nobody_and_the_gap_is_told, stop_returns_although_the_pipe_is_stuck,
-                   a_full_disk_is_counted, reopen_follows_rotation,
+                   a_fifo_that_nobody_reads_yet_takes_lines, stop_returns_although_nobody_reads_the_fifo,
+                   a_sink_gets_messages_whole, a_sink_that_hangs_stops_nobody, a_full_disk_is_counted,
+                   a_file_that_is_copied_and_truncated_goes_on_at_its_beginning, reopen_follows_rotation,
                    lines_of_many_threads_stay_whole_and_in_order, a_forked_child_writes_to_stderr,
                    capture_gets_lines_instead, start_refuses_what_cannot_be, levels_have_names,
                    a_module_has_the_level_of_the_longest_name_that_it_is_below,
