@@ -18,6 +18,7 @@
 #include "import/import.h"
 #include "json/json.h"
 #include "list_patched.h"
+#include "logging.h"
 #include "options.h"
 #include "patcher/patcher.h"
 #include "process.h"
@@ -26,18 +27,6 @@ static int give_up(int status, const struct error *err)
 {
         fprintf(stderr, "compute-agent: %s\n", err->text);
         return status;
-}
-
-static int start_log(const struct options *opt, const struct conf *conf, struct error *err)
-{
-        const char *file = opt->log_file ? opt->log_file : conf->log_file;
-        struct log_options log = { .level = LOG_INFO, .file = *file ? file : NULL };
-
-        if (opt->has_log_level)
-                log.level = opt->log_level;
-        else
-                log_level_parse(conf->debug ? "debug" : conf->log_level, &log.level);
-        return log_set_module_levels(conf->default_log_levels, err) < 0 ? -1 : log_start(&log, err);
 }
 
 static void say_what_is_patched(bool debug)
@@ -58,7 +47,7 @@ static int run(const struct options *opt, struct conf *conf)
         struct error err = {};
         int r;
 
-        if (process_prepare(conf, &err) < 0 || start_log(opt, conf, &err) < 0)
+        if (process_prepare(conf, &err) < 0 || logging_start(opt, conf, &err) < 0)
                 return give_up(EXIT_FAILURE, &err);
         say_what_is_patched(opt->debug);
         if (*conf->notes)

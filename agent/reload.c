@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compute/manager.h"
+#include "logging.h"
 #include "mysql/mysql_pool.h"
 #include "native/file.h"
 #include "native/stall_watcher.h"
@@ -71,6 +72,7 @@ static void HUB_ONLY tell_parts(struct agent *a)
 {
         const struct conf *c = a->conf;
 
+        logging_follow_settings(c);
         if (a->watcher)
                 stall_watcher_set_threshold(a->watcher, (unsigned)c->hub.stall_threshold_ms);
         file_set_timeout((double)c->hub.file_timeout);

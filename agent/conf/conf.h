@@ -43,6 +43,10 @@ struct conf {
         char *log_file; /* "": stderr */
         bool debug;     /* oslo.log's debug: log level DEBUG; not the --debug of the command line */
         char *log_level, *default_log_levels;
+        char *use_journal;           /* auto, true, false */
+        int64_t log_repeat_interval; /* ours */
+        int64_t rate_limit_interval, rate_limit_burst;
+        char *rate_limit_except_level; /* "": none */
         int64_t rpc_response_timeout, long_rpc_timeout, executor_thread_pool_size;
         bool rpc_ping_enabled;
         int64_t report_interval, service_down_time;

@@ -350,7 +350,23 @@ const struct setting settings[] = {
                  "nova that do not exist here have no effect.",
                  RELOADS),
         TOP_PATH(log_file, "", SETTING_EMPTY_OK,
-                 "File that log lines are appended to. '' is standard error."),
+                 "File that log lines are appended to. '' is the journal or standard error. After it was "
+                 "renamed SIGHUP makes a new one."),
+        TOP_CHOICE(
+                use_journal, "auto", "auto true false", 0,
+                "Log lines go to systemd's journal, with request, instance, level and place as fields. auto: "
+                "if standard error goes there. log_file comes before it."),
+        TOP_INT(log_repeat_interval, "60", 0, DAY,
+                "(ours) A line that comes again and again from the same place is written three times, then "
+                "counted and written once in so many seconds. 0: never.",
+                UNIT("seconds"), RELOADS),
+        TOP_INT(rate_limit_interval, "10", 0, DAY,
+                "Seconds in which each place in the program may write rate_limit_burst lines; more are only "
+                "counted. 0, nova's default: no limit. nova's is one for all places together.",
+                UNIT("seconds"), RELOADS),
+        TOP_INT(rate_limit_burst, "500", 0, MANY, "How many lines that are. 0: no limit.", RELOADS),
+        TOP_CHOICE(rate_limit_except_level, "CRITICAL", "DEBUG INFO WARNING ERROR CRITICAL", SETTING_EMPTY_OK,
+                   "From this level on there is no limit. '': there is one for all.", RELOADS),
         TOP_INT(report_interval, "10", 1, DAY, "Seconds between two reports of this service to the database.",
                 UNIT("seconds"), RELOADS),
         TOP_INT(service_down_time, "60", 1, DAY,

@@ -44,7 +44,7 @@ const struct unused_setting unused_settings[] = {
         { "", "instance_usage_audit", NO_NOTIFY },
         { "", "pointer_model", "guests always have a USB tablet", MISSED },
         { "", "log_dir", "log_file names the file" },
-        { "", "use_syslog use_journal", "log lines go to log_file or to standard error" },
+        { "", "use_syslog", "log lines go to the journal, to log_file or to standard error" },
         { "oslo_messaging_rabbit", AMQP_OPTIONS_WITHOUT_EFFECT,
           "there is one connection to consume and one to publish, and both ends agree without it" },
         { "oslo_messaging_notifications", "driver", NO_NOTIFY, MISSED },

@@ -40,6 +40,12 @@ static bool has_identity(const char *section)
         return setting_find(section, "auth_type") != NULL;
 }
 
+/* Where nova has no other choice, or none at all, ours is better than its default. */
+static bool has_better_default(const struct setting *s)
+{
+        return !*s->section && words_have("use_journal rate_limit_interval rate_limit_burst", s->key);
+}
+
 /* Without these the agent would be something else, or look for guests elsewhere. */
 static bool must_fit(const struct setting *s)
 {
@@ -167,6 +173,26 @@ static bool adjust_auth_type(const struct carry *c, char **text)
         return true;
 }
 
+/* Ours are called as nova's without the "nova." before it; others have no meaning here. */
+static bool adjust_log_levels(const struct carry *c, char **text)
+{
+        static const char nova[] = "nova.";
+        struct strbuf kept = {};
+
+        (void)c;
+        for (const char *at = *text ? *text : ""; *at;) {
+                size_t len = strcspn(at += strspn(at, ", "), ", ");
+
+                if (strncmp(at, nova, strlen(nova)) == 0)
+                        strbuf_addf(&kept, "%s%.*s", kept.len ? "," : "", (int)(len - strlen(nova)),
+                                    at + strlen(nova));
+                at += len;
+        }
+        free(*text);
+        *text = strbuf_take(&kept, NULL);
+        return true;
+}
+
 /* Settings that depend on more than nova's option of their name. adjust: true if the other one had a say. */
 static const struct adjustment {
         const char *section, *key;
@@ -174,6 +200,7 @@ static const struct adjustment {
         const char *group, *other;
 } adjustments[] = {
         { "", "log_file", adjust_log_file, "DEFAULT", "log_dir" },
+        { "", "default_log_levels", adjust_log_levels, "DEFAULT", "default_log_levels" },
         { NULL, "auth_type", adjust_auth_type, NULL, "auth_section" }, /* in any section */
 };
 
@@ -238,7 +265,7 @@ static void carry_one(struct carry *c, size_t i)
                 return;
         }
         v = adjust(c, s, v, &text);
-        if (text)
+        if (text && (v || !has_better_default(s)))
                 set(c, i, v, text);
         if (c->carried[i] == CARRIED_DEFAULT && c->machine && setting_equal(s, c->conf, c->machine))
                 c->carried[i] = CARRIED_NOT;

@@ -84,6 +84,13 @@ struct log_record {
         size_t context_len, text_len;
 };
 
+/* How much of the same; all zero: no limits. */
+struct log_limits {
+        unsigned repeat_s;                              /* 0: repeated lines are written as others */
+        unsigned rate_limit_interval, rate_limit_burst; /* either 0: no limit */
+        enum log_level rate_limit_except;               /* above LOG_CRITICAL: none */
+};
+
 struct log_options {
         enum log_level level;
         const char *file; /* NULL: stderr. Opened for appending, created with mode 0640 */
@@ -93,14 +100,13 @@ struct log_options {
          * written, which is counted. It must not log.
          */
         int (*sink)(const struct log_record *r);
-        unsigned repeat_s;                              /* 0: repeated lines are written as others */
-        unsigned rate_limit_interval, rate_limit_burst; /* either 0: no limit */
-        enum log_level rate_limit_except;               /* above LOG_CRITICAL: none */
+        struct log_limits limits;
 };
 
 /* Opens the file and starts the writer thread. A FIFO need not have a reader yet. */
 int log_start(const struct log_options *opt, struct error *err);
-int log_reopen(struct error *err); /* after rotation: opens the same file name again */
+void log_set_limits(const struct log_limits *l); /* at any time */
+int log_reopen(struct error *err);               /* after rotation: opens the same file name again */
 void log_flush(void);              /* waits (at most 1 s) until the ring is empty: only at exit or in tests */
 void log_stop(void);               /* flushes, ends the writer; at most 2 s, whatever hangs */
 unsigned long log_dropped(void);   /* lines lost so far: the ring was full, or a write failed */

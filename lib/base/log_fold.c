@@ -45,12 +45,13 @@ static int64_t due = INT64_MAX; /* of the first in there */
 
 static atomic_ulong held_back;
 
-void log_fold_set(const struct log_options *opt)
+void log_fold_set(const struct log_limits *l)
 {
-        repeat_ns = opt->repeat_s * NS_PER_S;
-        interval_ns = opt->rate_limit_interval * NS_PER_S;
-        burst = interval_ns ? opt->rate_limit_burst : 0;
-        except = opt->rate_limit_except;
+        repeat_ns = l->repeat_s * NS_PER_S;
+        interval_ns = l->rate_limit_interval * NS_PER_S;
+        burst = interval_ns ? l->rate_limit_burst : 0;
+        except = l->rate_limit_except;
+        due = 0; /* what is held back may be due at another time now: the next look finds out */
 }
 
 unsigned long log_held_back(void)

@@ -26,7 +26,7 @@ bool log_wait_writable(int fd, int timeout_ms);
 
 typedef void log_put_fn(const struct log_record *r);
 
-void log_fold_set(const struct log_options *opt);
+void log_fold_set(const struct log_limits *l);
 /* False: it is to be written. Else it is counted. What was counted before may be put. */
 bool log_fold_takes(const struct log_record *r, int64_t now, log_put_fn *put);
 /* Puts the counts whose time is over, or all. */

@@ -310,7 +310,7 @@ int log_start(const struct log_options *opt, struct error *err)
         pthread_mutex_lock(&lock);
         stopping = writer_waits = writer_busy = writer_ended = sink_failed = false;
         unreported = 0;
-        log_fold_set(opt);
+        log_fold_set(&opt->limits);
         r = start_thread(w, err);
         if (r == 0) {
                 writer = w;
@@ -324,6 +324,14 @@ int log_start(const struct log_options *opt, struct error *err)
         log_set_level(opt->level);
         atomic_store(&started_in, getpid());
         return 0;
+}
+
+void log_set_limits(const struct log_limits *l)
+{
+        pthread_mutex_lock(&lock);
+        log_fold_set(l);
+        pthread_cond_signal(&more);
+        pthread_mutex_unlock(&lock);
 }
 
 /*

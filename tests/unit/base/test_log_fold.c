@@ -37,10 +37,7 @@ static void start(unsigned repeat_s, unsigned interval, unsigned burst)
         struct log_options opt = {
                 .level = LOG_INFO,
                 .sink = take,
-                .repeat_s = repeat_s,
-                .rate_limit_interval = interval,
-                .rate_limit_burst = burst,
-                .rate_limit_except = LOG_ERROR,
+                .limits = { repeat_s, interval, burst, LOG_ERROR },
         };
         struct error err = {};
 
@@ -219,9 +216,29 @@ START_TEST(without_limits_all_is_written)
 }
 END_TEST
 
+START_TEST(limits_change_at_any_time)
+{
+        struct log_limits none = {}, shorter = { .repeat_s = 5 };
+
+        start(60, 0, 0);
+        for (int i = 0; i < 5; i++)
+                say("no route");
+        after(6);
+        say_elsewhere("early");
+        log_set_limits(&shorter);
+        say_elsewhere("late");
+        log_set_limits(&none);
+        for (int i = 0; i < 5; i++)
+                say("all");
+        ck_seen("INFO [-] no route\nINFO [-] no route\nINFO [-] no route\nINFO [-] early\n"
+                "INFO [-] no route (repeated 2 times in 6 s)\nINFO [-] late\n"
+                "INFO [-] all\nINFO [-] all\nINFO [-] all\nINFO [-] all\nINFO [-] all\n");
+}
+END_TEST
+
 START_TEST(counts_are_told_although_nothing_more_is_logged)
 {
-        struct log_options opt = { .level = LOG_INFO, .sink = take, .repeat_s = 1 };
+        struct log_options opt = { .level = LOG_INFO, .sink = take, .limits = { .repeat_s = 1 } };
         struct error err = {};
 
         ck_assert_ok(log_start(&opt, &err), err); /* a real clock */
@@ -247,4 +264,4 @@ UNIT_SUITE_FIXTURE("log-fold", NULL, teardown, the_fourth_time_is_counted,
                    seldom_lines_are_all_written, long_texts_are_never_taken_for_repeated,
                    one_place_may_say_so_much_in_an_interval_and_others_go_on,
                    what_is_left_out_at_the_end_is_told, errors_are_not_limited, without_limits_all_is_written,
-                   counts_are_told_although_nothing_more_is_logged)
+                   limits_change_at_any_time, counts_are_told_although_nothing_more_is_logged)
