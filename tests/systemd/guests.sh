@@ -7,12 +7,14 @@ systemctl start libvirtd
 systemctl start $unit
 check "with libvirtd: it serves" is StatusText "serving as under-systemd"
 "$support/guest" /tmp/guest.raw
+mark_journal
 check "an image is imported" compute-agentctl image-import /tmp/guest.raw --name tiny
 # the list of this host has it only once the build has claimed its resources, so its id comes from here
 uuid=$(compute-agentctl boot --json --image tiny --vcpus 1 --memory 32 --disk 1 first | jq -r .uuid)
 check "a guest is being built" uuid_is_one "$uuid"
 check "it gets active" until_true 60 state_is active
 check "its console says that it is up" until_true 60 bash -c "compute-agentctl console $uuid | grep -q 'GUEST up'"
+check "the journal knows its request and instance" until_true 10 entry_has "REQUEST_ID=^req-" "USER_ID=." "PROJECT_ID=." "INSTANCE_UUID=^$uuid\$" "LOGGER_NAME=^compute"
 qemu=$(guest_pid)
 check "QEMU is in libvirtd's control group, not in the agent's" bash -c "grep -q machine /proc/$qemu/cgroup && ! grep -q compute-agent /proc/$qemu/cgroup"
 systemctl restart $unit
