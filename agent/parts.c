@@ -310,6 +310,7 @@ static struct rpc_server *HUB_ONLY new_server(struct agent *a, struct transport 
                             .server = a->conf->host },
                 .endpoints = a->endpoints,
                 .workers = (unsigned)a->conf->executor_thread_pool_size,
+                .opt_pool = t == a->control_transport ? "control workers" : NULL,
                 .may = may,
                 .describe_failure = rpc_describe_failure,
                 .on_failure = log_failed_request,

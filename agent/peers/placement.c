@@ -126,9 +126,14 @@ static int YIELDS create_provider(struct placement *p, const struct placement_ho
                 return 0;
         if (a.status == 409 && !is_name_conflict(&a))
                 return read_provider(p, h->uuid, by, err);
-        service_unexpected(&a, err);
         if (a.status == 409)
-                err->code = ERR_INVALID;
+                return error_set(
+                        err, ERR_INVALID,
+                        "placement: another provider is called %s already, so %s cannot be: a host that had "
+                        "this name is still known there (\"openstack resource provider list --name %s\"; "
+                        "delete it when it is gone for good)",
+                        h->name, h->uuid, h->name);
+        service_unexpected(&a, err);
         return error_while(err, "placement: making provider %s called %s", h->uuid, h->name);
 }
 

@@ -31,7 +31,8 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *opt, struct e
         s->opt.target.topic = s->topic = xstrdup(opt->target.topic);
         s->opt.target.server = s->server = xstrdup(opt->target.server);
         s->group = green_group_new("rpc server");
-        s->pool = green_pool_new("rpc workers", opt->workers ? opt->workers : WORKERS);
+        s->pool = green_pool_new(opt->opt_pool ? opt->opt_pool : "rpc workers",
+                                 opt->workers ? opt->workers : WORKERS);
         list_init(&s->backlog);
         list_init(&s->running);
         list_init(&s->methods);

@@ -47,6 +47,7 @@ struct rpc_server_options {
         struct transport_target target;
         const struct rpc_endpoint *endpoints; /* ends with a NULL methods */
         unsigned workers;                     /* 0: 64 */
+        const char *opt_pool;                 /* what their pool is called in dumps; NULL: "rpc workers" */
         void *app;
         /* 0: whoever sent this may have the method. -1: he is told err. Must not yield. NULL: all may. */
         int (*may)(const struct rpc_call *call, void *app, struct error *err);

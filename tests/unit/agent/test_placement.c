@@ -466,7 +466,8 @@ GREEN_TEST_REAL(a_name_that_another_provider_has_is_told)
         host.uuid = FRESH;
         ck_assert_int_eq(report(), -1);
         ck_assert_int_eq(e.code, ERR_INVALID);
-        ck_assert_ptr_nonnull(strstr(e.text, "vm already exists"));
+        ck_assert_ptr_nonnull(strstr(e.text, "another provider is called"));
+        ck_assert_ptr_nonnull(strstr(e.text, "openstack resource provider list --name"));
         tear_down();
 }
 
