@@ -18,7 +18,7 @@
 #include "native/fatal.h"
 #include "notify.h"
 #include "process.h"
-#include "report.h"
+#include "report/report.h"
 
 static int start_parts(void *arg, struct error *err)
 {
@@ -81,14 +81,6 @@ static int drain(void *arg, struct error *err)
         return 0;
 }
 
-static int write_report(void *arg, struct error *err)
-{
-        CLEANUP(freep) char *path = NULL;
-
-        assert_green();
-        return report_write(arg, &path, err);
-}
-
 static void quit_at_once(void)
 {
         log_warning("stopped by SIGINT: exiting at once; the next start repairs what was going on");
@@ -113,9 +105,6 @@ static int YIELDS serve(struct agent *a, struct error *err)
                 case SIGHUP:
                         if (a->files) /* else it was read a moment ago */
                                 green_spawn(NULL, "reload", agent_reload, a, &ignored);
-                        break;
-                case SIGUSR2:
-                        green_spawn(NULL, "report", write_report, &a->admin, &ignored);
                         break;
                 default:
                         return -1; /* cancelled by watch_start(), or signals cannot be read */

@@ -26,6 +26,7 @@
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
+#include "report/report.h"
 #include "rpc/access.h"
 #include "rpc/scheduler.h"
 #include "trim.h"
@@ -69,6 +70,17 @@ int until_it_works(struct agent *a, const char *what, int64_t attempt_s,
 }
 
 /* ---- the parts, in the order of the table below ---- */
+
+static int YIELDS reports_start(struct agent *a, struct error *err)
+{
+        a->admin.reporter = reporter_start(&a->admin, err);
+        return a->admin.reporter ? 0 : -1;
+}
+
+static void YIELDS reports_stop(struct agent *a)
+{
+        reporter_stop(take_ptr(&a->admin.reporter));
+}
 
 static int YIELDS watcher_start(struct agent *a, struct error *err)
 {
@@ -529,6 +541,7 @@ static const struct part {
         int (*start)(struct agent *a, struct error *err);
         void (*stop)(struct agent *a); /* also after a start that failed half way */
 } parts[] = {
+        { "reports", reports_start, reports_stop }, /* first and last: what hangs can be looked into */
         { "stall watcher", watcher_start, watcher_stop },
         { "heartbeat", heart_start, heart_stop }, /* before all that may take long */
         { "workers", workers_start, workers_stop },
@@ -561,9 +574,24 @@ int parts_start(struct agent *a, struct error *err)
         return 0;
 }
 
+/* Who looks in from now on sees that the parts are not there, not what is left of them. */
+static void HUB_ONLY forget_admin(struct agent *a)
+{
+        a->admin = (struct admin_sources){
+                .options = a->admin.options,
+                .conf = a->admin.conf,
+                .started_ns = a->admin.started_ns,
+                .draining = a->admin.draining,
+                .reporter = a->admin.reporter,
+        };
+}
+
 void parts_stop(struct agent *a)
 {
         control_close(a);
+        if (a->admin.reporter)
+                reporter_leave_rows(a->admin.reporter);
+        forget_admin(a);
         while (a->started > 0) {
                 const struct part *p = &parts[--a->started];
 

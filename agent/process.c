@@ -95,15 +95,16 @@ static void raise_descriptor_limit(void)
 
 int process_prepare(const struct conf *conf, struct error *err)
 {
-        sigset_t wanted;
+        sigset_t wanted, blocked;
 
         signal(SIGPIPE, SIG_IGN); /* libvirt sets it only when the first guest starts (design 7) */
         sigemptyset(&wanted);
         sigaddset(&wanted, SIGTERM);
         sigaddset(&wanted, SIGINT);
         sigaddset(&wanted, SIGHUP);
-        sigaddset(&wanted, SIGUSR2);
-        if (sigprocmask(SIG_BLOCK, &wanted, NULL) < 0)
+        blocked = wanted;
+        sigaddset(&blocked, SIGUSR2); /* report/report.c has its own descriptor for it */
+        if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0)
                 return error_system(err, errno, "blocking signals");
         signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signal_fd < 0)

@@ -13,5 +13,5 @@
  */
 int process_prepare(const struct conf *conf, struct error *err);
 
-/* Waits for SIGTERM, SIGINT, SIGHUP, SIGUSR2 and returns its number; -1: ERR_CANCELLED, ERR_SYSTEM. */
+/* Waits for SIGTERM, SIGINT, SIGHUP and returns its number; -1: ERR_CANCELLED, ERR_SYSTEM. */
 int YIELDS process_next_signal(struct error *err);

@@ -136,6 +136,9 @@ struct conf {
         struct { /* [oslo_concurrency] */
                 char *lock_path;
         } oslo_concurrency;
+        struct {               /* [oslo_reports] */
+                char *log_dir; /* "": beside the log file, else stderr */
+        } oslo_reports;
         struct { /* [oslo_messaging_rabbit]; as in amqp/options.h */
                 bool amqp_durable_queues, amqp_auto_delete, rabbit_ha_queues, rabbit_quorum_queue;
                 int64_t rabbit_quorum_delivery_limit, rabbit_quorum_max_memory_length;

@@ -615,6 +615,11 @@ const struct setting settings[] = {
         SEC_PATH(oslo_concurrency, lock_path, "$state_path/lock", 0,
                  "Directory of lock files, shared with other services that touch the same things."),
 
+        SEC_PATH(
+                oslo_reports, log_dir, "", SETTING_EMPTY_OK,
+                "Directory for the reports of SIGUSR2 and `compute-agentctl report`; empty: beside log_file, "
+                "and to standard error where there is none."),
+
         SEC_BOOL(
                 oslo_messaging_rabbit, amqp_durable_queues, "false",
                 "Exchange and queues outlive a restart of the broker. This and the next three must equal the "

@@ -47,6 +47,8 @@ const struct unused_setting unused_settings[] = {
         { "", "use_syslog", "log lines go to the journal, to log_file or to standard error" },
         { "oslo_messaging_rabbit", AMQP_OPTIONS_WITHOUT_EFFECT,
           "there is one connection to consume and one to publish, and both ends agree without it" },
+        { "oslo_reports", "file_event_handler file_event_handler_interval",
+          "SIGUSR2 and `compute-agentctl report` ask for a report" },
         { "oslo_messaging_notifications", "driver", NO_NOTIFY, MISSED },
         { "oslo_messaging_notifications", "*", NO_NOTIFY },
         { "notifications", "*", NO_NOTIFY },

@@ -161,7 +161,7 @@ static int method_report(struct rpc_call *call, struct error *err)
         assert_green();
         if (!s->write_report)
                 return error_set(err, ERR_UNSUPPORTED, "this agent writes its report on SIGUSR2 only");
-        if (s->write_report(s, &path, err) < 0)
+        if (s->write_report(s, &path, NULL, err) < 0)
                 return error_while(err, "writing the report");
         call->result = jval_new_object();
         jval_set_text(call->result, "written_to", path ? path : "standard error");

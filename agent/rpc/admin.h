@@ -45,9 +45,13 @@ struct admin_sources {
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
         char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
         bool ready, draining;      /* the start has finished; SIGTERM came */
-        /* Writes the report of SIGUSR2; NULL: this build has none. *ret_path: NULL for stderr; caller frees.
+        /*
+         * Writes the report of SIGUSR2, or (ret_text not NULL) returns it; see report/report.h. The caller
+         * frees *ret_path, which is NULL for stderr, and *ret_text. NULL: there is none.
          */
-        int (*write_report)(const struct admin_sources *from, char **ret_path, struct error *err);
+        int (*write_report)(const struct admin_sources *from, char **ret_path, char **ret_text,
+                            struct error *err);
+        struct reporter *reporter; /* its own */
 };
 
 extern const struct rpc_method admin_methods[];
@@ -56,6 +60,7 @@ extern const struct rpc_endpoint admin_endpoint;
 
 /* The parts of the answers, also for the report. Caller owns the value. */
 struct jval *YIELDS admin_status(const struct admin_sources *s);
+struct jval *HUB_ONLY admin_status_now(const struct admin_sources *s); /* without the rows */
 struct jval *HUB_ONLY admin_threads(void);
 struct jval *HUB_ONLY admin_pools(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_locks(void);

@@ -177,7 +177,7 @@ static void YIELDS add_instances(struct jval *to, const struct admin_sources *s)
         jval_set(to, "instances", states ? states : jval_new_null());
 }
 
-struct jval *admin_status(const struct admin_sources *s)
+struct jval *admin_status_now(const struct admin_sources *s)
 {
         struct jval *to = jval_new_object();
         double age = admin_heartbeat_age_s(s->conf);
@@ -198,6 +198,13 @@ struct jval *admin_status(const struct admin_sources *s)
         add_host(to, s);
         jval_set(to, "hub", admin_hub(s));
         add_work(to, s);
+        return to;
+}
+
+struct jval *admin_status(const struct admin_sources *s)
+{
+        struct jval *to = admin_status_now(s);
+
         add_instances(to, s); /* last, since it waits: the rest is of one moment */
         return to;
 }

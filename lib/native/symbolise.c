@@ -12,6 +12,7 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -33,6 +34,31 @@ static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *module_
                                             debuglink_crc, ret_debuginfo_file_name);
 }
 
+static const char *last_part(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+/* The program's own file may have been replaced by a newer one: then /proc still leads to the old one. */
+static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+                    char **ret_file_name, Elf **ret_elf)
+{
+        static const char deleted[] = " (deleted)";
+        size_t len = strlen(name), end = sizeof(deleted) - 1;
+        int fd;
+
+        if (len > end && strcmp(name + len - end, deleted) == 0 &&
+            strncmp(last_part(name), program_invocation_short_name, strlen(program_invocation_short_name)) ==
+                    0) {
+                fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+                if (fd >= 0)
+                        return fd;
+        }
+        return dwfl_linux_proc_find_elf(mod, userdata, name, base, ret_file_name, ret_elf);
+}
+
 static int note_loads(struct dl_phdr_info *info, size_t size, void *arg)
 {
         *(unsigned long long *)arg = info->dlpi_adds + info->dlpi_subs;
@@ -42,7 +68,7 @@ static int note_loads(struct dl_phdr_info *info, size_t size, void *arg)
 static void refresh_locked(void)
 {
         static const Dwfl_Callbacks callbacks = {
-                .find_elf = dwfl_linux_proc_find_elf,
+                .find_elf = find_elf,
                 .find_debuginfo = find_debuginfo,
         };
         unsigned long long now = 0;
@@ -58,13 +84,6 @@ static void refresh_locked(void)
                 dwfl_end(dwfl); /* no /proc */
                 dwfl = NULL;
         }
-}
-
-static const char *last_part(const char *path)
-{
-        const char *slash = strrchr(path, '/');
-
-        return slash ? slash + 1 : path;
 }
 
 /* The source line of an address; NULL when it is not known. */
@@ -96,7 +115,7 @@ static void symbolise_locked(GElf_Addr addr, char *buf, size_t size)
         int number = 0;
 
         if (!mod) {
-                snprintf(buf, size, "0x%llx", (unsigned long long)addr);
+                symbolise_plainly((void *)(uintptr_t)addr, buf, size);
                 return;
         }
         module = dwfl_module_info(mod, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
@@ -108,8 +127,7 @@ static void symbolise_locked(GElf_Addr addr, char *buf, size_t size)
         /* A return address is that of the instruction after the call, which may be of the next line. */
         file = find_line(mod, offset ? addr - 1 : addr, &number);
         if (!function && !file)
-                snprintf(buf, size, "0x%llx (%s)", (unsigned long long)addr,
-                         last_part(module ? module : "?"));
+                symbolise_plainly((void *)(uintptr_t)addr, buf, size);
         else if (file)
                 snprintf(buf, size, "%s+0x%llx (%s:%d)", function ? function : "?",
                          (unsigned long long)offset, last_part(file), number);

@@ -289,7 +289,7 @@ GREEN_TEST_REAL(draining_is_a_signal_to_ourselves)
 
 static unsigned reports;
 
-static int count_report(const struct admin_sources *from, char **ret_path, struct error *err)
+static int count_report(const struct admin_sources *from, char **ret_path, char **ret_text, struct error *err)
 {
         (void)from, (void)err;
         if (reports++)
