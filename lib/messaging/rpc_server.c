@@ -1,9 +1,13 @@
 /*
  * lib/messaging/rpc_server.c: from the transport to the pool of workers.
  *
- * Two green threads: the receiver decodes, acknowledges and drops duplicates, the dispatcher hands on to the
- * pool, which may make it wait. Between them is the backlog: nova lets it grow without bound; here a bound
- * far beyond any use makes the receiver wait, and what is not yet acknowledged stays where it is safe.
+ * Two green threads: the receiver decodes, the dispatcher hands on to the pool, which may make it wait.
+ * Between them is the backlog: nova lets it grow without bound; here a bound far beyond any use makes the
+ * receiver wait.
+ *
+ * A request is acknowledged by the worker that is about to run it. oslo does so when it is received, and an
+ * agent that is stopped or dies takes its backlog with it; here that stays with the broker, which delivers it
+ * to the next one.
  */
 #include "messaging/rpc_server.h"
 
@@ -63,29 +67,38 @@ static bool seen_before(struct rpc_server *s, const char *id)
         return false;
 }
 
-static void HUB_ONLY enqueue(struct rpc_server *s, struct rpc_work *w)
+/* Before any work: at most once. What the broker will deliver again is run then, and not now. */
+bool rpc_server_accept(struct rpc_server *s, struct rpc_work *w)
 {
+        struct error err = {};
+
+        if (s->stopping && s->opt.transport->ops->gives_back)
+                return false;
+        if (transport_ack(w->message, &err) < 0) {
+                if (s->opt.on_failure && err.code != ERR_CANCELLED)
+                        s->opt.on_failure(NULL, &err, s->opt.app);
+                return false;
+        }
+        if (seen_before(s, w->request.unique_id)) {
+                s->stats.duplicates++;
+                return false;
+        }
         if (w->request.msg_id)
                 s->stats.calls++;
         else
                 s->stats.casts++;
-        w->server = s;
-        w->bytes = w->message->len;
-        free(take_ptr(&w->message->body)); /* decoded: no need to hold it twice */
-        list_append(&s->backlog, &w->node);
-        s->n_backlog++;
-        s->backlog_bytes += w->bytes;
-        green_cond_signal(&s->more);
+        return true;
 }
 
 /* Takes over the message. */
 static void YIELDS take_in(struct rpc_server *s, struct transport_message *m)
 {
         struct rpc_work *w = NEW(struct rpc_work);
-        struct error err = {};
 
         list_init(&w->node);
         w->message = m;
+        w->server = s;
+        w->bytes = m->len;
         s->stats.received++;
         if (envelope_decode_request(m->body, m->len, &w->request, &w->unreadable) < 0) {
                 s->stats.rejected++;
@@ -98,19 +111,11 @@ static void YIELDS take_in(struct rpc_server *s, struct transport_message *m)
                 }
                 w->request.method = xstrdup("(unreadable)");
         }
-        /* Before any work: at most once. What the broker will deliver again is run then, and not now. */
-        if (transport_ack(m, &err) < 0) {
-                if (s->opt.on_failure)
-                        s->opt.on_failure(NULL, &err, s->opt.app);
-                rpc_work_free(w);
-                return;
-        }
-        if (seen_before(s, w->request.unique_id)) {
-                s->stats.duplicates++;
-                rpc_work_free(w);
-                return;
-        }
-        enqueue(s, w);
+        free(take_ptr(&m->body)); /* decoded: no need to hold it twice */
+        list_append(&s->backlog, &w->node);
+        s->n_backlog++;
+        s->backlog_bytes += w->bytes;
+        green_cond_signal(&s->more);
 }
 
 static int YIELDS receive_one(struct rpc_server *s, struct error *err)
@@ -148,6 +153,18 @@ static int receiver(void *arg, struct error *err)
         return 0;
 }
 
+/* The pool takes it no more. Where nobody delivers it again, its caller is told. */
+static void YIELDS not_begun(struct rpc_server *s, struct rpc_work *w, const struct error *why)
+{
+        if (s->opt.transport->ops->gives_back) {
+                rpc_work_free(w);
+                return;
+        }
+        if (s->opt.on_failure)
+                s->opt.on_failure(&w->request, why, s->opt.app);
+        rpc_work_refuse(w, why);
+}
+
 static int dispatcher(void *arg, struct error *err)
 {
         struct rpc_server *s = arg;
@@ -171,9 +188,7 @@ static int dispatcher(void *arg, struct error *err)
                         list_append(&s->running, &w->node);
                         s->n_running++;
                 } else {
-                        if (s->opt.on_failure)
-                                s->opt.on_failure(&w->request, err, s->opt.app);
-                        rpc_work_refuse(w, err);
+                        not_begun(s, w, err);
                 }
                 green_cond_signal(&s->room);
                 green_cond_broadcast(&s->settled);
@@ -200,6 +215,7 @@ int rpc_server_start(struct rpc_server *s, struct error *err)
 
 void rpc_server_stop(struct rpc_server *s)
 {
+        s->stopping = true;
         if (s->started)
                 transport_stop_consuming(s->opt.transport);
 }

@@ -1,5 +1,5 @@
 /*
- * lib/messaging/rpc_server.h: receives, acknowledges, drops duplicates, dispatches to a pool, replies.
+ * lib/messaging/rpc_server.h: receives, dispatches to a pool, acknowledges, drops duplicates, replies.
  *
  * nova-contract 1.4: ack before work; the last 16 _unique_ids are remembered; 64 workers; methods by table
  * with namespaces and versions; call-monitor heartbeats while a method with _timeout runs.
@@ -65,9 +65,12 @@ struct rpc_server_options {
 struct rpc_server *HUB_ONLY rpc_server_new(const struct rpc_server_options *opt, struct error *err);
 void HUB_ONLY rpc_server_set_workers(struct rpc_server *s, unsigned workers); /* at least 1 */
 int YIELDS rpc_server_start(struct rpc_server *s, struct error *err);         /* listens; starts consuming */
-/* 1.7: consume no more; what was delivered is still executed. */
+/*
+ * 1.7: consume no more. What was delivered and not begun is still executed, or left to the broker where there
+ * is one: it delivers it to who listens next.
+ */
 void HUB_ONLY rpc_server_stop(struct rpc_server *s);
-/* After stop: until all that was delivered is done. ERR_TIMEOUT: rpc_server_foreach() names the rest. */
+/* After stop: until all that is executed is done. ERR_TIMEOUT: rpc_server_foreach() names the rest. */
 int YIELDS rpc_server_wait(struct rpc_server *s, struct deadline by, struct error *err);
 void YIELDS rpc_server_free(struct rpc_server *s); /* cancels what still runs; NULL allowed */
 

@@ -15,8 +15,8 @@ struct rpc_server {
         char *exchange, *topic, *server; /* the target's, owned */
         struct green_group *group;       /* receiver and dispatcher */
         struct green_pool *pool;         /* executes */
-        bool started, receiving;
-        struct list backlog; /* struct rpc_work: acknowledged, waiting for a worker */
+        bool started, receiving, stopping;
+        struct list backlog; /* struct rpc_work: not acknowledged, waiting for a worker */
         unsigned n_backlog;  /* also counts the one in the dispatcher's hands */
         size_t backlog_bytes;
         struct list running; /* struct rpc_work */
@@ -24,7 +24,7 @@ struct rpc_server {
         struct green_cond more;    /* the backlog grew, or receiving ended: the dispatcher waits */
         struct green_cond room;    /* the backlog shrank: the receiver waits */
         struct green_cond settled; /* something ended: rpc_server_wait() waits */
-        char *seen[RPC_SEEN_MAX];  /* a ring of _unique_id */
+        char *seen[RPC_SEEN_MAX];  /* a ring of _unique_id: acknowledged ones */
         unsigned next_seen;
         struct rpc_server_stats stats;
         struct list methods; /* of struct method_stats: those that were called */
@@ -45,6 +45,10 @@ struct rpc_work {
         int64_t started_ns;
         char instance[UUID_LEN + 1]; /* "": none */
 };
+
+/* A worker begins with it: acknowledges it, unless it is left to the broker. False: it must not be run now.
+ */
+bool YIELDS rpc_server_accept(struct rpc_server *s, struct rpc_work *w);
 
 /* Executes, replies, frees. A green_fn for the pool; arg is a struct rpc_work. */
 green_fn rpc_work_run;

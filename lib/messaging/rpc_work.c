@@ -276,20 +276,13 @@ static void YIELDS monitor_stop(struct green *g)
         green_unref(g);
 }
 
-int rpc_work_run(void *arg, struct error *err)
+static void YIELDS run_accepted(struct rpc_work *w, struct error *err)
 {
-        struct rpc_work *w = arg;
         struct rpc_server *s = w->server;
         struct jval CLEANUP(jval_unrefp) *result = NULL;
-        struct green *heart;
-        int r;
+        struct green *heart = monitor_start(w);
+        int r = execute_request(w, &result, err);
 
-        assert_green();
-        w->started_ns = clock_now_ns();
-        find_instance(w);
-        set_context(w);
-        heart = monitor_start(w);
-        r = execute_request(w, &result, err);
         monitor_stop(heart);
         if (r < 0) {
                 s->stats.failures++;
@@ -297,6 +290,19 @@ int rpc_work_run(void *arg, struct error *err)
                         s->opt.on_failure(&w->request, err, s->opt.app);
         }
         answer(w, result, r < 0 ? err : NULL, green_cancelled());
+}
+
+int rpc_work_run(void *arg, struct error *err)
+{
+        struct rpc_work *w = arg;
+        struct rpc_server *s = w->server;
+
+        assert_green();
+        w->started_ns = clock_now_ns();
+        find_instance(w);
+        set_context(w);
+        if (rpc_server_accept(s, w))
+                run_accepted(w, err);
         rpc_work_free(w);
         s->n_running--;
         green_cond_broadcast(&s->settled);

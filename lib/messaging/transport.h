@@ -29,6 +29,7 @@ struct transport_target {
 
 struct transport_ops {
         const char *scheme; /* "unix", "rabbit" */
+        bool gives_back;    /* what was not acknowledged is delivered again, to whoever listens next */
         /* Declares and starts to consume topic, topic.server and the fanout. */
         int (*listen)(struct transport *t, const struct transport_target *target, struct error *err);
         int (*receive)(struct transport *t, struct deadline by, struct transport_message **ret,

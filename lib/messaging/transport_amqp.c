@@ -462,6 +462,7 @@ static void amqp_describe(struct transport *base, char *buf, size_t size, bool *
 
 static const struct transport_ops amqp_ops = {
         .scheme = "rabbit",
+        .gives_back = true,
         .listen = amqp_listen,
         .receive = amqp_receive,
         .ack = amqp_ack,

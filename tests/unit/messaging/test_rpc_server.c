@@ -424,7 +424,7 @@ GREEN_TEST(more_requests_than_workers_wait)
         ck_assert_uint_eq(stats().running, 2);
         ck_assert_uint_eq(stats().queued, 3);
         ck_assert_uint_eq(w.runs, 2);
-        ck_assert_str_eq(w.fake.log.data, "listen compute;ack;ack;ack;ack;ack;");
+        ck_assert_str_eq(w.fake.log.data, "listen compute;ack;ack;"); /* the others stay with the broker */
         green_event_set(&w.go);
         settle();
         ck_assert_uint_eq(w.runs, 5);
@@ -568,6 +568,48 @@ GREEN_TEST(after_the_stop_what_was_delivered_is_done)
         finish();
 }
 
+static void YIELDS start_with_a_broker(void)
+{
+        static struct transport_ops ops;
+
+        start_with((struct rpc_server_options){ .workers = 1 });
+        ops = fake_ops;
+        ops.gives_back = true;
+        w.fake.base.ops = &ops;
+}
+
+/* It delivers it to the next one, in the order of the requests. */
+GREEN_TEST(after_the_stop_what_was_not_begun_is_left_to_the_broker)
+{
+        struct error err = {};
+
+        start_with_a_broker();
+        call("sleep", "{\"s\":3}", "m1", "");
+        call("echo", "{}", "m2", "");
+        settle();
+        call("echo", "{}", "m3", "");
+        rpc_server_stop(w.server);
+        ck_assert_ok(rpc_server_wait(w.server, deadline_in_s(60), &err), err);
+        ck_assert_str_eq(w.fake.log.data, "listen compute;ack;reply q-m1;");
+        ck_assert_uint_eq(w.runs, 0);
+        ck_assert_uint_eq(stats().calls, 1);
+        ck_assert_uint_eq(w.told, 0);
+        finish();
+}
+
+GREEN_TEST(a_server_that_is_freed_answers_nothing_that_comes_again)
+{
+        start_with_a_broker();
+        call("wait", "{}", "m1", "");
+        call("echo", "{}", "m2", "");
+        settle();
+        rpc_server_free(w.server);
+        ck_assert_str_eq(w.fake.log.data, "listen compute;ack;reply q-m1;");
+        ck_assert_uint_eq(w.runs, 1);
+        ck_assert_uint_eq(w.fake.messages, 0);
+        transport_free(&w.fake.base);
+}
+
 static int wait_for_server(void *arg, struct error *err)
 {
         assert_green();
@@ -641,5 +683,8 @@ GREEN_SUITE("rpc-server", a_call_is_acknowledged_then_run_then_answered, a_cast_
             sixty_four_is_the_default, what_runs_is_shown, log_lines_begin_with_the_request_and_its_instance,
             hostile_text_stays_in_its_place, a_long_call_sends_heartbeats_until_it_ends,
             no_heartbeats_without_timeout_for_casts_and_below_a_second, a_method_outlives_its_caller,
-            after_the_stop_what_was_delivered_is_done, waiting_for_the_end_times_out_and_can_be_cancelled,
+            after_the_stop_what_was_delivered_is_done,
+            after_the_stop_what_was_not_begun_is_left_to_the_broker,
+            a_server_that_is_freed_answers_nothing_that_comes_again,
+            waiting_for_the_end_times_out_and_can_be_cancelled,
             freeing_cancels_what_runs_and_tells_the_callers, a_server_that_cannot_listen_does_not_start)
