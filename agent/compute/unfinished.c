@@ -58,14 +58,19 @@ static bool is(const struct journal_entry *e, const char *method)
 static void YIELDS lost_build(struct compute_manager *m, const struct journal_entry *e, struct instance *i,
                               struct deadline by)
 {
-        if (strcmp(e->step, BUILD_RESCHEDULING) != 0) {
+        const char *name = vm_state_name(i->vm_state);
+
+        if (strcmp(e->step, BUILD_HANDING_BACK) == 0)
+                log_warning("its request should be here again soon; else it stays %s until it is deleted or "
+                            "instance_build_timeout passes",
+                            name);
+        else if (strcmp(e->step, BUILD_RESCHEDULING) == 0)
+                log_warning("another host was being asked for; should none build it, it stays %s until it is "
+                            "deleted "
+                            "or instance_build_timeout passes",
+                            name);
+        else
                 strays_call_it_an_error(m, i, by);
-                return;
-        }
-        log_warning(
-                "another host was being asked for; should none build it, it stays %s until it is deleted or "
-                "instance_build_timeout passes",
-                vm_state_name(i->vm_state));
 }
 
 static void YIELDS look_at_row(struct compute_manager *m, const struct journal_entry *e, struct instance *i,
@@ -84,6 +89,17 @@ static void YIELDS look_at_row(struct compute_manager *m, const struct journal_e
                 log_info("the instance is %s on no host, nothing is done here", vm_state_name(i->vm_state));
 }
 
+/* Users see events; this one would be without an end for ever. */
+static int YIELDS end_event(struct compute_manager *m, const struct journal_entry *e, bool done,
+                            struct deadline by, struct error *err)
+{
+        CLEANUP(freep) char *event = xasprintf("compute_%s", is(e, BUILD_REQUEST) ? BUILD_METHOD : e->method);
+
+        if (!*e->request_id)
+                return 0;
+        return store_event_interrupted(m->store, e->uuid, event, e->request_id, done, by, err);
+}
+
 static int YIELDS repair(struct compute_manager *m, const struct journal_entry *e, struct deadline by,
                          struct error *err)
 {
@@ -93,17 +109,20 @@ static int YIELDS repair(struct compute_manager *m, const struct journal_entry *
         if (!lock)
                 return -1;
         if (store_instance_get(m->store, e->uuid, 0, &i, by, err) == 0) {
+                bool done = i->vm_state != VM_ERROR;
+
                 look_at_row(m, e, i, by);
                 instance_free(i);
-                return 0;
+                return end_event(m, e, done, by, err);
         }
         if (err->code != NOVA_INSTANCE_NOT_FOUND)
                 return -1;
         *err = (struct error){};
-        if (is(e, BUILD_REQUEST) || is(e, "terminate_instance") || is(e, "reclaim_instance"))
-                return compute_destroy_leftovers(m, e->uuid, by, err);
-        log_info("the instance was deleted meanwhile");
-        return 0;
+        if (!is(e, BUILD_REQUEST) && !is(e, "terminate_instance") && !is(e, "reclaim_instance"))
+                log_info("the instance was deleted meanwhile");
+        else if (compute_destroy_leftovers(m, e->uuid, by, err) < 0)
+                return -1;
+        return end_event(m, e, true, by, err);
 }
 
 static int repair_all(void *arg, struct error *err)

@@ -113,6 +113,7 @@ static int YIELDS update_action(struct db_conn *c, const struct event *e, int64_
                        by, err);
 }
 
+/* nova takes any row of that name; where there are two, ours is the one that was begun last and is open. */
 static int finish_event(struct db_conn *c, void *arg, struct deadline by, struct error *err)
 {
         const struct event *e = arg;
@@ -128,7 +129,7 @@ static int finish_event(struct db_conn *c, void *arg, struct deadline by, struct
         if (db_select(c,
                       "SELECT id FROM instance_actions_events WHERE deleted = 0 AND action_id = ? AND event "
                       "= ? "
-                      "ORDER BY id LIMIT 1",
+                      "ORDER BY finish_time IS NOT NULL, id DESC LIMIT 1",
                       key, 2, &r, by, err) < 0)
                 return -1;
         if (!db_result_rows(r))
@@ -171,6 +172,31 @@ int store_event_finish(struct store *s, const char *uuid, const char *event,
 
         time_text(clock_wall_s(), e.now);
         if (db_transaction(s->db, finish_event, &e, by, err) < 0)
+                return error_while(err, "recording the end of %s", event);
+        return 0;
+}
+
+int store_event_interrupted(struct store *s, const char *uuid, const char *event, const char *request_id,
+                            bool done, struct deadline by, struct error *err)
+{
+        CLEANUP(query_free) struct query q = {};
+        time_t now = clock_wall_s();
+
+        query_add(&q,
+                  "UPDATE instance_actions_events e JOIN instance_actions a ON a.id = e.action_id SET "
+                  "e.updated_at = ?, e.finish_time = ?, e.result = ?, e.details = ? WHERE e.deleted = 0 AND "
+                  "e.finish_time IS NULL AND e.event = ? AND e.host = ? AND a.deleted = 0 AND "
+                  "a.instance_uuid = ? "
+                  "AND a.request_id = ?");
+        query_time(&q, now);
+        query_time(&q, now);
+        query_value(&q, db_text(done ? "Success" : "Error"));
+        query_value(&q, db_text("The compute service was restarted meanwhile"));
+        query_value(&q, db_text(event));
+        query_value(&q, db_text(s->host));
+        query_value(&q, db_text(uuid));
+        query_value(&q, db_text(request_id));
+        if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
                 return error_while(err, "recording the end of %s", event);
         return 0;
 }

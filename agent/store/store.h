@@ -172,6 +172,9 @@ int YIELDS store_event_start(struct store *s, const char *uuid, const char *even
 int YIELDS store_event_finish(struct store *s, const char *uuid, const char *event,
                               const struct request_context *ctx, const char *failure, const char *traceback,
                               struct deadline by, struct error *err);
+/* The agent died while it was at it: the event of that request, if it is open, has ended now. */
+int YIELDS store_event_interrupted(struct store *s, const char *uuid, const char *event,
+                                   const char *request_id, bool done, struct deadline by, struct error *err);
 int YIELDS store_fault_add(struct store *s, const char *uuid, int code, const char *message,
                            const char *details, struct deadline by, struct error *err);
 

@@ -630,6 +630,38 @@ STORE_TEST(recovery_writes_into_the_newest_action_without_touching_it)
         instance_free(i);
 }
 
+STORE_TEST(of_two_events_the_one_that_was_begun_last_is_ended_and_the_other_can_be_called_interrupted)
+{
+        struct instance *i = new_instance_named(&desk->store, "killed");
+        struct request_context ctx = { .request_id = (char *)"req-1", .project_id = (char *)"p" };
+        static const char *const states = "SELECT GROUP_CONCAT(COALESCE(result, 'open') ORDER BY id) FROM "
+                                          "instance_actions_events";
+        struct error err = {};
+
+        ck_assert_ok(store_action_start(&desk->store, i->uuid, "stop", &ctx, soon(), &err), err);
+        for (int n = 0; n < 2; n++)
+                ck_assert_ok(
+                        store_event_start(&desk->store, i->uuid, "compute_stop_instance", &ctx, soon(), &err),
+                        err);
+        ck_assert_ok(store_event_finish(&desk->store, i->uuid, "compute_stop_instance", &ctx, NULL, NULL,
+                                        soon(), &err),
+                     err);
+        ck_assert_sql(desk, states, "open,Success");
+        ck_assert_ok(store_event_interrupted(&desk->store, i->uuid, "compute_stop_instance", "req-2", false,
+                                             soon(), &err),
+                     err);
+        ck_assert_sql(desk, states, "open,Success");
+        ck_assert_ok(store_event_interrupted(&desk->store, i->uuid, "compute_stop_instance", "req-1", false,
+                                             soon(), &err),
+                     err);
+        ck_assert_sql(desk, states, "Error,Success");
+        ck_assert_ok(store_event_interrupted(&desk->store, i->uuid, "compute_stop_instance", "req-1", true,
+                                             soon(), &err),
+                     err);
+        ck_assert_sql(desk, states, "Error,Success"); /* none is open */
+        instance_free(i);
+}
+
 STORE_TEST(a_fault_is_cut_between_characters)
 {
         struct instance *i = new_instance_named(&desk->store, "fault");
@@ -670,4 +702,6 @@ GREEN_SUITE("store", a_new_instance_has_the_rows_that_conductor_writes, an_insta
             of_many_who_race_one_wins, soft_deletion_takes_all_that_hangs_on_the_instance,
             one_that_got_a_host_meanwhile_is_not_deleted, disks_are_read_and_their_place_is_saved,
             the_cpu_model_is_saved_and_cleared, an_event_goes_into_the_action_of_its_request,
-            recovery_writes_into_the_newest_action_without_touching_it, a_fault_is_cut_between_characters)
+            recovery_writes_into_the_newest_action_without_touching_it,
+            of_two_events_the_one_that_was_begun_last_is_ended_and_the_other_can_be_called_interrupted,
+            a_fault_is_cut_between_characters)

@@ -639,6 +639,15 @@ int store_event_finish(struct store *s, const char *uuid, const char *event,
         return 0;
 }
 
+int store_event_interrupted(struct store *s, const char *uuid, const char *event, const char *request_id,
+                            bool done, struct deadline by, struct error *err)
+{
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        strbuf_addf(&journal, "event? %s %s\n", event, done ? "Success" : "Error");
+        return 0;
+}
+
 int store_fault_add(struct store *s, const char *uuid, int code, const char *message, const char *details,
                     struct deadline by, struct error *err)
 {
