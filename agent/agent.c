@@ -54,6 +54,16 @@ static int YIELDS drain_control(struct agent *a, struct deadline by, struct erro
         return rpc_server_wait(a->control, by, err);
 }
 
+/* Would somebody keep what is sent to this host until the next agent is here? */
+static bool HUB_ONLY keeps_requests(struct transport *t)
+{
+        char text[1024];
+        bool ok;
+
+        transport_describe(t, text, sizeof(text), &ok);
+        return ok && t->ops->gives_back;
+}
+
 /* Consumes no more, lets what runs finish in time, names what did not. */
 static int drain(void *arg, struct error *err)
 {
@@ -67,6 +77,8 @@ static int drain(void *arg, struct error *err)
         notify_status("draining");
         notify_extend_timeout(limit ? (double)limit + STOP_S : 3600);
         rpc_server_stop(a->rpc);
+        if (keeps_requests(a->transport))
+                compute_hand_back_builds(a->manager);
         if (rpc_server_wait(a->rpc, by, err) == 0 && drain_control(a, by, err) == 0 &&
             compute_drain(a->manager, by, err) == 0) {
                 log_info("drained: nothing is running");

@@ -17,10 +17,14 @@
 #include "compute/build_priv.h"
 
 #define QUEUE_DEADLINE_S 86400.0 /* for the instance's lock and a slot */
+#define HAND_BACK_S      10.0
+#define BUILD_WAITING    "waiting for a build slot"
 
 struct build_job {
         struct compute_manager *m;
         struct compute_build *b; /* owned: dropped at the end */
+        struct list node;        /* in build_queue, while it waits */
+        struct green *thread;    /* its own: borrowed */
 };
 
 /* ---- outcomes ---- */
@@ -263,7 +267,7 @@ static struct named_lock *YIELDS wait_in_queue(struct build_job *job, struct inf
         lock = lockutils_acquire(job->b->uuid, by, err);
         if (!lock)
                 return NULL;
-        inflight_step(op, "waiting for a build slot");
+        inflight_step(op, BUILD_WAITING);
         if (green_sem_acquire(&job->m->build_slots, by, err) == 0)
                 return lock;
         lockutils_release(lock);
@@ -299,6 +303,72 @@ static void YIELDS queue_failed(struct build_job *job, const struct error *err)
         instance_free(i);
 }
 
+static bool may_hand_back(const struct build_job *job)
+{
+        return job->m->handing_back && job->b->hand_back;
+}
+
+/* Nothing was done yet, so the request may as well be done by the next agent. The thread is cancelled. */
+static void YIELDS hand_back(struct build_job *job, struct inflight_op *op, struct error *err)
+{
+        struct error why = {};
+        int r;
+
+        green_shield_begin();
+        inflight_step(op, BUILD_HANDING_BACK);
+        inflight_settle(op);
+        r = job->b->hand_back(job->b, deadline_in_s(HAND_BACK_S), &why);
+        green_shield_end();
+        if (r == 0) {
+                log_info("the build has not begun, its request is handed back: the next start takes it up");
+                *err = (struct error){};
+                return;
+        }
+        inflight_step(op, BUILD_WAITING);
+        log_warning("the build has not begun, and its request could not be handed back: %s; the next start "
+                    "calls it "
+                    "an error",
+                    why.text);
+        error_set(err, ERR_CANCELLED, "the agent is being stopped");
+}
+
+void compute_hand_back_builds(struct compute_manager *m)
+{
+        m->handing_back = true;
+        list_for_each (node, &m->build_queue) {
+                struct build_job *job = CONTAINER_OF(node, struct build_job, node);
+
+                if (may_hand_back(job))
+                        green_cancel(job->thread); /* it waits, and looks why when it wakes up */
+        }
+}
+
+/* NULL: it is not to be built now, with *err as its operation ends. */
+static struct named_lock *YIELDS get_turn(struct build_job *job, struct inflight_op *op, struct error *err)
+{
+        struct compute_manager *m = job->m;
+        struct named_lock *lock = NULL;
+
+        m->stats.builds_waiting++;
+        job->thread = green_self();
+        list_append(&m->build_queue, &job->node);
+        if (!may_hand_back(job))
+                lock = wait_in_queue(job, op, err);
+        list_remove(&job->node);
+        m->stats.builds_waiting--;
+        if (lock && may_hand_back(job)) {
+                leave_queue(job, lock);
+                lock = NULL;
+        }
+        if (lock)
+                return lock;
+        if (may_hand_back(job))
+                hand_back(job, op, err);
+        else
+                queue_failed(job, err);
+        return NULL;
+}
+
 static int build_main(void *arg, struct error *err)
 {
         static const struct action_kind kind = {
@@ -315,11 +385,9 @@ static int build_main(void *arg, struct error *err)
         int r = -1;
 
         assert_green();
-        m->stats.builds_waiting++;
         inflight_begin(&m->inflight, &op, BUILD_REQUEST, job->b->uuid, job->b->ctx.request_id);
         inflight_record(&op);
-        lock = wait_in_queue(job, &op, err);
-        m->stats.builds_waiting--;
+        lock = get_turn(job, &op, err);
         if (lock) {
                 call = compute_internal_call(m, &job->b->ctx, job->b->uuid,
                                              (double)m->conf->long_rpc_timeout);
@@ -327,8 +395,6 @@ static int build_main(void *arg, struct error *err)
                 r = action_run_begun(m, &kind, &call, &op, &work, err);
                 count_result(m, work.result);
                 leave_queue(job, lock);
-        } else {
-                queue_failed(job, err);
         }
         if (err->code == ERR_CANCELLED)
                 inflight_leave(&op);

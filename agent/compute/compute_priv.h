@@ -25,6 +25,8 @@ struct compute_manager {
         struct tracker *tracker;     /* owned */
 
         struct green_pool *build_pool; /* builds in the background */
+        struct list build_queue;       /* build.c: those that wait for a lock or a slot */
+        bool handing_back;             /* they do not wait any more, but go back to the broker */
         struct green_sem build_slots;  /* max_concurrent_builds */
         long build_bound;              /* how many there are of them */
         struct green_pool *sync_pool;  /* power synchronisation of one instance each */
@@ -135,8 +137,9 @@ struct action {
 
 #define BUILD_METHOD  "_do_build_and_run_instance" /* as nova's event is named after it */
 #define BUILD_REQUEST "build_and_run_instance" /* the operation in flight, from the queue to the outcome */
-/* A step of it: the request may be with somebody else already. */
+/* Steps of it: the request may be with somebody else already, or on its way to the next agent. */
 #define BUILD_RESCHEDULING "asking for another host"
+#define BUILD_HANDING_BACK "handing the request back"
 
 /* Runs the body inside its wrappers (nova-contract 3.2). Logs a failure, unless the caller does, and returns
  * it. */

@@ -49,6 +49,7 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         m->scheduler_arg = opt->scheduler_arg;
         green_mutex_init(&m->telling, "telling placement of this host");
         m->tracker = tracker_new(conf, opt->store, opt->driver, opt->disks);
+        list_init(&m->build_queue);
         m->build_pool = green_pool_new("builds", BUILDS_IN_BACKGROUND);
         m->build_bound = build_bound(conf);
         green_sem_init(&m->build_slots, "build slots", m->build_bound);

@@ -77,6 +77,11 @@ int HUB_ONLY compute_start_periodic(struct compute_manager *m, struct error *err
 void YIELDS compute_stop_periodic(struct compute_manager *m);
 
 /*
+ * Before a drain that ends the process: builds that have not begun need not be waited for. Those that can be
+ * handed back are, to be done by the next agent.
+ */
+void HUB_ONLY compute_hand_back_builds(struct compute_manager *m);
+/*
  * Takes no new work (builds are refused with ERR_CLOSED), then waits until nothing runs. ERR_TIMEOUT when
  * `by` passes first: compute_manager_foreach_running() names the rest.
  */
@@ -135,6 +140,8 @@ struct compute_build {
         bool wants_networks; /* requested_networks is not "none" */
         int (*reschedule)(struct compute_build *b, const struct instance *i, const char *reason,
                           struct deadline by, struct error *err);
+        /* Sends the request once more, to this host; yields. NULL: nobody would keep it. */
+        int (*hand_back)(struct compute_build *b, struct deadline by, struct error *err);
         void (*drop)(struct compute_build *b);
 };
 

@@ -48,6 +48,7 @@ struct build_request {
         struct compute_build base;
         const struct agent_methods *methods; /* borrowed: outlives the manager's work */
         struct jval *args, *context;
+        char *version; /* of the request */
 };
 
 static struct build_request *request_of(struct compute_build *b)
@@ -73,6 +74,7 @@ static void build_drop(struct compute_build *b)
         request_context_free(&b->ctx);
         jval_unref(r->args);
         jval_unref(r->context);
+        free(r->version);
         free(r);
 }
 
@@ -176,6 +178,22 @@ static struct jval *reschedule_args(const struct build_request *r, const struct 
         return args;
 }
 
+static int YIELDS send_request(const struct build_request *r, const struct transport_target *to,
+                               const struct rpc_request *cast, struct deadline by, struct error *err)
+{
+        char *body;
+        size_t len;
+        int failed;
+
+        if (!r->methods->transport)
+                return error_set(err, ERR_CLOSED, "the agent is being stopped");
+        body = envelope_encode_request(cast, &len);
+        failed = transport_publish(r->methods->transport, to, body, len, by, err);
+        explicit_bzero(body, len); /* it holds the guest's password */
+        free(body);
+        return failed;
+}
+
 static int build_reschedule(struct compute_build *b, const struct instance *i, const char *reason,
                             struct deadline by, struct error *err)
 {
@@ -187,20 +205,32 @@ static int build_reschedule(struct compute_build *b, const struct instance *i, c
                 .version = "1.19",
                 .context = r->context,
         };
-        char *body;
-        size_t len;
         int failed;
 
         assert_green();
-        if (!r->methods->transport)
-                return error_set(err, ERR_CLOSED, "the agent is being stopped");
         cast.args = reschedule_args(r, i, reason);
-        body = envelope_encode_request(&cast, &len);
+        failed = send_request(r, &to, &cast, by, err);
         jval_unref(cast.args);
-        failed = transport_publish(r->methods->transport, &to, body, len, by, err);
-        explicit_bzero(body, len); /* it holds the guest's password */
-        free(body);
         return failed;
+}
+
+/* ---- back into this host's queue ---- */
+
+static int build_hand_back(struct compute_build *b, struct deadline by, struct error *err)
+{
+        struct build_request *r = request_of(b);
+        struct transport_target to = { .exchange = r->methods->control_exchange,
+                                       .topic = "compute",
+                                       .server = r->methods->host };
+        struct rpc_request cast = {
+                .method = "build_and_run_instance",
+                .version = r->version,
+                .args = r->args,
+                .context = r->context,
+        };
+
+        assert_green();
+        return send_request(r, &to, &cast, by, err);
 }
 
 /* ---- decoding ---- */
@@ -237,6 +267,9 @@ struct compute_build *build_request_decode(const struct rpc_call *call, struct e
         r->base.node = take_ptr(&args.node);
         r->base.admin_password = take_ptr(&args.admin_password);
         r->base.drop = build_drop;
+        r->version = xstrdup(request->version);
+        if (r->methods->transport && r->methods->transport->ops->gives_back)
+                r->base.hand_back = build_hand_back;
         if (jval_type(jval_get(args.filter_properties, "retry")) == JVAL_OBJECT)
                 r->base.reschedule = build_reschedule;
         r->base.wants_networks = wants_networks(args.requested_networks);

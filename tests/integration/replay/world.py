@@ -137,6 +137,13 @@ oslo_concurrency {{
 """)
         os.chmod(self.path('conf'), 0o600)
 
+    def conf_add(self, line):
+        """For the next start."""
+        with open(self.path('conf'), encoding='utf-8') as f:
+            text = f.read()
+        with open(self.path('conf'), 'w', encoding='utf-8') as f:
+            f.write(line + '\n' + text)
+
     # ---- the agent ----
 
     def start_agent(self):

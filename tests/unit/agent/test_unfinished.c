@@ -292,10 +292,120 @@ GREEN_TEST_REAL(what_ends_leaves_nothing_whatever_its_end)
         end();
 }
 
+/* ---- handed back ---- */
+
+static struct {
+        unsigned n;
+        int fails;
+} handed_back;
+
+static int fixture_hand_back(struct compute_build *b, struct deadline by, struct error *err)
+{
+        assert_green();
+        green_yield();
+        if (handed_back.fails)
+                return error_set(err, handed_back.fails, "no route to the broker");
+        handed_back.n++;
+        return 0;
+}
+
+static void YIELDS build_from_a_broker(const char *uuid)
+{
+        struct compute_build *b = compute_fixture_build(uuid, NULL);
+        struct error err;
+
+        b->hand_back = fixture_hand_back;
+        fake_store_add(uuid, VM_BUILDING, TASK_SCHEDULING);
+        fake_store_add_action(uuid, REQ);
+        ck_assert_ok(compute_build_and_run(f.m, b, &err), err);
+}
+
+/* One at work, one that waits for the only slot, and one for which somebody else has the lock. */
+static struct named_lock *YIELDS three_builds(void)
+{
+        struct named_lock *lock;
+        struct error err;
+
+        begin();
+        compute_manager_free(f.m);
+        f.driver->ops->stop(f.driver);
+        f.conf.max_concurrent_builds = 1;
+        compute_fixture_make(&f);
+        hypervisor = f.driver;
+        ck_assert_ok(compute_init_host(f.m, NULL, NULL, soon(), &err), err);
+        ck_assert_ok(compute_audit(f.m, soon(), &err), err);
+        lock = lockutils_acquire("cccccccc-cccc-4ccc-8ccc-cccccccccccc", soon(), &err);
+        virt_fake_slow_next(f.driver, "spawn", 0.2);
+        build_from_a_broker(UUID_A);
+        until_called("spawn");
+        build_from_a_broker(UUID_B);
+        build_from_a_broker("cccccccc-cccc-4ccc-8ccc-cccccccccccc");
+        ck_assert_ok(green_sleep(0.01, &err), err);
+        fake_store_journal();
+        return lock;
+}
+
+GREEN_TEST_REAL(builds_that_have_not_begun_are_handed_back_untouched)
+{
+        struct named_lock *lock = three_builds();
+        struct journal_info info;
+        struct error err;
+
+        compute_hand_back_builds(f.m);
+        build_from_a_broker("dddddddd-dddd-4ddd-8ddd-dddddddddddd"); /* of a worker that was at it */
+        ck_assert_ok(compute_drain(f.m, soon(), &err), err);
+        lockutils_release(lock);
+        ck_assert_uint_eq(handed_back.n, 3);
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        ck_assert_int_eq(fake_store_row(UUID_B)->vm_state, VM_BUILDING);
+        ck_assert_int_eq(fake_store_row(UUID_B)->task_state, TASK_SCHEDULING);
+        journal_get_info(f.journal, &info);
+        ck_assert_uint_eq(info.open, 0);
+        ck_assert_uint_eq(compute_fixture_builds_alive(), 0);
+        end();
+}
+
+GREEN_TEST_REAL(what_cannot_be_handed_back_is_told_by_the_next_start)
+{
+        struct named_lock *lock = three_builds();
+        struct error err;
+
+        handed_back.fails = ERR_TIMEOUT;
+        compute_hand_back_builds(f.m);
+        ck_assert_ok(compute_drain(f.m, soon(), &err), err);
+        lockutils_release(lock);
+        cut_short();
+        ck_assert_uint_eq(left(), 2);
+        start_again();
+        virt_fake_add_guest(f.driver, UUID_A, "instance-00000001", POWER_RUNNING);
+        recover();
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_ACTIVE);
+        ck_assert_int_eq(fake_store_row(UUID_B)->vm_state, VM_ERROR);
+        ck_assert_uint_eq(left(), 0);
+        end();
+}
+
+/* The agent was killed in between: the request may be in the queue. */
+GREEN_TEST_REAL(a_build_that_was_being_handed_back_is_left_alone)
+{
+        begin();
+        fake_store_add(UUID_A, VM_BUILDING, TASK_SCHEDULING);
+        journal_begin(f.journal, "build_and_run_instance", UUID_A, REQ, "handing the request back");
+        cut_short();
+        start_again();
+        recover();
+        ck_assert_int_eq(fake_store_row(UUID_A)->vm_state, VM_BUILDING);
+        ck_assert_uint_eq(left(), 0);
+        end();
+}
+
 GREEN_SUITE("unfinished operations", a_build_that_was_not_claimed_becomes_an_error,
             a_build_that_was_claimed_is_repaired_by_its_row,
             a_build_that_went_back_to_conductor_is_left_alone, what_is_on_another_host_by_now_is_left_alone,
             a_stop_that_was_cut_short_is_done_by_the_next_start,
             what_a_deletion_left_is_removed_when_the_rows_are_gone,
             nothing_is_removed_for_the_sake_of_other_operations,
-            what_could_not_be_repaired_is_there_for_the_next_start, what_ends_leaves_nothing_whatever_its_end)
+            what_could_not_be_repaired_is_there_for_the_next_start, what_ends_leaves_nothing_whatever_its_end,
+            builds_that_have_not_begun_are_handed_back_untouched,
+            what_cannot_be_handed_back_is_told_by_the_next_start,
+            a_build_that_was_being_handed_back_is_left_alone)
