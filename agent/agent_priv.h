@@ -42,6 +42,7 @@ struct agent {
         struct transport *control_transport; /* the control socket, when transport_url is none; or NULL */
         struct rpc_server *control;
         struct monitor *monitor;
+        struct green *health; /* looks at it now and then */
         struct green *memory; /* gives back what is not needed; NULL with --debug */
         struct agent_methods methods;
         struct admin_sources admin;

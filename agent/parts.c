@@ -520,15 +520,26 @@ static int YIELDS memory_start(struct agent *a, struct error *err)
         return a->memory ? 0 : -1;
 }
 
-static void YIELDS memory_stop(struct agent *a)
+static void YIELDS end_thread(struct green **g)
 {
         struct error ignored;
 
-        if (!a->memory)
+        if (!*g)
                 return;
-        green_cancel(a->memory);
-        green_join(a->memory, deadline_never(), NULL, &ignored);
-        green_unref(take_ptr(&a->memory));
+        green_cancel(*g);
+        green_join(*g, deadline_never(), NULL, &ignored);
+        green_unref(take_ptr(g));
+}
+
+static void YIELDS memory_stop(struct agent *a)
+{
+        end_thread(&a->memory);
+}
+
+static int YIELDS health_start(struct agent *a, struct error *err)
+{
+        a->health = green_spawn_ref(NULL, "health", admin_health_watch, &a->admin, err);
+        return a->health ? 0 : -1;
 }
 
 static int YIELDS readers_start(struct agent *a, struct error *err)
@@ -547,6 +558,7 @@ static const struct part {
         { "workers", workers_start, workers_stop },
         { "readers' group", readers_start, NULL },
         { "control socket", control_start, control_stop },
+        { "health", health_start, NULL }, /* ends with those who may ask */
         { "monitoring", monitoring_start, monitoring_stop },
         { "database", database_start, database_stop },
         { "peers", peers_start, peers_stop },
@@ -588,6 +600,7 @@ static void HUB_ONLY forget_admin(struct agent *a)
 
 void parts_stop(struct agent *a)
 {
+        end_thread(&a->health);
         control_close(a);
         if (a->admin.reporter)
                 reporter_leave_rows(a->admin.reporter);

@@ -181,14 +181,17 @@ static void add_pools(struct page *p, const struct jval *pools)
 static void add_hub(struct page *p, const struct jval *s)
 {
         const struct jval *hub = jval_get(s, "hub");
-        double up = number_of(s, "uptime_s");
+        double up = number_of(s, "uptime_s"), due = number_of(hub, "due");
+        char late[32];
 
         if (jval_is_null(hub))
                 return;
+        format_duration(due > 0 ? number_of(hub, "late") / due : 0, late, sizeof(late));
         page_fieldf(p, "hub",
-                    "%lld green threads, %lld turns, %lld switches, %.1f %% of a processor, %lld stalls",
-                    whole(hub, "threads"), whole(hub, "polls"), whole(hub, "switches"),
-                    up > 0 ? 100 * number_of(hub, "cpu") / up : 0, whole(hub, "stalls"));
+                    "%lld green threads, %.1f %% of a processor, %lld turns, timers %s late on average, "
+                    "%lld stalls",
+                    whole(hub, "threads"), up > 0 ? 100 * number_of(hub, "cpu") / up : 0, whole(hub, "polls"),
+                    late, whole(hub, "stalls"));
 }
 
 /* ---- whom it talks to ---- */

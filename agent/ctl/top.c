@@ -77,7 +77,8 @@ static void add_summary(struct page *p, const struct span *s)
 {
         const struct span hub = part_of(s, "hub"), rpc = part_of(s, "rpc"), sql = part_of(s, "database"),
                           virt = part_of(s, "hypervisor");
-        char up[32], resident[32];
+        double due = rate(&hub, "due");
+        char up[32], resident[32], late[32];
 
         format_duration(number_of(s->now, "uptime_s"), up, sizeof(up));
         format_bytes(number_of(s->now, "resident"), resident, sizeof(resident));
@@ -88,8 +89,9 @@ static void add_summary(struct page *p, const struct span *s)
                                                               : ", starting");
         page_fieldf(p, "processor", "%.1f %%, of it the hub %.1f %%; %s resident", percent(s, "cpu"),
                     percent(&hub, "cpu"), resident);
-        page_fieldf(p, "hub", "%.0f turns/s, %.0f switches/s, %.1f spawned/s, %lld ready, %lld stalls",
-                    rate(&hub, "polls"), rate(&hub, "switches"), rate(&hub, "spawned"), whole(&hub, "ready"),
+        format_duration(due > 0 ? rate(&hub, "late") / due : 0, late, sizeof(late));
+        page_fieldf(p, "hub", "%.0f turns/s, %.0f switches/s, %.1f spawned/s, %s late, %lld stalls",
+                    rate(&hub, "polls"), rate(&hub, "switches"), rate(&hub, "spawned"), late,
                     whole(&hub, "stalls"));
         page_fieldf(p, "requests", "%.1f/s, %.1f failed/s; %lld running, %lld waiting",
                     rate(&rpc, "received"), rate(&rpc, "failed"), whole(&rpc, "running"),

@@ -66,6 +66,9 @@ struct jval *HUB_ONLY admin_pools(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_locks(void);
 struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
+/* A green_fn that looks at health now and then, so that it can be told since when something has been wrong.
+ */
+green_fn admin_health_watch;
 struct jval *HUB_ONLY admin_top(const struct admin_sources *s);
 /* asking: the id of the request that asks, which is left out; or NULL. */
 struct jval *YIELDS admin_jobs(const struct admin_sources *s, const char *asking);

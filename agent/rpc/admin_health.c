@@ -16,6 +16,7 @@ enum {
         LATE_BEATS = 3,  /* a heartbeat file older than so many intervals is late */
         LATE_AUDITS = 3, /* so is an audit, and it may itself take a minute */
         DEFAULT_AUDIT_S = 60,
+        WATCH_S = 5, /* health is looked at, whether or not somebody asks */
 };
 
 enum verdict { PASS, WARN, FAIL };
@@ -25,6 +26,31 @@ struct health {
         enum verdict worst;
         struct jval *checks;
 };
+
+/*
+ * Since when each check has been as it is, as far as somebody has looked: see admin_health_watch(). By name,
+ * which is a literal.
+ */
+#define CHECKS_MAX 32
+static struct {
+        const char *name;
+        enum verdict verdict;
+        int64_t since_ns;
+} seen[CHECKS_MAX];
+
+static double since_s(const char *name, enum verdict verdict)
+{
+        unsigned i = 0;
+
+        while (i + 1 < CHECKS_MAX && seen[i].name && strcmp(seen[i].name, name) != 0)
+                i++;
+        if (!seen[i].name || seen[i].verdict != verdict) {
+                seen[i].name = name;
+                seen[i].verdict = verdict;
+                seen[i].since_ns = clock_now_ns();
+        }
+        return clock_since_s(seen[i].since_ns);
+}
 
 /* Takes over observed; NULL: nothing is. unit NULL: it has none. */
 static void check_in(struct health *h, const char *name, enum verdict verdict, struct jval *observed,
@@ -39,6 +65,7 @@ static void check_in(struct health *h, const char *name, enum verdict verdict, s
                         jval_set_text(one, "observedUnit", unit);
         }
         jval_set_text(one, "output", output);
+        jval_set_real(one, "since_s", since_s(name, verdict));
         jval_set(h->checks, name, one);
         if (verdict > h->worst)
                 h->worst = verdict;
@@ -315,4 +342,13 @@ struct jval *admin_health(const struct admin_sources *s)
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);
         return to;
+}
+
+int admin_health_watch(void *sources, struct error *err)
+{
+        assert_green();
+        do
+                jval_unref(admin_health(sources));
+        while (green_sleep(WATCH_S, err) == 0);
+        return -1;
 }

@@ -40,9 +40,11 @@ static int64_t resident_bytes(void)
 struct jval *admin_hub(const struct admin_sources *s)
 {
         struct jval *to = jval_new_object();
+        struct hub_times times;
         struct hub_stats st;
 
         hub_get_stats(&st);
+        hub_get_times(&times);
         jval_set_int(to, "polls", (int64_t)st.polls);
         jval_set_int(to, "sleeps", (int64_t)st.sleeps);
         jval_set_int(to, "switches", (int64_t)st.switches);
@@ -52,6 +54,8 @@ struct jval *admin_hub(const struct admin_sources *s)
         jval_set_int(to, "ready", st.ready);
         jval_set_int(to, "stalls", s->watcher ? (int64_t)stall_watcher_count(s->watcher) : 0);
         jval_set_real(to, "cpu", cpu_s(CLOCK_THREAD_CPUTIME_ID));
+        jval_set_int(to, "due", (int64_t)histogram_count(&times.lags));
+        jval_set_real(to, "late", histogram_sum_s(&times.lags));
         return to;
 }
 

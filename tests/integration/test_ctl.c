@@ -359,6 +359,31 @@ GREEN_TEST_REAL(what_people_see_while_they_wait)
         finish();
 }
 
+/* Its row has no host before resources are claimed, and that needs a lock which somebody holds. */
+GREEN_TEST_REAL(an_instance_is_listed_right_after_boot)
+{
+        char CLEANUP(freep) *state = xstrdup("");
+        struct error err = {};
+        struct named_lock *held;
+
+        start();
+        held = lockutils_acquire("compute_resources", soon(), &err);
+        ck_assert_msg(held != NULL, "%s", err.text);
+        fine(ctl("boot", "--image", "tiny", "--memory", "64", "--disk", "1", "web", NULL));
+        expect_row("SELECT host FROM instances", "(null)");
+        shows(ctl("instances", NULL), "web   instance-00000001  building");
+        shows(ctl("jobs", NULL), "claiming resources");
+        shows(ctl("locks", NULL), "waits");
+        lockutils_release(held);
+        for (struct deadline by = soon(); !deadline_passed(by) && strcmp(state, "active") != 0;) {
+                free(state);
+                ck_assert_ok(green_sleep(0.02, &err), err);
+                state = query("SELECT vm_state FROM instances");
+        }
+        ck_assert_str_eq(state, "active");
+        finish();
+}
+
 GREEN_TEST_REAL(instances_are_named_by_uuid_or_name)
 {
         struct jval CLEANUP(jval_unrefp) *one = NULL;
@@ -721,12 +746,13 @@ GREEN_TEST_REAL(mistakes_are_told_with_what_to_do)
 }
 
 GREEN_SUITE("ctl", an_instance_goes_through_all_its_states, a_soft_deleted_instance_can_be_restored,
-            what_people_see_while_they_wait, instances_are_named_by_uuid_or_name,
-            a_request_that_does_not_fit_the_state_changes_nothing, a_hostile_name_stays_a_name,
-            a_build_that_fails_says_why, a_method_that_fails_says_why, waiting_has_an_end,
-            without_an_agent_no_row_is_touched, what_is_wrong_with_a_boot_is_found_before_the_first_row,
-            user_data_and_the_config_drive_arrive, rows_that_no_host_has_are_deleted_without_one,
-            the_agent_is_shown_in_tables_and_in_json, a_sick_hypervisor_warns_and_the_exit_status_stays,
-            any_request_can_be_called, the_console_is_shown, a_guest_can_be_looked_at_and_interrupted,
-            an_interrupt_that_fails_says_why, the_log_level_and_draining, a_database_is_made_once,
-            images_are_imported_and_listed, mistakes_are_told_with_what_to_do)
+            what_people_see_while_they_wait, an_instance_is_listed_right_after_boot,
+            instances_are_named_by_uuid_or_name, a_request_that_does_not_fit_the_state_changes_nothing,
+            a_hostile_name_stays_a_name, a_build_that_fails_says_why, a_method_that_fails_says_why,
+            waiting_has_an_end, without_an_agent_no_row_is_touched,
+            what_is_wrong_with_a_boot_is_found_before_the_first_row, user_data_and_the_config_drive_arrive,
+            rows_that_no_host_has_are_deleted_without_one, the_agent_is_shown_in_tables_and_in_json,
+            a_sick_hypervisor_warns_and_the_exit_status_stays, any_request_can_be_called,
+            the_console_is_shown, a_guest_can_be_looked_at_and_interrupted, an_interrupt_that_fails_says_why,
+            the_log_level_and_draining, a_database_is_made_once, images_are_imported_and_listed,
+            mistakes_are_told_with_what_to_do)

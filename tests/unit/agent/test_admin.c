@@ -111,6 +111,31 @@ GREEN_TEST_REAL(what_others_have_to_mend_warns_and_never_fails)
         finish();
 }
 
+static double YIELDS hypervisor_since(void)
+{
+        struct jval CLEANUP(jval_unrefp) *h = ask("health");
+
+        return jval_real(jval_get(jval_get(jval_get(h, "checks"), "hypervisor"), "since_s"), -1);
+}
+
+GREEN_TEST_REAL(a_check_tells_since_when_it_is_as_it_is)
+{
+        struct error err;
+        double well, ill;
+
+        start();
+        ck_assert_double_ge(hypervisor_since(), 0);
+        ck_assert_ok(green_sleep(0.02, &err), err);
+        well = hypervisor_since();
+        ck_assert_double_ge(well, 0.02);
+        virt_fake_set_connected(w.sources.driver, false);
+        ill = hypervisor_since();
+        ck_assert_double_lt(ill, well); /* it began just now */
+        ck_assert_ok(green_sleep(0.02, &err), err);
+        ck_assert_double_ge(hypervisor_since(), 0.02);
+        finish();
+}
+
 GREEN_TEST_REAL(a_late_heartbeat_fails)
 {
         start();
@@ -380,7 +405,8 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             placement_and_a_rival_warn_where_there_are_any, an_audit_that_failed_or_is_overdue_warns,
             an_image_service_warns_after_a_request_without_answer,
             a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
-            a_late_heartbeat_fails, stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns,
-            the_log_level_is_told_and_set, draining_is_a_signal_to_ourselves,
-            the_report_is_written_where_there_is_one, root_and_the_agents_user_may_all,
-            readers_may_look_and_no_more, the_message_bus_has_all_but_the_admin_methods)
+            a_late_heartbeat_fails, a_check_tells_since_when_it_is_as_it_is,
+            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
+            root_and_the_agents_user_may_all, readers_may_look_and_no_more,
+            the_message_bus_has_all_but_the_admin_methods)

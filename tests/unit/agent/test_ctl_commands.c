@@ -374,7 +374,7 @@ START_TEST(rates_are_what_grew_in_between)
 
         page_top(&p, before, now, 0);
         expect_line(&p, "processor         25.0 %, of it the hub 0.0 %; 1.0 MiB resident");
-        expect_line(&p, "hub               0 turns/s, 100 switches/s, 0.0 spawned/s, 0 ready, 0 stalls");
+        expect_line(&p, "hub               0 turns/s, 100 switches/s, 0.0 spawned/s, 0 ms late, 0 stalls");
         expect_line(&p, "requests          2.0/s, 0.0 failed/s; 0 running, 0 waiting");
         expect_line(&p, "stop_instance         2.0     0.0  500 ms");
         expect_line(
@@ -392,7 +392,7 @@ START_TEST(an_agent_started_anew_counts_from_nothing)
         struct page p = {};
 
         page_top(&p, before, now, 0);
-        expect_line(&p, "hub               0 turns/s, 40 switches/s, 0.0 spawned/s, 0 ready, 0 stalls");
+        expect_line(&p, "hub               0 turns/s, 40 switches/s, 0.0 spawned/s, 0 ms late, 0 stalls");
         expect_line(&p, "requests          3.0/s, 0.0 failed/s; 0 running, 0 waiting");
         strbuf_free(&p.text);
 }
