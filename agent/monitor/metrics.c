@@ -90,6 +90,16 @@ static void add_build_info(struct strbuf *to)
         prometheus_sample_with(to, P "build_info", labels, 2, 1);
 }
 
+/* Computed once: a start time that moves by a hair, or with the wall clock, looks like a restart. */
+static double started_at(const struct admin_sources *s)
+{
+        static double at;
+
+        if (at == 0)
+                at = (double)clock_wall_us() / 1e6 - clock_since_s(s->started_ns);
+        return at;
+}
+
 void metrics_process(const struct admin_sources *s, struct strbuf *to)
 {
         prometheus_counter(to, "process_cpu_seconds_total", "CPU time of the agent.", process_cpu_s());
@@ -97,7 +107,7 @@ void metrics_process(const struct admin_sources *s, struct strbuf *to)
         add_limits(to);
         prometheus_gauge(to, "process_threads", "Native threads.", entries_of("/proc/self/task"));
         prometheus_gauge(to, "process_start_time_seconds", "When the agent was started, Unix time.",
-                         (double)clock_wall_us() / 1e6 - clock_since_s(s->started_ns));
+                         started_at(s));
         add_build_info(to);
         prometheus_gauge(to, P "ready", "1 when the start has finished.", s->ready);
         prometheus_gauge(to, P "draining", "1 when the agent is ending and takes no new requests.",

@@ -27,9 +27,9 @@ static void HUB_ONLY add_hub(struct strbuf *to)
                            (double)st.switches);
         prometheus_counter(to, P "hub_timers_fired_total", "Timers that fired.", (double)st.timers_fired);
         prometheus_counter(to, P "green_threads_spawned_total", "Green threads started.", (double)st.spawned);
-        prometheus_gauge(to, P "green_threads_unguarded_refused",
-                         "Green threads that were not started for want of a guard page.",
-                         (double)st.guards_refused);
+        prometheus_counter(to, P "green_threads_refused_total",
+                           "Green threads that were not started for want of a guard page.",
+                           (double)st.guards_refused);
 }
 
 static void add_state(const char *state, unsigned threads, void *arg)
