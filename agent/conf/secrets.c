@@ -106,7 +106,7 @@ static void read_one(struct reading *r, const struct setting *s, const struct se
         secret_credential(s, name, sizeof(name));
         if (r->credentials)
                 credential = xasprintf("%s/%s", r->credentials, name);
-        if (credential && access(credential, F_OK) < 0)
+        if (credential && access(credential, F_OK) < 0 && errno == ENOENT)
                 free(take_ptr(&credential));
         if (written + (*path != '\0') + (credential != NULL) > 1) {
                 finding_at(r->errors, *path ? &there : here, "%s%s%s%s%s exclude one another",

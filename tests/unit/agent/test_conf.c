@@ -60,6 +60,46 @@ START_TEST(name_lookup_knows_used_and_unused)
 }
 END_TEST
 
+/* What nova-compute itself knows is either used or accepted with a reason. */
+START_TEST(each_option_of_nova_is_used_or_explained)
+{
+        FILE *file = fopen(NOVA_OPTIONS, "r");
+        char line[512], section[128] = "";
+        unsigned used = 0, unused = 0;
+
+        ck_assert_ptr_nonnull(file);
+        while (fgets(line, sizeof(line), file)) {
+                line[strcspn(line, "\t\n")] = '\0';
+                if (line[0] == '[') {
+                        snprintf(section, sizeof(section), "%.*s", (int)strcspn(line + 1, "]"), line + 1);
+                        if (strcmp(section, "DEFAULT") == 0)
+                                section[0] = '\0';
+                } else if (line[0] && line[0] != '#') {
+                        bool is_used = setting_find(section, line);
+
+                        ck_assert_msg(is_used || unused_find(section, line), "[%s] %s", section, line);
+                        used += is_used;
+                        unused += !is_used;
+                }
+        }
+        fclose(file);
+        ck_assert_uint_gt(used, 100);
+        ck_assert_uint_gt(unused, 900);
+}
+END_TEST
+
+START_TEST(each_reason_is_for_a_name_and_every_name_has_one)
+{
+        for (const struct unused_setting *u = unused_settings; u->section; u++) {
+                ck_assert_msg(u->because && *u->because && !strchr(u->because, '\n'), "%s", u->keys);
+                ck_assert_msg(u->because[strlen(u->because) - 1] != '.', "%s", u->because);
+                if (strcmp(u->keys, "*") == 0) /* else it would be told of an option that is used */
+                        for (const struct setting *s = settings; s->key; s++)
+                                ck_assert_str_ne(s->section, u->section);
+        }
+}
+END_TEST
+
 /* ---- good files ---- */
 
 START_TEST(empty_file_gives_novas_defaults)
@@ -528,6 +568,8 @@ int main(void)
         tcase_add_loop_test(tcase, every_default_is_a_value, 0, (int)n_settings);
         tcase_add_test(tcase, sections_stay_together_and_members_apart);
         tcase_add_test(tcase, name_lookup_knows_used_and_unused);
+        tcase_add_test(tcase, each_option_of_nova_is_used_or_explained);
+        tcase_add_test(tcase, each_reason_is_for_a_name_and_every_name_has_one);
         tcase_add_test(tcase, empty_file_gives_novas_defaults);
         tcase_add_test(tcase, every_way_to_write_a_value_is_read);
         tcase_add_test(tcase, double_quotes_know_the_common_escapes);

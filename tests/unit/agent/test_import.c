@@ -299,12 +299,14 @@ struct left {
 };
 
 static const struct left left[] = {
-        { "[DEFAULT]\nuse_stderr = 1\n", "[DEFAULT] use_stderr (b.conf:2): not used by this agent\n", false },
-        { "[quota]\ncores = 5\n", "[quota] cores (b.conf:2): not used by this agent\n", false },
-        { "[DEFAULT]\nquota_cores = 5\n", "[DEFAULT] quota_cores (b.conf:2): not used by this agent\n",
+        { "[DEFAULT]\nuse_stderr = 1\n",
+          "[DEFAULT] use_stderr (b.conf:2): log lines go to the journal, to log_file or to standard error\n",
+          false },
+        { "[quota]\ncores = 5\n", "[quota] cores (b.conf:2): it is read by nova-api\n", false },
+        { "[DEFAULT]\nquota_cores = 5\n", "[DEFAULT] quota_cores (b.conf:2): it is read by nova-api\n",
           false },
         { "[keystone_authtoken]\nusername = x\n",
-          "[keystone_authtoken] username (b.conf:2): not used by this agent\n", false },
+          "[keystone_authtoken] username (b.conf:2): it is read by nova-api\n", false },
         { "[DEFAULT]\nneutron_ovs_bridge=br-int\n",
           "[DEFAULT] neutron_ovs_bridge (b.conf:2): unknown to nova 26 (Zed)\n", false },
         { "[default]\nreport_interval = 5\n",
