@@ -209,6 +209,7 @@ static void set_roles(struct instance *i, const struct request_context *ctx)
 static int build_body(struct action *a, struct error *err)
 {
         struct build_work *w = a->arg;
+        bool drained;
         int r;
 
         assert_green();
@@ -226,7 +227,8 @@ static int build_body(struct action *a, struct error *err)
                 return error_set(err, NOVA_INVALID_INPUT, "injected_files: %s", w->b->files_error);
         }
         set_roles(a->instance, a->ctx);
-        if (build_on_this_host(a, w->b, err) == 0) {
+        drained = cordon_check(a->m, err) < 0;
+        if (!drained && build_on_this_host(a, w->b, err) == 0) {
                 w->result = BUILD_ACTIVE;
                 scheduler_updated(a->m, a->ctx, a->uuid);
                 log_info("built in %.2f s", inflight_seconds(a->op));
@@ -237,13 +239,15 @@ static int build_body(struct action *a, struct error *err)
         inflight_step(a->op, "writing the outcome");
         give_back_allocations(a->m, a->uuid);
         w->result = outcome(a, w->b, err);
+        if (drained && w->result == BUILD_RESCHEDULED)
+                w->result = BUILD_SENT_ON;
         *err = (struct error){};
         return 0;
 }
 
 static void HUB_ONLY count_result(struct compute_manager *m, enum build_result result)
 {
-        if (result == BUILD_NOT_ASKED)
+        if (result == BUILD_NOT_ASKED || result == BUILD_SENT_ON)
                 return;
         m->stats.builds++;
         if (result == BUILD_ACTIVE) {

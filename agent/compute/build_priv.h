@@ -8,6 +8,7 @@ enum build_result {
         BUILD_ACTIVE,
         BUILD_FAILED,
         BUILD_RESCHEDULED,
+        BUILD_SENT_ON,   /* this host is drained: no failure of its own */
         BUILD_NOT_ASKED, /* the row says that there is nothing to build */
 };
 

@@ -34,6 +34,14 @@ struct compute_manager {
 
         struct inflight inflight; /* what runs now */
         bool draining;
+        struct cordon {
+                bool on;          /* no builds are taken */
+                bool unwritten;   /* the services row does not say so yet */
+                char *reason;     /* owned */
+                uint64_t last_op; /* of the operations that ran when it began */
+                unsigned total;   /* so many were they */
+                int64_t since_ns;
+        } cordon;
 
         bool checked;         /* start.c has looked, and said what is odd */
         bool told_unfinished; /* what the journal had */
@@ -49,8 +57,9 @@ struct compute_manager {
 
         struct periodic *report_loop, *loop;
         struct service_row service;
-        int64_t reported_ns; /* 0: never */
-        int64_t rival_ns;    /* when somebody else was seen to report for this host; 0: never */
+        struct green_mutex service_mutex; /* held from reading or writing the row to acting on it */
+        int64_t reported_ns;              /* 0: never */
+        int64_t rival_ns;                 /* when somebody else was seen to report for this host; 0: never */
         struct compute_stats stats;
 
         struct compute_audit_state audit_state; /* but for its age */
@@ -282,9 +291,17 @@ int YIELDS start_check(struct compute_manager *m, struct deadline by, struct err
 
 /* service.c: report_state, at once and then each report_interval, in a green thread of its own. */
 int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *err);
-/* The hypervisor came or went: the next report is due now. */
-void HUB_ONLY service_connection_changed(struct compute_manager *m);
+/* The hypervisor came or went, or somebody wrote the row: the next report is due now. */
+void HUB_ONLY service_report_now(struct compute_manager *m);
 void HUB_ONLY service_follow_settings(struct compute_manager *m); /* another report_interval */
+
+/* ---- cordon.c ---- */
+
+/* After the services row was read, with its mutex held: the drain that it tells of, or does not tell of yet.
+ */
+int YIELDS cordon_follow_row(struct compute_manager *m, struct deadline by, struct error *err);
+/* Before a build. NOVA_COMPUTE_RESOURCES_UNAVAILABLE: this host is drained, another one is to try. */
+int HUB_ONLY cordon_check(const struct compute_manager *m, struct error *err);
 
 /* image_cache.c */
 int YIELDS compute_image_cache_pass(struct compute_manager *m, struct deadline by, struct error *err);

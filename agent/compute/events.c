@@ -182,11 +182,11 @@ void compute_on_virt_event(const struct virt_event *ev, void *manager)
         switch (ev->kind) {
         case VIRT_EVENT_CONNECTED:
                 log_info("the hypervisor is connected");
-                service_connection_changed(m);
+                service_report_now(m);
                 return;
         case VIRT_EVENT_DISCONNECTED:
                 log_warning("the hypervisor is disconnected, its events are missed until it comes back");
-                service_connection_changed(m);
+                service_report_now(m);
                 return;
         case VIRT_EVENT_RESYNC:
                 log_info("events may have been missed, looking at all guests");

@@ -11,6 +11,7 @@ void inflight_init(struct inflight *in)
         *in = (struct inflight){};
         list_init(&in->ops);
         green_cond_init(&in->idle, "compute to be idle");
+        green_cond_init(&in->some, "compute to be busy");
 }
 
 void inflight_begin(struct inflight *in, struct inflight_op *op, const char *method, const char *uuid,
@@ -26,7 +27,8 @@ void inflight_begin(struct inflight *in, struct inflight_op *op, const char *met
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid);
         snprintf(op->request_id, sizeof(op->request_id), "%s", request_id ? request_id : "");
         list_append(&in->ops, &op->node);
-        in->n++;
+        if (in->n++ == 0)
+                green_cond_broadcast(&in->some);
 }
 
 void inflight_record(struct inflight_op *op)

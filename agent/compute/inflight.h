@@ -18,6 +18,7 @@ struct inflight {
         uint64_t last_id;
         struct green_cond idle;  /* signalled when ops becomes empty */
         struct journal *journal; /* borrowed; NULL: nothing is recorded */
+        struct green_cond some;  /* signalled when it was empty */
 };
 
 struct inflight_op { /* lives in the frame of who does it */

@@ -57,6 +57,7 @@ struct compute_manager *compute_manager_new(const struct compute_options *opt, s
         m->work = green_group_new("compute");
         inflight_init(&m->inflight);
         m->inflight.journal = opt->journal;
+        green_mutex_init(&m->service_mutex, "services row");
         events_init(m);
         return m;
 }
@@ -75,6 +76,7 @@ void compute_manager_free(struct compute_manager *m)
         green_pool_close(m->sync_pool);
         tracker_free(m->tracker);
         service_row_free(&m->service);
+        free(m->cordon.reason);
         free(m->unknown_traits);
         free(m);
 }

@@ -87,6 +87,32 @@ void HUB_ONLY compute_hand_back_builds(struct compute_manager *m);
  */
 int YIELDS compute_drain(struct compute_manager *m, struct deadline by, struct error *err);
 
+/*
+ * Drains this host: builds are sent on to other hosts, the services row says so and why, what runs goes on.
+ * Stays so over a restart, until it is taken back here or the service is enabled in the cloud. -1: cancelled;
+ * a database that is away makes the row follow later.
+ */
+int YIELDS compute_cordon(struct compute_manager *m, const char *reason, struct deadline by,
+                          struct error *err);
+/* Takes that back. What an operator of the cloud disabled stays disabled: compute_service() tells. */
+int YIELDS compute_uncordon(struct compute_manager *m, struct deadline by, struct error *err);
+
+struct compute_cordon {
+        const char *reason, *row_reason; /* borrowed until the next switch; the row's may be NULL */
+        enum {
+                CORDON_ROW_OURS,
+                CORDON_ROW_OPERATORS, /* it was disabled for another reason, and keeps that */
+                CORDON_ROW_LATER,     /* it could not be written yet */
+        } row;
+        unsigned total, left; /* operations that ran when it began; those that still do */
+        uint64_t last_op;     /* compute_running.id of the last one that counts */
+        double seconds;
+};
+/* False: it is not drained. */
+bool HUB_ONLY compute_get_cordon(const struct compute_manager *m, struct compute_cordon *ret);
+/* Until something runs, or this host is drained or no longer drained. */
+int YIELDS compute_wait_busy(struct compute_manager *m, struct deadline by, struct error *err);
+
 /* See compute/inflight.h. */
 struct compute_running {
         uint64_t id;            /* counts from 1 in this process */

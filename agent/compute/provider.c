@@ -47,9 +47,16 @@ static void HUB_ONLY tell_unknown_traits(struct compute_manager *m)
 static void YIELDS read_disabled(struct compute_manager *m, struct deadline by)
 {
         struct error err = {};
+        int r;
 
-        if (m->service.id != 0 && store_service_refresh(m->store, &m->service, by, &err) < 0 &&
-            err.code != ERR_CANCELLED)
+        if (m->service.id == 0)
+                return;
+        r = green_mutex_lock(&m->service_mutex, by, &err);
+        if (r == 0) {
+                r = store_service_refresh(m->store, &m->service, by, &err);
+                green_mutex_unlock(&m->service_mutex);
+        }
+        if (r < 0 && err.code != ERR_CANCELLED)
                 log_warning("%s; placement is told what the last report found", err.text);
 }
 
@@ -138,6 +145,7 @@ int compute_set_host_enabled(struct compute_manager *m, bool enabled, struct dea
         int r;
 
         log_info("this host is %s", enabled ? "enabled" : "disabled");
+        service_report_now(m); /* nova-api has written the row: that may end a drain */
         if (!m->placement)
                 return 0;
         if (!tracker_row(m->tracker)) {

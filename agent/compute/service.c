@@ -4,7 +4,7 @@
  *
  * While the hypervisor cannot be reached the service is disabled, with a reason that says so, and enabled
  * again after it: at each report, and at once when the connection comes or goes. A host that an operator
- * disabled stays disabled.
+ * disabled stays disabled, and so does one that was drained here (cordon.c).
  */
 #define LOG_MODULE "compute.service"
 #include <string.h>
@@ -22,7 +22,7 @@ int compute_service_ensure(struct compute_manager *m, struct deadline by, struct
                 return error_while(err, "registering the service");
         service_row_free(&m->service);
         m->service = row;
-        return 0;
+        return cordon_follow_row(m, by, err);
 }
 
 static bool disabled_by_an_agent(const struct service_row *r)
@@ -63,19 +63,30 @@ static void HUB_ONLY watch_for_rivals(struct compute_manager *m)
         m->rival_ns = clock_now_ns();
 }
 
-static int report_state(void *arg, struct deadline by, struct error *err)
+static int YIELDS report(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        struct compute_manager *m = arg;
-
-        assert_green();
         if (store_service_report(m->store, &m->service, by, err) < 0)
                 return error_while(err, "reporting the service's state");
         m->reported_ns = clock_now_ns();
         watch_for_rivals(m);
-        if (follow_hypervisor(m, by, err) < 0)
+        if (cordon_follow_row(m, by, err) < 0)
                 return -1;
-        provider_follow_service(m);
-        return 0;
+        return follow_hypervisor(m, by, err);
+}
+
+static int report_state(void *arg, struct deadline by, struct error *err)
+{
+        struct compute_manager *m = arg;
+        int r;
+
+        assert_green();
+        if (green_mutex_lock(&m->service_mutex, by, err) < 0)
+                return -1;
+        r = report(m, by, err);
+        green_mutex_unlock(&m->service_mutex);
+        if (r == 0)
+                provider_follow_service(m);
+        return r;
 }
 
 static struct periodic_task reporting(const struct compute_manager *m)
@@ -99,7 +110,7 @@ void service_follow_settings(struct compute_manager *m)
                 periodic_change(m->report_loop, tasks);
 }
 
-void service_connection_changed(struct compute_manager *m)
+void service_report_now(struct compute_manager *m)
 {
         if (m->report_loop)
                 periodic_kick(m->report_loop, REPORT_TASK);

@@ -209,24 +209,44 @@ int store_service_report(struct store *s, struct service_row *r, struct deadline
         return 0;
 }
 
-int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
-                         struct error *err)
+#define OF_HYPERVISOR "(disabled = 1 AND disabled_reason LIKE '" SERVICE_AUTO_REASON "%')"
+#define OF_DRAIN      "(disabled = 1 AND disabled_reason LIKE '" SERVICE_DRAIN_REASON "%')"
+
+/* `where` decides in the statement itself: an operator may be at it this very moment. reason NULL: enabled.
+ */
+static int YIELDS set_disabled(struct store *s, struct service_row *r, const char *reason, const char *where,
+                               struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *text = reason ? text_for_column(reason, REASON_MAX) : NULL;
         CLEANUP(query_free) struct query q = {};
 
         query_add(&q,
                   "UPDATE services SET updated_at = ?, disabled = ?, disabled_reason = ? WHERE id = ? AND "
-                  "deleted = 0");
+                  "deleted = 0 AND ");
         query_time(&q, clock_wall_s());
         query_value(&q, db_int(reason != NULL));
         query_value(&q, db_text(text));
         query_value(&q, db_int(r->id));
-        /* Decided by the statement itself: an operator may be at it this very moment. */
-        query_add(&q, reason ? " AND disabled = 0"
-                             : " AND disabled = 1 AND disabled_reason LIKE '" SERVICE_AUTO_REASON "%'");
+        query_add(&q, where);
         if (query_exec(s, NULL, &q, NULL, NULL, by, err) < 0)
                 return error_while(err, "%s the service of host %s", reason ? "disabling" : "enabling",
                                    s->host);
         return store_service_refresh(s, r, by, err);
+}
+
+int store_service_follow(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                         struct error *err)
+{
+        return set_disabled(s, r, reason, reason ? "disabled = 0" : OF_HYPERVISOR, by, err);
+}
+
+int store_service_drain(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                        struct error *err)
+{
+        return set_disabled(s, r, reason, "(disabled = 0 OR " OF_HYPERVISOR " OR " OF_DRAIN ")", by, err);
+}
+
+int store_service_undrain(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        return set_disabled(s, r, NULL, OF_DRAIN, by, err);
 }

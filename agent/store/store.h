@@ -211,6 +211,15 @@ int YIELDS store_service_refresh(struct store *s, struct service_row *r, struct 
 #define SERVICE_AUTO_REASON "AUTO: " /* such reasons begin with this */
 int YIELDS store_service_follow(struct store *s, struct service_row *r, const char *reason,
                                 struct deadline by, struct error *err);
+/*
+ * An operator of this host drains it, for that reason, or takes that back. What else an operator disabled
+ * stays disabled, and keeps its reason; r says what the row holds then.
+ */
+#define SERVICE_DRAIN_REASON "DRAIN: " /* such reasons begin with this, and have at most 255 characters */
+int YIELDS store_service_drain(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                               struct error *err);
+int YIELDS store_service_undrain(struct store *s, struct service_row *r, struct deadline by,
+                                 struct error *err);
 int YIELDS store_service_min_version(struct store *s, int64_t *ret, struct deadline by,
                                      struct error *err); /* 0: none */
 

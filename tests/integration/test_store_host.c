@@ -102,6 +102,43 @@ STORE_TEST(who_comes_second_takes_the_row_of_the_first)
         ck_assert_sql(desk, "SELECT COUNT(*) FROM services", "1");
 }
 
+static void YIELDS expect_service(struct desk *desk, const char *disabled_and_reason)
+{
+        assert_green();
+        ck_assert_sql(desk, "SELECT CONCAT(disabled, ' ', IFNULL(disabled_reason, 'NULL')) FROM services",
+                      disabled_and_reason);
+}
+
+STORE_TEST(a_drain_yields_to_operators_and_outweighs_the_hypervisor)
+{
+        struct service_row r = {};
+        struct error err = {};
+
+        ck_assert_ok(store_service_ensure(&desk->store, true, &r, soon(), &err), err);
+        ck_assert_ok(store_service_drain(&desk->store, &r, "DRAIN: me", soon(), &err), err);
+        expect_service(desk, "1 DRAIN: me");
+        ck_assert(r.disabled);
+        ck_assert_str_eq(r.disabled_reason, "DRAIN: me");
+        ck_assert_ok(store_service_drain(&desk->store, &r, "DRAIN: you", soon(), &err), err);
+        expect_service(desk, "1 DRAIN: you");
+        ck_assert_ok(store_service_follow(&desk->store, &r, "AUTO: gone", soon(), &err), err);
+        ck_assert_ok(store_service_follow(&desk->store, &r, NULL, soon(), &err), err);
+        expect_service(desk, "1 DRAIN: you");
+        ck_assert_ok(store_service_undrain(&desk->store, &r, soon(), &err), err);
+        expect_service(desk, "0 NULL");
+        ck_assert_ok(store_service_follow(&desk->store, &r, "AUTO: gone", soon(), &err), err);
+        ck_assert_ok(store_service_undrain(&desk->store, &r, soon(), &err), err);
+        expect_service(desk, "1 AUTO: gone");
+        ck_assert_ok(store_service_drain(&desk->store, &r, "DRAIN: me", soon(), &err), err);
+        expect_service(desk, "1 DRAIN: me");
+        run(desk->here.pool, "UPDATE services SET disabled_reason = 'new disk'");
+        ck_assert_ok(store_service_drain(&desk->store, &r, "DRAIN: me", soon(), &err), err);
+        ck_assert_ok(store_service_undrain(&desk->store, &r, soon(), &err), err);
+        expect_service(desk, "1 new disk");
+        ck_assert_str_eq(r.disabled_reason, "new disk");
+        service_row_free(&r);
+}
+
 STORE_TEST(a_report_counts_up_and_reads_what_an_operator_wants)
 {
         struct service_row r = {};
@@ -481,10 +518,11 @@ STORE_TEST(a_store_lives_through_a_restart_of_the_server)
 GREEN_SUITE("store-host", a_service_is_made_once_and_found_again, a_new_service_may_start_disabled,
             an_older_service_is_raised_and_a_younger_cell_refused,
             who_comes_second_takes_the_row_of_the_first, a_report_counts_up_and_reads_what_an_operator_wants,
-            a_node_is_made_changed_and_read_again, a_node_that_is_there_already_is_taken_over,
-            thousands_of_instances_are_read_in_pages, a_cursor_passes_each_instance_once,
-            a_host_without_instances_has_an_empty_list, deleted_ones_are_found_among_many_uuids,
-            a_store_lives_through_a_restart_of_the_server, a_rival_is_seen_by_the_count_of_reports,
-            a_report_whose_answer_got_lost_is_no_rival, former_names_of_a_host_are_forgotten_one_by_one,
+            a_drain_yields_to_operators_and_outweighs_the_hypervisor, a_node_is_made_changed_and_read_again,
+            a_node_that_is_there_already_is_taken_over, thousands_of_instances_are_read_in_pages,
+            a_cursor_passes_each_instance_once, a_host_without_instances_has_an_empty_list,
+            deleted_ones_are_found_among_many_uuids, a_store_lives_through_a_restart_of_the_server,
+            a_rival_is_seen_by_the_count_of_reports, a_report_whose_answer_got_lost_is_no_rival,
+            former_names_of_a_host_are_forgotten_one_by_one,
             only_evacuations_from_here_that_are_not_over_are_found,
             those_that_are_being_built_are_found_on_whatever_host)

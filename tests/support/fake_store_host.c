@@ -11,6 +11,7 @@ static struct compute_node_row node;
 static bool have_node;
 static unsigned reports;
 static bool service_disabled;
+static char *service_reason;    /* of its row; owned */
 static const char *former_name; /* another compute node of this host; NULL: none */
 static int64_t min_version;
 
@@ -28,6 +29,7 @@ void fake_store_reset_host(void)
         have_node = false;
         reports = 0;
         service_disabled = false;
+        replace_str(&service_reason, NULL);
         former_name = NULL;
         n_migrations = 0;
         min_version = 0;
@@ -76,38 +78,62 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
         service_disabled |= !enable_new;
-        *ret = (struct service_row){ .id = 1, .version = SERVICE_VERSION, .disabled = service_disabled };
+        *ret = (struct service_row){ .id = 1,
+                                     .version = SERVICE_VERSION,
+                                     .disabled = service_disabled,
+                                     .disabled_reason = service_reason ? xstrdup(service_reason) : NULL };
         return 0;
 }
 
 void fake_store_disable_service(bool disabled)
 {
         service_disabled = disabled;
+        replace_str(&service_reason, disabled ? "an operator's reason" : NULL);
+}
+
+/* The answer travels: it may be old when it comes. */
+static void YIELDS read_service(struct service_row *r)
+{
+        CLEANUP(freep) char *reason = service_reason ? xstrdup(service_reason) : NULL;
+        bool disabled = service_disabled;
+
+        green_yield();
+        r->disabled = disabled;
+        replace_str(&r->disabled_reason, reason);
 }
 
 int store_service_refresh(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
-        bool disabled;
-
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
-        disabled = service_disabled;
-        green_yield(); /* the answer travels: it may be old when it comes */
-        r->disabled = disabled;
+        read_service(r);
         return 0;
 }
 
 int store_service_report(struct store *s, struct service_row *r, struct deadline by, struct error *err)
 {
-        bool disabled;
-
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
-        disabled = service_disabled;
-        green_yield(); /* as in store_service_refresh() */
+        read_service(r);
         r->report_count++;
-        r->disabled = disabled;
         reports++;
+        return 0;
+}
+
+static bool service_disabled_by(const char *prefix)
+{
+        return service_disabled && service_reason && strncmp(service_reason, prefix, strlen(prefix)) == 0;
+}
+
+/* changes: the row's present state allows it. */
+static int YIELDS write_service(struct service_row *r, const char *reason, bool changes)
+{
+        if (changes) {
+                service_disabled = reason != NULL;
+                replace_str(&service_reason, reason);
+                fake_store_note("service %s\n", reason ? reason : "enabled");
+        }
+        read_service(r);
         return 0;
 }
 
@@ -116,12 +142,25 @@ int store_service_follow(struct store *s, struct service_row *r, const char *rea
 {
         if (fake_store_enter(__func__, by, err) < 0)
                 return -1;
-        if (reason ? !r->disabled : r->disabled) {
-                r->disabled = service_disabled = reason != NULL;
-                replace_str(&r->disabled_reason, reason);
-                fake_store_note("service %s\n", reason ? reason : "enabled");
-        }
-        return 0;
+        return write_service(r, reason,
+                             reason ? !service_disabled : service_disabled_by(SERVICE_AUTO_REASON));
+}
+
+int store_service_drain(struct store *s, struct service_row *r, const char *reason, struct deadline by,
+                        struct error *err)
+{
+        if (fake_store_enter(__func__, by, err) < 0)
+                return -1;
+        return write_service(r, reason,
+                             !service_disabled || service_disabled_by(SERVICE_AUTO_REASON) ||
+                                     service_disabled_by(SERVICE_DRAIN_REASON));
+}
+
+int store_service_undrain(struct store *s, struct service_row *r, struct deadline by, struct error *err)
+{
+        if (fake_store_enter(__func__, by, err) < 0)
+                return -1;
+        return write_service(r, NULL, service_disabled_by(SERVICE_DRAIN_REASON));
 }
 
 void node_list_free(struct node_list *l)
