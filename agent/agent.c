@@ -18,6 +18,7 @@
 #include "native/fatal.h"
 #include "notify.h"
 #include "process.h"
+#include "progress.h"
 #include "report/report.h"
 
 static int start_parts(void *arg, struct error *err)
@@ -28,7 +29,7 @@ static int start_parts(void *arg, struct error *err)
         if (parts_start(a, err) < 0)
                 return -1;
         a->admin.ready = true;
-        agent_tell_serving(a);
+        progress_show(a->progress);
         notify_ready();
         log_info("ready: serving host %s on %s", a->conf->host, a->transport->ops->scheme);
         return 0;
@@ -74,7 +75,7 @@ static int drain(void *arg, struct error *err)
         assert_green();
         if (!a->rpc)
                 return 0;
-        notify_status("draining");
+        progress_show(a->progress);
         notify_extend_timeout(limit ? (double)limit + STOP_S : 3600);
         rpc_server_stop(a->rpc);
         if (keeps_requests(a->transport))

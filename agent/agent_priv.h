@@ -43,6 +43,7 @@ struct agent {
         struct rpc_server *control;
         struct monitor *monitor;
         struct green *health; /* looks at it now and then */
+        struct progress *progress;
         struct green *memory; /* gives back what is not needed; NULL with --debug */
         struct agent_methods methods;
         struct admin_sources admin;
@@ -70,8 +71,6 @@ int YIELDS until_it_works(struct agent *a, const char *what, int64_t attempt_s,
 
 /* SIGHUP: a green thread's body; arg is the struct agent. */
 int agent_reload(void *arg, struct error *err);
-/* STATUS=: that it serves, and whether the last reload was refused. */
-void agent_tell_serving(const struct agent *a);
 
 /* ---- parts_peers.c ---- */
 

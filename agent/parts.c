@@ -26,6 +26,7 @@
 #include "notify.h"
 #include "patcher/patcher.h"
 #include "process/execute.h"
+#include "progress.h"
 #include "report/report.h"
 #include "rpc/access.h"
 #include "rpc/scheduler.h"
@@ -242,9 +243,23 @@ static void YIELDS virt_stop(struct agent *a)
                 a->driver->ops->stop(take_ptr(&a->driver));
 }
 
+static int YIELDS show_start(struct agent *a, struct error *err)
+{
+        a->progress = progress_start(a, err);
+        return a->progress ? 0 : -1;
+}
+
+static void YIELDS show_stop(struct agent *a)
+{
+        progress_stop(take_ptr(&a->progress));
+}
+
 static void show_progress(unsigned done, unsigned total, void *arg)
 {
-        notify_status("recovering %u/%u", done, total);
+        const struct agent *a = arg;
+
+        assert_on_hub();
+        progress_recovering(a->progress, done, total);
         notify_extend_timeout(ATTEMPT_S * 2);
 }
 
@@ -565,6 +580,7 @@ static const struct part {
         { "images", images_start, images_stop },
         { "journal", journal_start, journal_stop },
         { "hypervisor", virt_start, virt_stop }, /* events flow before states are read */
+        { "progress", show_start, show_stop },
         { "recovery", recovery_start, NULL },
         { "audit", audit_start, NULL },
         { "methods", methods_start, NULL },

@@ -21,6 +21,7 @@
 #include "native/file.h"
 #include "native/stall_watcher.h"
 #include "notify.h"
+#include "progress.h"
 #include "peers/placement.h"
 
 /* What was read, on a worker, as log and configuration may lie anywhere. */
@@ -60,12 +61,6 @@ static void take_reading(void *arg, void *into)
 
         *(struct reading *)into = *r;
         *r = (struct reading){};
-}
-
-void agent_tell_serving(const struct agent *a)
-{
-        notify_status("serving as %s%s", a->conf->host,
-                      a->admin.refused_mistakes ? "; the last reload was refused, see the log" : "");
 }
 
 static void HUB_ONLY tell_parts(struct agent *a)
@@ -190,7 +185,7 @@ int agent_reload(void *arg, struct error *err)
                         notify_reloading();
                 reload_once(a);
                 if (a->admin.ready) {
-                        agent_tell_serving(a);
+                        progress_show(a->progress);
                         notify_ready();
                 }
         }

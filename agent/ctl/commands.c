@@ -56,7 +56,14 @@ const struct ctl_command ctl_commands[] = {
           "JSON is an object of arguments; \"-\" reads it from standard input.\n" },
         { "log-level", "[LEVEL]", "show or set the agent's log level", ctl_log_level, NULL },
         { "report", "", "make the agent write its report", ctl_report, NULL },
-        { "drain", "", "let the agent finish what runs, then exit", ctl_drain, NULL },
+        { "drain", "", "take no more builds and finish what runs", ctl_drain,
+          "The cloud sees the service disabled, with the reason; builds that come nevertheless are sent\n"
+          "on to another host; instances that are here can be used as before. A restart changes nothing.\n"
+          "Exit status 4: not drained within --timeout (default 600 s); what is left is named, and the\n"
+          "drain goes on.\n" },
+        { "undrain", "", "take builds again", ctl_undrain,
+          "Enabling the service in the cloud does the same. A service that was disabled there for\n"
+          "another reason stays so.\n" },
         { "db-init", "", "make the tables in an empty database", ctl_db_init, NULL },
         { "completion", "SHELL", "print what makes bash or zsh complete command lines", ctl_completion,
           "The packages install it; by hand: source <(compute-agentctl completion bash)\n" },

@@ -1,17 +1,13 @@
-/* agent/ctl/service.c: commands to the agent as a whole: call, log-level, drain, report, db-init. */
-#include <errno.h>
-#include <signal.h>
+/* agent/ctl/service.c: commands to the agent as a whole: call, log-level, report, db-init. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
 #include "rpc/admin.h"
 
-#define STDIN_MAX   ((size_t)16 << 20)
-#define GONE_POLL_S 0.1
+#define STDIN_MAX ((size_t)16 << 20)
 
 static const struct ctl_option no_options[] = { {} };
 
@@ -136,55 +132,6 @@ enum ctl_exit ctl_report(struct ctl *c)
         else if (status == CTL_OK)
                 printf("the agent wrote its report to %s\n", jval_get_text(answer, "written_to", "its log"));
         return status;
-}
-
-/* ---- drain ---- */
-
-static enum ctl_exit YIELDS wait_until_gone(struct ctl *c, pid_t pid)
-{
-        struct error err;
-
-        while (kill(pid, 0) == 0 || errno == EPERM) {
-                if (deadline_passed(c->by))
-                        return ctl_complain(CTL_TIMEOUT,
-                                            "drain: the agent (pid %d) still runs; see its log for what "
-                                            "it waits for",
-                                            (int)pid);
-                if (green_sleep(GONE_POLL_S, &err) < 0)
-                        return CTL_FAILED;
-        }
-        return CTL_OK;
-}
-
-enum ctl_exit ctl_drain(struct ctl *c)
-{
-        bool wait = false;
-        const struct ctl_option options[] = {
-                { "wait", CTL_FLAG, &wait, NULL, "until the agent has exited", 0, 0 },
-                {},
-        };
-        struct jval CLEANUP(jval_unrefp) *answer = NULL;
-        enum ctl_exit status;
-        pid_t pid;
-
-        if (!ctl_arguments(c, options, NULL, 0, 0, &status))
-                return status;
-        if (wait)
-                ctl_may_take_long(c);
-        status = ctl_ask_admin(c, "drain", NULL, &answer);
-        pid = (pid_t)jval_get_int(answer, "pid", 0);
-        if (status == CTL_OK && wait && pid > 0)
-                status = wait_until_gone(c, pid);
-        if (status != CTL_OK)
-                return status;
-        if (c->json)
-                print_json(answer);
-        else
-                printf("the agent (pid %d) %s\n", (int)pid,
-                       wait ? "has exited"
-                            : "takes no more requests, and exits "
-                              "when what runs has finished");
-        return CTL_OK;
 }
 
 /* ---- db-init ---- */

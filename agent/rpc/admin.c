@@ -6,10 +6,6 @@
  */
 #include "rpc/admin.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <unistd.h>
-
 #define LOG_MODULE "rpc.admin"
 #include "base/log.h"
 #include "base/mem.h"
@@ -141,18 +137,6 @@ static int method_log_level(struct rpc_call *call, struct error *err)
         return r;
 }
 
-/* The same way as an operator's kill: one path to test, one to keep right. */
-static int method_drain(struct rpc_call *call, struct error *err)
-{
-        assert_green();
-        log_info("asked to drain over the local socket by uid %u", call->peer_uid);
-        if (kill(getpid(), SIGTERM) < 0)
-                return error_system(err, errno, "sending SIGTERM to myself");
-        call->result = jval_new_object();
-        jval_set_int(call->result, "pid", getpid());
-        return 0;
-}
-
 static int method_report(struct rpc_call *call, struct error *err)
 {
         const struct admin_sources *s = call->app;
@@ -179,7 +163,9 @@ const struct rpc_method admin_methods[] = {
         { "tasks", method_tasks, access_look },
         { "health", method_health, access_look },
         { "log-level", method_log_level, access_look },
-        { "drain", method_drain },
+        { "drain", admin_method_drain },
+        { "undrain", admin_method_undrain },
+        { "drain-state", admin_method_drain_state, access_look },
         { "report", method_report },
         {},
 };

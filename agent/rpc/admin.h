@@ -12,8 +12,9 @@
  *      health      {"status": "pass|warn|fail", "checks": {name: {status, output, ...}}};
  *                  names as in health+json: observedValue, observedUnit
  *      log-level   {"level"?}: tells and perhaps sets it
- *      drain       as SIGTERM: finish what runs, then exit
- *      report      as SIGUSR2
+ *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: ends the agent when what runs
+ * has finished undrain     takes that back drain-state {"pid", "drain"}: how far it is; drain null: it is not
+ * drained report      as SIGUSR2
  *
  * They answer on the local socket only; who may have which is said in access.h.
  */
@@ -45,6 +46,7 @@ struct admin_sources {
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
         char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
         bool ready, draining;      /* the start has finished; SIGTERM came */
+        bool stop_when_drained;
         /*
          * Writes the report of SIGUSR2, or (ret_text not NULL) returns it; see report/report.h. The caller
          * frees *ret_path, which is NULL for stderr, and *ret_text. NULL: there is none.
@@ -55,6 +57,7 @@ struct admin_sources {
 };
 
 extern const struct rpc_method admin_methods[];
+rpc_method_fn admin_method_drain, admin_method_undrain, admin_method_drain_state;
 /* With its app left to fill in: a struct admin_sources. */
 extern const struct rpc_endpoint admin_endpoint;
 
@@ -65,6 +68,8 @@ struct jval *HUB_ONLY admin_threads(void);
 struct jval *HUB_ONLY admin_pools(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_locks(void);
 struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
+/* Null when the host is not drained. */
+struct jval *HUB_ONLY admin_drain(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
 /* A green_fn that looks at health now and then, so that it can be told since when something has been wrong.
  */

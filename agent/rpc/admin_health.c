@@ -292,13 +292,16 @@ static void HUB_ONLY check_service(struct health *h, const struct admin_sources 
 {
         const struct service_row *row = s->manager ? compute_service(s->manager) : NULL;
         bool serves = s->ready && !s->draining, disabled = row && row->disabled;
+        struct compute_cordon cordon;
         char text[320];
 
         snprintf(text, sizeof(text), "%s%s%s%.200s",
-                 s->draining ? "draining: takes no new requests"
+                 s->draining ? "stopping: takes no new requests"
                  : s->ready  ? "serving"
                              : "still starting",
-                 disabled ? "; disabled, no new instances come" : "",
+                 disabled                                                ? "; disabled, no new instances come"
+                 : s->manager && compute_get_cordon(s->manager, &cordon) ? "; drained, no new instances come"
+                                                                         : "",
                  disabled && row->disabled_reason ? ": " : "",
                  disabled && row->disabled_reason ? row->disabled_reason : "");
         check(h, "service", serves ? PASS : WARN, jval_new_bool(serves), text);

@@ -190,6 +190,7 @@ struct jval *admin_status_now(const struct admin_sources *s)
         jval_set_text(to, "log_level", log_level_name(log_get_level()));
         jval_set_bool(to, "started", s->ready);
         jval_set_bool(to, "draining", s->draining);
+        jval_set(to, "drain", admin_drain(s));
         add_hypervisor(to, s);
         add_database(to, s);
         add_rpc(to, s);

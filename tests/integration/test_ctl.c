@@ -674,25 +674,59 @@ GREEN_TEST_REAL(an_interrupt_that_fails_says_why)
         finish();
 }
 
-static volatile sig_atomic_t terms;
-
-static void on_term(int sig)
-{
-        (void)sig;
-        terms++;
-}
-
-GREEN_TEST_REAL(the_log_level_and_draining)
+GREEN_TEST_REAL(the_log_level)
 {
         start();
-        signal(SIGTERM, on_term);
         shows(ctl("log-level", "warning", NULL), "WARNING");
         ck_assert_int_eq(log_get_level(), LOG_WARNING);
         expect(ctl("log-level", "loud", NULL), 1, "none of debug, info");
         log_set_level(LOG_CRITICAL);
-        shows(ctl("drain", NULL), "takes no more requests");
-        ck_assert_int_eq(terms, 1);
-        expect(ctl("drain", "--wait", "--timeout", "1", NULL), 4, "still runs");
+        finish();
+}
+
+/* ---- draining ---- */
+
+static bool HUB_ONLY is_running(void)
+{
+        struct compute_stats stats;
+
+        compute_get_stats(w.manager, &stats);
+        return stats.running > 0;
+}
+
+GREEN_TEST_REAL(draining_names_what_is_left_and_is_taken_back)
+{
+        struct jval CLEANUP(jval_unrefp) *s = NULL;
+        struct error err;
+
+        start();
+        fine(boot("web"));
+        virt_fake_hang_next(w.driver, "pause");
+        fine(ctl("pause", "web", NULL));
+        while (!is_running())
+                ck_assert_ok(green_sleep(0.05, &err), err);
+        expect(ctl("drain", "--reason", "new kernel", "--timeout", "2", NULL), 4, "pause_instance of");
+        expect_row("SELECT CONCAT(disabled, disabled_reason LIKE 'DRAIN: by %: new kernel') FROM services",
+                   "11");
+        shows(ctl("drain", "--no-wait", "--reason", "new disk", NULL), "left              1");
+        s = good(ctl("status", "--json", NULL));
+        ck_assert_int_eq(jval_get_int(jval_get(s, "drain"), "left", 0), 1);
+        shows(ctl("health", NULL), "DRAIN: by");
+        expect(ctl("boot", "--image", "tiny", "--vcpus", "1", "--memory", "64", "--disk", "1", "db", "--wait",
+                   NULL),
+               1, "is drained");
+        shows(ctl("undrain", NULL), "takes builds again");
+        expect_row("SELECT disabled FROM services", "0");
+        finish();
+}
+
+GREEN_TEST_REAL(with_nothing_to_finish_a_host_is_drained_at_once)
+{
+        start();
+        shows(ctl("drain", NULL), "drained");
+        shows(ctl("drain", "--json", NULL), "\"left\": 0");
+        expect(ctl("drain", "--wait", "--no-wait", NULL), 2, "exclude each other");
+        shows(ctl("undrain", "--json", NULL), "\"enabled\": true");
         finish();
 }
 
@@ -754,5 +788,6 @@ GREEN_SUITE("ctl", an_instance_goes_through_all_its_states, a_soft_deleted_insta
             rows_that_no_host_has_are_deleted_without_one, the_agent_is_shown_in_tables_and_in_json,
             a_sick_hypervisor_warns_and_the_exit_status_stays, any_request_can_be_called,
             the_console_is_shown, a_guest_can_be_looked_at_and_interrupted, an_interrupt_that_fails_says_why,
-            the_log_level_and_draining, a_database_is_made_once, images_are_imported_and_listed,
-            mistakes_are_told_with_what_to_do)
+            the_log_level, draining_names_what_is_left_and_is_taken_back,
+            with_nothing_to_finish_a_host_is_drained_at_once, a_database_is_made_once,
+            images_are_imported_and_listed, mistakes_are_told_with_what_to_do)

@@ -294,3 +294,21 @@ unsigned long stall_watcher_count(const struct stall_watcher *watcher)
         (void)watcher;
         return 7;
 }
+
+int compute_cordon(struct compute_manager *m, const char *reason, struct deadline by, struct error *err)
+{
+        (void)m, (void)reason, (void)by;
+        return error_set(err, ERR_UNSUPPORTED, "not in these tests");
+}
+
+int compute_uncordon(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        (void)m, (void)by;
+        return error_set(err, ERR_UNSUPPORTED, "not in these tests");
+}
+
+bool compute_get_cordon(const struct compute_manager *m, struct compute_cordon *ret)
+{
+        (void)m, (void)ret;
+        return false;
+}

@@ -1,6 +1,5 @@
 /* tests/unit/agent/test_admin.c: status, health, and what changes something, as compute-agentctl is told. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -292,26 +291,6 @@ GREEN_TEST_REAL(the_log_level_is_told_and_set)
         finish();
 }
 
-static volatile sig_atomic_t terms;
-
-static void on_term(int sig)
-{
-        (void)sig;
-        terms++;
-}
-
-GREEN_TEST_REAL(draining_is_a_signal_to_ourselves)
-{
-        struct jval CLEANUP(jval_unrefp) *answer = NULL;
-
-        start();
-        signal(SIGTERM, on_term);
-        answer = ask("drain");
-        ck_assert_int_eq(jval_get_int(answer, "pid", 0), getpid());
-        ck_assert_int_eq(terms, 1);
-        finish();
-}
-
 static unsigned reports;
 
 static int count_report(const struct admin_sources *from, char **ret_path, char **ret_text, struct error *err)
@@ -320,6 +299,21 @@ static int count_report(const struct admin_sources *from, char **ret_path, char 
         if (reports++)
                 *ret_path = xstrdup("/var/log/report");
         return 0;
+}
+
+GREEN_TEST_REAL(an_agent_that_does_not_serve_cannot_be_drained)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct error err;
+
+        start();
+        w.sources.ready = false;
+        ck_assert_fails(call("drain", "{}", &answer, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "still starting") != NULL, "%s", err.text);
+        w.sources.draining = true;
+        ck_assert_fails(call("undrain", "{}", &answer, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "being stopped") != NULL, "%s", err.text);
+        finish();
 }
 
 GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
@@ -356,9 +350,9 @@ static int as(unsigned uid, bool in_group, const char *ns, const char *method, c
         return access_check(&c, readers, err);
 }
 
-static const char *const looks[] = { "status", "instances", "threads", "pools",  "locks",
-                                     "jobs",   "top",       "tasks",   "health", "log-level" };
-static const char *const changes[] = { "drain", "report" };
+static const char *const looks[] = { "status", "instances", "threads", "pools",     "locks",      "jobs",
+                                     "top",    "tasks",     "health",  "log-level", "drain-state" };
+static const char *const changes[] = { "drain", "undrain", "report" };
 
 START_TEST(root_and_the_agents_user_may_all)
 {
@@ -407,6 +401,6 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
             a_late_heartbeat_fails, a_check_tells_since_when_it_is_as_it_is,
             stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
-            draining_is_a_signal_to_ourselves, the_report_is_written_where_there_is_one,
+            an_agent_that_does_not_serve_cannot_be_drained, the_report_is_written_where_there_is_one,
             root_and_the_agents_user_may_all, readers_may_look_and_no_more,
             the_message_bus_has_all_but_the_admin_methods)

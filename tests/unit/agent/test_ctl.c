@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "ctl/bar.h"
 #include "ctl/output.h"
 #include "ctl/parse.h"
 #include "ctl/primitive.h"
@@ -50,6 +51,27 @@ static struct parsed parse(bool stop_at_first, const char *line)
         p.r = ctl_parse(argc, argv, tables, &p.found, &p.why);
         return p;
 }
+
+static void expect_bar(unsigned done, unsigned total, const char *text, unsigned columns,
+                       const char *expected)
+{
+        struct strbuf CLEANUP(strbuf_free) out = {};
+
+        bar_format("draining", done, total, text, columns, &out);
+        ck_assert_str_eq(out.data, expected);
+}
+
+START_TEST(a_bar_fits_the_terminal)
+{
+        setlocale(LC_CTYPE, "C.UTF-8");
+        expect_bar(1, 4, "stop of web", 60, "draining [#####---------------] 1/4  stop of web");
+        expect_bar(4, 4, "", 60, "draining [####################] 4/4");
+        expect_bar(0, 0, "", 30, "draining [##########] 0/0");
+        expect_bar(1, 2, "a long story of many words", 36, "draining [######------] 1/2  a long ");
+        expect_bar(1, 2, "Gr\u00fc\u00dfe", 30, "draining [#####-----] 1/2  Gr\u00fc");
+        expect_bar(1, 2, "\033[2Jx", 60, "draining [##########----------] 1/2  ?[2Jx");
+}
+END_TEST
 
 START_TEST(options_and_words_come_in_any_order)
 {
@@ -391,10 +413,10 @@ START_TEST(a_context_is_one_that_nova_sends)
 }
 END_TEST
 
-GREEN_SUITE("ctl", options_and_words_come_in_any_order, after_two_dashes_all_are_words,
-            names_may_be_cut_short_if_unambiguous, reading_stops_at_the_first_word,
-            mistakes_on_the_command_line_are_named, tables_are_aligned, states_are_coloured_on_terminals_only,
-            names_cannot_write_to_the_terminal, wide_characters_take_two_columns,
-            durations_have_two_units_at_most, an_instance_is_sent_as_nova_sends_it,
-            block_devices_are_sent_as_nova_sends_them, a_build_has_all_arguments_that_nova_sends,
-            a_context_is_one_that_nova_sends)
+GREEN_SUITE("ctl", a_bar_fits_the_terminal, options_and_words_come_in_any_order,
+            after_two_dashes_all_are_words, names_may_be_cut_short_if_unambiguous,
+            reading_stops_at_the_first_word, mistakes_on_the_command_line_are_named, tables_are_aligned,
+            states_are_coloured_on_terminals_only, names_cannot_write_to_the_terminal,
+            wide_characters_take_two_columns, durations_have_two_units_at_most,
+            an_instance_is_sent_as_nova_sends_it, block_devices_are_sent_as_nova_sends_them,
+            a_build_has_all_arguments_that_nova_sends, a_context_is_one_that_nova_sends)
