@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "messaging/transport.h"
 #include "rpc/admin.h"
 
 #define ROWS_S 10.0 /* to read the rows */
@@ -56,7 +57,7 @@ static struct jval *instance_row(const struct instance *i, const char *domain_na
         return row;
 }
 
-/* ---- builds that were taken on, and whose instance has no host yet ---- */
+/* ---- instances that have no host: builds that were taken on and have not claimed yet ---- */
 
 struct builds {
         const struct instance_list *rows; /* of this host */
@@ -87,12 +88,15 @@ static void take_build(const struct compute_running *r, void *arg)
         b->uuids[b->n++] = xstrdup(r->uuid);
 }
 
-static int YIELDS read_builds(const struct admin_sources *s, const struct instance_list *rows,
-                              struct instance_list *ret, struct deadline by, struct error *err)
+/* Where nobody schedules, who has no host belongs to no other one, and a build that failed is still seen. */
+static int YIELDS read_hostless(const struct admin_sources *s, const struct instance_list *rows,
+                                struct instance_list *ret, struct deadline by, struct error *err)
 {
         struct builds b = { .rows = rows };
         int r = 0;
 
+        if (transport_url_is_local(s->conf->transport_url))
+                return store_instances_without_host(s->store, ret, by, err);
         if (s->manager)
                 compute_manager_foreach_running(s->manager, take_build, &b);
         if (b.n)
@@ -122,7 +126,7 @@ static void HUB_ONLY add_rows(const struct admin_sources *s, const struct instan
 int admin_instances(const struct admin_sources *s, struct jval **ret, struct error *err)
 {
         struct deadline by = deadline_in_s(ROWS_S);
-        struct instance_list rows = {}, builds = {};
+        struct instance_list rows = {}, hostless = {};
         struct guest_list guests = {};
         struct jval *list;
         struct error ignored;
@@ -132,16 +136,16 @@ int admin_instances(const struct admin_sources *s, struct jval **ret, struct err
                 return error_set(err, ERR_BUSY, "the agent has not reached its database yet");
         if (store_instances_of_host(s->store, &rows, by, err) < 0)
                 return error_while(err, "reading the instances");
-        if (read_builds(s, &rows, &builds, by, err) < 0) {
+        if (read_hostless(s, &rows, &hostless, by, err) < 0) {
                 instance_list_free(&rows);
-                return error_while(err, "reading the instances that are being built");
+                return error_while(err, "reading the instances that have no host");
         }
         known = s->driver && s->driver->ops->list(s->driver, &guests, by, &ignored) == 0;
         list = jval_new_array();
         add_rows(s, &rows, &guests, known, list);
-        add_rows(s, &builds, &guests, known, list);
+        add_rows(s, &hostless, &guests, known, list);
         guest_list_free(&guests);
-        instance_list_free(&builds);
+        instance_list_free(&hostless);
         instance_list_free(&rows);
         *ret = jval_new_object();
         jval_set(*ret, "instances", list);

@@ -303,6 +303,34 @@ int store_instances_of_host(struct store *s, struct instance_list *ret, struct d
         return 0;
 }
 
+/* Each instance of an answer once: it comes again for each row of instance_extra. */
+static void append_rows(struct instance_list *list, const struct db_result *r)
+{
+        for (size_t k = 0; k < db_result_rows(r); k++) {
+                struct instance *i = instance_of_row(db_result_row(r, k));
+
+                if (list->n && list->items[list->n - 1]->id == i->id)
+                        instance_free(i);
+                else
+                        append(list, i);
+        }
+}
+
+int store_instances_without_host(struct store *s, struct instance_list *ret, struct deadline by,
+                                 struct error *err)
+{
+        CLEANUP(query_free) struct query q = {};
+        CLEANUP(db_result_freep) struct db_result *r = NULL;
+
+        start_select(&q);
+        query_add(&q, "i.deleted = 0 AND i.host IS NULL ORDER BY i.id DESC LIMIT 1000");
+        if (db_pool_select(s->db, q.sql.data, NULL, 0, &r, by, err) < 0)
+                return error_while(err, "reading the instances without a host");
+        instance_list_free(ret);
+        append_rows(ret, r);
+        return 0;
+}
+
 /* Of these uuids those whose row meets the condition. */
 static int YIELDS read_among(struct store *s, const char *condition, const char *const *uuids, unsigned n,
                              struct instance_list *ret, struct deadline by, struct error *err)
@@ -326,14 +354,7 @@ static int YIELDS read_among(struct store *s, const char *condition, const char 
                 query_add(&q, ") ORDER BY i.id");
                 if (db_pool_select(s->db, q.sql.data, values, AMONG, &r, by, err) < 0)
                         return -1;
-                for (size_t k = 0; k < db_result_rows(r); k++) {
-                        struct instance *i = instance_of_row(db_result_row(r, k));
-
-                        if (list.n && list.items[list.n - 1]->id == i->id)
-                                instance_free(i);
-                        else
-                                append(&list, i);
-                }
+                append_rows(&list, r);
         }
         *ret = list;
         list = (struct instance_list){};

@@ -86,6 +86,10 @@ int YIELDS store_instances_deleted_among(struct store *s, const char *const *uui
 /* Of these uuids those whose row lives and is being built, on whatever host or none. */
 int YIELDS store_instances_building_among(struct store *s, const char *const *uuids, unsigned n,
                                           struct instance_list *ret, struct deadline by, struct error *err);
+/* The last thousand that have no host: where there is one host only, its builds that failed or have not
+ * begun. */
+int YIELDS store_instances_without_host(struct store *s, struct instance_list *ret, struct deadline by,
+                                        struct error *err);
 /* All rows of 5.7. ERR_BUSY: i has no host, but by now the row has one. */
 int YIELDS store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                       struct error *err);

@@ -442,6 +442,8 @@ GREEN_TEST_REAL(a_build_that_fails_says_why)
         ck_assert(jval_get_bool(a.json, "failed", false));
         expect(a, 1, "boot failed: ");
         expect_row("SELECT vm_state FROM instances", "error");
+        expect_row("SELECT host IS NULL FROM instances", "1");
+        shows(ctl("instances", NULL), "error"); /* it has no host, and stays to be seen all the same */
         expect_state(ctl("delete", "web", "--wait", "--json", NULL), "deleted");
         finish();
 }

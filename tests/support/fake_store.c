@@ -474,6 +474,21 @@ int store_instances_building_among(struct store *s, const char *const *uuids, un
         return 0;
 }
 
+int store_instances_without_host(struct store *s, struct instance_list *ret, struct deadline by,
+                                 struct error *err)
+{
+        struct instance_list l = {};
+
+        if (begin(__func__, by, err) < 0)
+                return -1;
+        for (unsigned r = 0; r < ROWS_MAX; r++) {
+                if (rows[r].i && !rows[r].i->deleted && !rows[r].i->host)
+                        add_to_list(&l, rows[r].i);
+        }
+        *ret = l;
+        return 0;
+}
+
 int store_instance_soft_delete(struct store *s, const struct instance *i, struct deadline by,
                                struct error *err)
 {

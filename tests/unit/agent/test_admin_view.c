@@ -55,6 +55,20 @@ GREEN_TEST_REAL(an_instance_is_shown_from_the_moment_its_build_was_taken_on)
         finish();
 }
 
+GREEN_TEST_REAL(without_a_scheduler_instances_that_have_no_host_are_shown_too)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        const struct jval *list;
+
+        start();
+        replace_str(&w.conf.transport_url, "unix:/run/rpc.sock");
+        answer = ask("instances");
+        list = jval_get(answer, "instances");
+        ck_assert_uint_eq(jval_len(list), 3);
+        ck_assert_str_eq(text_at(list, 2, "vm_state"), "error");
+        finish();
+}
+
 GREEN_TEST_REAL(instances_are_shown_without_the_hypervisor)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
@@ -287,6 +301,7 @@ GREEN_TEST_REAL(periodic_tasks_are_listed_with_why_they_are_idle)
 
 GREEN_SUITE("admin view", instances_are_shown_beside_what_the_hypervisor_says,
             an_instance_is_shown_from_the_moment_its_build_was_taken_on,
+            without_a_scheduler_instances_that_have_no_host_are_shown_too,
             instances_are_shown_without_the_hypervisor, instances_without_rows_are_an_error,
             threads_of_both_kinds_are_listed, pools_workers_queues_and_locks_are_listed,
             backtraces_of_all_or_of_one, locks_have_owners_and_waiters, jobs_tell_how_far_they_are,
