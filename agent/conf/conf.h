@@ -202,6 +202,9 @@ enum conf_dump_flags {
 void conf_dump(const struct conf *c, unsigned flags, struct strbuf *out);
 /* etc/compute-agent.conf: every option at its default, with what it means. */
 void conf_example(struct strbuf *out);
+/* The manual page compute-agent.conf(5). */
+void conf_manual(struct strbuf *out);
+
 /* One setting that differs between two configurations. Texts are as in a dump: quoted, without passwords. */
 struct conf_change {
         const char *name; /* "log_level" or "[libvirt] call_timeout" */

@@ -113,17 +113,22 @@ static const char *const example_head =
         "# Settings of compute-agent: names, units and defaults are those of nova-compute; what nova has in\n"
         "# [DEFAULT] stands at the top level, the other groups are sections. Here everything is at its "
         "default:\n"
-        "# a real file needs only what differs. `compute-agent --check-config` tells every mistake with its "
-        "line,\n"
-        "# `compute-agent --dump-config` what is in effect.\n"
+        "# a real file needs only what differs. Files of /etc/compute-agent.conf.d that are called *.conf "
+        "are read\n"
+        "# after this one. compute-agent.conf(5) tells more; `compute-agent --check-config` tells every "
+        "mistake with\n"
+        "# its line, `compute-agent --dump-config` what is in effect and where it was set.\n"
         "#\n"
         "# Texts belong in single quotes, where only \\' and \\\\ are special. Without quotes a # cuts the "
         "value\n"
         "# off, between double quotes ${...} is replaced from the environment; both are refused. Numbers "
         "are\n"
-        "# decimal and have no unit. Each option may be set once. The last } of a section is needed.\n"
+        "# decimal and have no unit. Each option may be set once in a file. The last } of a section is "
+        "needed.\n"
         "#\n"
-        "# Keep this file readable only for the agent when there is a password in it.\n";
+        "# Keep this file readable only for the agent when there is a password in it; secrets may also stand "
+        "in\n"
+        "# files of their own (..._file), or be credentials of systemd.\n";
 
 void conf_example(struct strbuf *out)
 {
