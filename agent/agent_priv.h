@@ -44,6 +44,7 @@ struct agent {
         struct monitor *monitor;
         struct green *health; /* looks at it now and then */
         struct progress *progress;
+        struct program *program;
         struct green *memory; /* gives back what is not needed; NULL with --debug */
         struct agent_methods methods;
         struct admin_sources admin;

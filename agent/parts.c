@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@
 #include "patcher/patcher.h"
 #include "process/execute.h"
 #include "progress.h"
+#include "program.h"
 #include "report/report.h"
 #include "rpc/access.h"
 #include "rpc/scheduler.h"
@@ -46,6 +48,7 @@ static void HUB_ONLY fill_admin(struct agent *a)
         a->admin.files = a->files;
         a->admin.watcher = a->watcher;
         a->admin.heartbeat = a->heartbeat;
+        a->admin.journal = a->journal;
         a->admin.images = a->images;
         a->admin.disks = a->disks;
 }
@@ -141,6 +144,29 @@ static void YIELDS workers_stop(struct agent *a)
                 log_warning("%u blocking calls did not return; leaving them behind", left);
 }
 
+static void program_changed(const char *text, void *arg)
+{
+        struct agent *a = arg;
+
+        assert_on_hub();
+        snprintf(a->admin.restart_pending, sizeof(a->admin.restart_pending), "%s", text);
+        if (*text)
+                log_info("restart pending: %s", text);
+        else
+                log_info("the program on disk is the one that runs again");
+}
+
+static int YIELDS program_start(struct agent *a, struct error *err)
+{
+        a->program = program_watch(a->files, program_changed, a, err);
+        return a->program ? 0 : -1;
+}
+
+static void YIELDS program_stop(struct agent *a)
+{
+        program_forget(take_ptr(&a->program));
+}
+
 static int YIELDS reach_database(struct agent *a, struct deadline by, struct error *err)
 {
         return store_check_schema(&a->store, by, err);
@@ -190,6 +216,7 @@ static int YIELDS journal_start(struct agent *a, struct error *err)
 
 static void YIELDS journal_stop(struct agent *a)
 {
+        a->admin.journal = NULL;
         journal_close(take_ptr(&a->journal));
 }
 
@@ -587,6 +614,7 @@ static const struct part {
         { "rpc", rpc_start, rpc_stop }, /* no call reaches a half-started daemon */
         { "periodic tasks", periodic_start_all, periodic_stop_all },
         { "memory", memory_start, memory_stop },
+        { "program on disk", program_start, program_stop },
 };
 
 int parts_start(struct agent *a, struct error *err)

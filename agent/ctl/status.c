@@ -47,6 +47,8 @@ static void add_agent(struct page *p, const struct jval *s)
                    : jval_get_bool(s, "started", false) ? "running"
                                                         : "starting",
                    jval_get_bool(s, "debug", false) ? "; --debug: threads are not patched" : NULL);
+        if (jval_get_text(s, "restart_pending", NULL))
+                page_field(p, "restart pending", jval_get_text(s, "restart_pending", NULL));
 }
 
 /* ---- health ---- */

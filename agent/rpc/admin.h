@@ -39,12 +39,14 @@ struct admin_sources {
         struct heartbeat *heartbeat;
         struct image_source *images;
         struct disk_store *disks;
+        struct journal *journal;
         struct rpc_server *rpc;
         struct rpc_server *control; /* that of the local socket, where rpc has another transport */
         struct transport *transport;
         int64_t started_ns;        /* of the monotonic clock */
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
         char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
+        char restart_pending[400]; /* the program on disk is another one: as people are told; or "" */
         bool ready, draining;      /* the start has finished; SIGTERM came */
         bool stop_when_drained;
         /*

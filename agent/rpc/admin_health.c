@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "http/http.h"
+#include "journal/journal.h"
 #include "native/file.h"
 #include "native/stall_watcher.h"
 #include "rpc/admin.h"
@@ -287,6 +288,30 @@ static void HUB_ONLY check_rivals(struct health *h, const struct admin_sources *
         check_age(h, "host_name", WARN, age, text);
 }
 
+/* Without it a kill is recovered from by the rows alone. */
+static void HUB_ONLY check_journal(struct health *h, const struct admin_sources *s)
+{
+        struct journal_info info;
+        char text[ERROR_TEXT_MAX + 64];
+
+        if (!s->journal)
+                return;
+        journal_get_info(s->journal, &info);
+        if (info.ok)
+                snprintf(text, sizeof(text), "operations in flight: %u; left by earlier starts: %u",
+                         info.open, info.left);
+        else
+                snprintf(text, sizeof(text), "operations in flight are not recorded: %s", info.trouble);
+        check_in(h, "journal", info.ok ? PASS : WARN, jval_new_int(info.open), "operations", text);
+}
+
+/* An upgrade that waits for its restart is no trouble. */
+static void check_program(struct health *h, const struct admin_sources *s)
+{
+        check(h, "program", PASS, jval_new_bool(!*s->restart_pending),
+              *s->restart_pending ? s->restart_pending : "compute-agent " AGENT_VERSION ", as on disk");
+}
+
 /* That somebody disabled the service is told, but no trouble: he wanted it. */
 static void HUB_ONLY check_service(struct health *h, const struct admin_sources *s)
 {
@@ -342,6 +367,8 @@ struct jval *admin_health(const struct admin_sources *s)
         check_audit(&h, s);
         check_images(&h, s);
         check_configuration(&h, s);
+        check_journal(&h, s);
+        check_program(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);
         return to;

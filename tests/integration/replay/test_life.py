@@ -9,7 +9,7 @@ interrupted is repaired by the next start, which says what it was.
 import json
 import os
 import re
-import socket
+import shutil
 import sys
 import threading
 import time
@@ -170,7 +170,25 @@ class Life:
 
     # ---- replaced under load ----
 
+    def install(self):
+        """As a package does: another file gets the name of the program that runs."""
+        shutil.copy(self.world.agent, self.world.agent + '.new')
+        os.rename(self.world.agent + '.new', self.world.agent)
+
+    def restart_pending(self):
+        return json.loads(self.world.control('--json', 'status'))['restart_pending']
+
+    def upgraded(self):
+        self.report.check('the program is the one on disk', self.restart_pending() is None, self.restart_pending())
+        self.install()
+        self.until('status says that a restart is pending', self.restart_pending, 30)
+        self.report.check('and why', 'was replaced at' in self.restart_pending(), self.restart_pending())
+        self.report.check('so does the log', 'restart pending: ' + self.world.agent in self.world.log())
+        self.replace()
+        self.report.check('after the restart it is the one on disk', self.restart_pending() is None)
+
     def replace(self):
+        self.install()
         stopped = self.world.stop_agent()
         self.report.check('it stops with status 0', stopped == 0, stopped)
         self.world.start_agent()
@@ -297,9 +315,11 @@ def main():
                   if r['method'] == 'PUT' and r['path'].endswith('/traits'))
     world = World(agent, ctl, captured.load('life.json')['host'], [*traits, 'COMPUTE_STATUS_DISABLED'])
     try:
+        world.agent = shutil.copy(agent, world.path('compute-agent'))
         replay = Replay(world, report)
         life = Life(world, report, replay)
         replay.adopt_host()
+        life.upgraded()
         life.replaced_while_it_deletes(life.replaced_while_it_builds())
         life.killed_while('terminate_instance.json', 'removing the guest|deleting the rows', None)
         life.killed_while('stop_instance.json', 'waiting for the guest to shut down|powering off', 'stopped')
