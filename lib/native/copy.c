@@ -6,7 +6,6 @@
 #include "native/copy.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,6 +23,7 @@
 
 enum {
         STACK_SIZE = 1024 * 1024,
+        LOOK_MS = 2,
         KILL_MS = 1000, /* after that it is left alone: the kernel does not let it go */
 };
 
@@ -126,49 +126,37 @@ static int64_t now_ns(void) /* never the fake clock */
         return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static bool has_ended(int pidfd, unsigned ms)
+/* True when it has ended, and how: 0 to 127, or -1. */
+static bool has_ended(pid_t pid, unsigned ms, int *ret_status)
 {
+        const struct timespec pause = { .tv_nsec = LOOK_MS * NS_PER_MS };
         int64_t until = now_ns() + ms * NS_PER_MS;
-        struct pollfd p = { .fd = pidfd, .events = POLLIN };
-        long r;
-
-        do {
-                int64_t left = until - now_ns();
-                struct timespec ts = {};
-
-                if (left > 0)
-                        ts = (struct timespec){ left / NS_PER_S, left % NS_PER_S };
-                r = syscall(SYS_ppoll, &p, 1, &ts, NULL, 0);
-        } while (r < 0 && errno == EINTR);
-        return r > 0;
-}
-
-static int await(pid_t pid, unsigned ms)
-{
-        int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-        bool in_time = pidfd >= 0 && has_ended(pidfd, ms);
         siginfo_t info = {};
-        int why = pidfd < 0 ? errno : ETIMEDOUT;
 
-        if (!in_time) {
-                syscall(SYS_kill, pid, SIGKILL);
-                if (pidfd >= 0)
-                        has_ended(pidfd, KILL_MS);
+        while (syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG, NULL) == 0 && info.si_pid != pid) {
+                if (now_ns() >= until)
+                        return false;
+                syscall(SYS_nanosleep, &pause, NULL);
         }
-        if (pidfd >= 0)
-                syscall(SYS_close, pidfd);
-        syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG, NULL);
-        if (in_time && info.si_pid == pid && info.si_code == CLD_EXITED)
-                return info.si_status;
-        errno = in_time ? EFAULT : why;
-        return -1;
+        *ret_status = info.si_pid == pid && info.si_code == CLD_EXITED ? info.si_status : -1;
+        return true;
 }
 
 int copy_run(const struct copy *c)
 {
         pid_t pid = _Fork();
+        int status;
 
         if (pid == 0)
                 be_the_copy(c);
-        return pid < 0 ? -1 : await(pid, c->ms);
+        if (pid < 0)
+                return -1;
+        if (has_ended(pid, c->ms, &status)) {
+                errno = EFAULT;
+                return status;
+        }
+        syscall(SYS_kill, pid, SIGKILL);
+        has_ended(pid, KILL_MS, &status);
+        errno = ETIMEDOUT;
+        return -1;
 }

@@ -1,15 +1,13 @@
 /*
  * agent/virt/libvirt/events.c: libvirt's event loop on a native thread of its own.
  *
- * The thread blocks all signals that are sent to a process, so that they are handled where the daemon wants
- * them. A timer that is normally off is how another thread makes the loop turn once more to see that it shall
+ * A timer that is normally off is how another thread makes the loop turn once more to see that it shall
  * end. Callbacks run on this thread and may only copy and push.
  */
 #define LOG_MODULE "virt.libvirt.events"
 #include "virt/libvirt/events.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/original.h"
+#include "native/native_thread.h"
 #include "virt/libvirt/vir_error.h"
 
 /* ---- from libvirt's words to ours ---- */
@@ -104,7 +103,6 @@ static int register_loop(struct error *err)
 
 int events_thread_start(struct error *err)
 {
-        sigset_t all, was;
         int r;
 
         if (loop.users > 0) {
@@ -114,15 +112,7 @@ int events_thread_start(struct error *err)
         if (register_loop(err) < 0)
                 return -1;
         atomic_store(&loop.stop, false);
-        sigfillset(&all);
-        sigdelset(&all, SIGSEGV);
-        sigdelset(&all, SIGBUS);
-        sigdelset(&all, SIGFPE);
-        sigdelset(&all, SIGILL);
-        sigdelset(&all, SIGABRT);
-        pthread_sigmask(SIG_SETMASK, &all, &was);
-        r = patcher_original(pthread_create)(&loop.thread, NULL, run_loop, NULL);
-        pthread_sigmask(SIG_SETMASK, &was, NULL);
+        r = native_thread_start(&loop.thread, run_loop, NULL);
         if (r != 0)
                 return error_system(err, r, "starting the thread of libvirt's events");
         loop.users = 1;

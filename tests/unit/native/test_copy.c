@@ -168,7 +168,7 @@ START_TEST(names_are_found_in_it_while_another_thread_looks_for_some)
 }
 END_TEST
 
-UNIT_SUITE("copy", it_ends_with_what_it_returned_and_changes_nothing_here, a_crash_is_an_error,
-           one_that_hangs_is_ended, it_has_the_descriptors_that_it_was_given_only,
-           what_crashes_aborts_or_hangs_is_left_and_the_next_is_tried,
-           names_are_found_in_it_while_another_thread_looks_for_some)
+UNIT_SUITE_BY_ITSELF("copy", it_ends_with_what_it_returned_and_changes_nothing_here, a_crash_is_an_error,
+                     one_that_hangs_is_ended, it_has_the_descriptors_that_it_was_given_only,
+                     what_crashes_aborts_or_hangs_is_left_and_the_next_is_tried,
+                     names_are_found_in_it_while_another_thread_looks_for_some)

@@ -242,7 +242,7 @@ START_TEST(after_the_stop_the_hub_is_not_looked_at)
 }
 END_TEST
 
-UNIT_SUITE("fatal", who_holds_the_hub_is_told_when_the_watchdog_ends_the_process,
-           a_fault_is_told_with_its_address_and_green_thread, a_stack_overflow_is_named_first,
-           a_native_thread_that_aborts_tells_of_itself_and_of_the_hub, many_green_threads_are_cut_off,
-           after_the_stop_the_hub_is_not_looked_at)
+UNIT_SUITE_BY_ITSELF("fatal", who_holds_the_hub_is_told_when_the_watchdog_ends_the_process,
+                     a_fault_is_told_with_its_address_and_green_thread, a_stack_overflow_is_named_first,
+                     a_native_thread_that_aborts_tells_of_itself_and_of_the_hub,
+                     many_green_threads_are_cut_off, after_the_stop_the_hub_is_not_looked_at)

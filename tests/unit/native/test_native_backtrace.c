@@ -124,5 +124,6 @@ START_TEST(without_names_there_are_offsets_into_files)
 }
 END_TEST
 
-UNIT_SUITE("native backtrace", a_thread_that_spins_says_where, one_that_takes_no_signals_is_not_asked,
-           one_that_has_ended_is_not_asked, without_names_there_are_offsets_into_files)
+UNIT_SUITE_BY_ITSELF("native backtrace", a_thread_that_spins_says_where,
+                     one_that_takes_no_signals_is_not_asked, one_that_has_ended_is_not_asked,
+                     without_names_there_are_offsets_into_files)
