@@ -110,11 +110,14 @@ void metrics_process(const struct admin_sources *s, struct strbuf *to)
                          started_at(s));
         add_build_info(to);
         prometheus_gauge(to, P "ready", "1 when the start has finished.", s->ready);
-        prometheus_gauge(to, P "draining", "1 when the agent is ending and takes no new requests.",
+        prometheus_gauge(to, P "stopping", "1 when the agent is ending and takes no new requests.",
                          s->draining);
         prometheus_counter(to, P "log_lines_dropped_total",
                            "Lines that were not logged, because the disk or the journal was too slow.",
                            (double)log_dropped());
+        prometheus_counter(to, P "log_messages_held_back_total",
+                           "Messages that were repeated or too many, and told in the log as a number.",
+                           (double)log_held_back());
 }
 
 /* ---- health ---- */

@@ -14,9 +14,12 @@ static double wall_before(double seconds)
 
 static void HUB_ONLY add_instances(const struct admin_sources *s, struct strbuf *to)
 {
+        const struct tracker *tracker = compute_tracker(s->manager);
         struct usage_sums sums;
 
-        tracker_get_sums(compute_tracker(s->manager), &sums);
+        if (!tracker_row(tracker))
+                return; /* no audit yet: nobody knows */
+        tracker_get_sums(tracker, &sums);
         prometheus_family(to, P "instances", PROMETHEUS_GAUGE, "Instances of this host, by state.");
         for (int i = 0; i < VM_STATES; i++) /* each of them, so that none vanishes when it becomes 0 */
                 if (i != VM_DELETED)
@@ -81,6 +84,18 @@ static void HUB_ONLY add_service(const struct admin_sources *s, struct strbuf *t
                 prometheus_gauge(to, P "audit_success_timestamp_seconds",
                                  "When a resource audit succeeded last, Unix time.",
                                  wall_before(audit.age_s));
+}
+
+static void HUB_ONLY add_drain(const struct admin_sources *s, struct strbuf *to)
+{
+        struct compute_cordon cordon = {};
+        bool drained = compute_get_cordon(s->manager, &cordon);
+
+        prometheus_gauge(to, P "drained", "1 when an operator drained this host: it takes no builds.",
+                         drained);
+        prometheus_gauge(to, P "drain_operations_left",
+                         "Operations that were under way when the draining began, and still are.",
+                         drained ? cordon.left : 0);
 }
 
 static void HUB_ONLY add_heartbeat(const struct admin_sources *s, struct strbuf *to)
@@ -161,5 +176,6 @@ void metrics_compute(const struct admin_sources *s, struct strbuf *to)
         add_instances(s, to);
         add_work(s, to);
         add_service(s, to);
+        add_drain(s, to);
         metrics_families(to, task_families, TASK_FAMILIES, add_tasks, s->manager);
 }
