@@ -57,7 +57,7 @@ def children():
 
 
 class World:
-    def __init__(self, agent, ctl, host, traits):
+    def __init__(self, agent, ctl, host, traits, password='not-a-secret'):
         self.agent, self.ctl, self.host = agent, ctl, host
         self.dir = tempfile.mkdtemp(prefix='replay.', dir='/tmp')
         self.process = None
@@ -66,7 +66,7 @@ class World:
             self.parts.callback(shutil.rmtree, self.dir, ignore_errors=True)
             self.start_server('mariadb', 'db', '--no-tcp')
             self.start_server('rabbitmq', 'broker')
-            self.cloud = CloudServices(traits)
+            self.cloud = CloudServices(traits, password=password)
             self.parts.callback(self.cloud.close)
             self.cloud.tokens.add('<token>')  # in place of the user's, in all recorded requests
             self.cell = Cell(self.env)
@@ -95,7 +95,11 @@ class World:
 
     def write_conf(self):
         with open(self.path('conf'), 'w', encoding='utf-8') as f:
-            f.write(f"""
+            f.write(self.conf())
+        os.chmod(self.path('conf'), 0o600)
+
+    def conf(self):
+        return f"""
 host = '{self.host}'
 my_ip = '127.0.0.1'
 state_path = '{self.path('state')}'
@@ -134,8 +138,7 @@ libvirt {{
 oslo_concurrency {{
     lock_path = '{self.path('locks')}'
 }}
-""")
-        os.chmod(self.path('conf'), 0o600)
+"""
 
     def conf_add(self, line):
         """For the next start."""
@@ -146,12 +149,12 @@ oslo_concurrency {{
 
     # ---- the agent ----
 
-    def start_agent(self):
+    def start_agent(self, said='ready: serving host'):
         log = open(self.path('log'), 'ab')
         with log:
             self.process = subprocess.Popen([self.agent, '--config-file', self.path('conf'), '--log-level', 'debug'],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.until('the agent serves', lambda: 'ready: serving host' in self.log() or self.ended(), 120)
+        self.until('the agent says "%s"' % said, lambda: said in self.log() or self.ended(), 120)
         if self.ended():
             raise AssertionError('the agent ended with status %d' % self.process.returncode)
 
