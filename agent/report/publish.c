@@ -92,7 +92,7 @@ static void add_all(struct out *o, int raw, bool with_names)
 
 /* ---- the file ---- */
 
-static int make_file(struct destination *to)
+static int BLOCKS make_file(struct destination *to)
 {
         time_t now = clock_wall_s();
         char stamp[32];

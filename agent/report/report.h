@@ -15,7 +15,7 @@ struct reporter;
  * SIGUSR2 must be blocked in all threads, and is taken from now on. `from` is borrowed; what it points to may
  * change on the hub. Early, so that a start that hangs can be looked into.
  */
-struct reporter *HUB_ONLY reporter_start(const struct admin_sources *from, struct error *err);
+struct reporter *YIELDS reporter_start(const struct admin_sources *from, struct error *err);
 /*
  * Call it before `from` loses a part: the rows of instances are not read any more (it waits for who does
  * that), and reports tell of the parts that `from` still names.

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -70,10 +71,12 @@ static void run_on_large_stack(void)
 
 static void __attribute__((noreturn)) be_the_copy(const struct copy *c)
 {
+        const struct rlimit no_core = {}; /* it would have the memory of the process, and not its fault */
         sigset_t blocked;
         stack_t stack;
 
         syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        setrlimit(RLIMIT_CORE, &no_core);
         sigfillset(&blocked);
         sigdelset(&blocked, SIGALRM);
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
