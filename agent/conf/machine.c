@@ -18,6 +18,8 @@
 #include "messaging/transport.h"
 #include "mysql/url.h"
 
+#define BEFORE "--check-config, before there is a hub"
+
 struct look {
         struct conf *conf;
         struct findings *errors;
@@ -41,6 +43,7 @@ static void check_dir(const struct look *l, const char *section, const char *key
 
         if (!*path)
                 return;
+        local_files(BEFORE);
         while (stat(path, &st) < 0) {
                 char *slash = strrchr(path, '/');
 
@@ -67,6 +70,7 @@ static void check_readable(const struct look *l, const char *section, const char
 
         if (!path || !*path)
                 return;
+        local_files(BEFORE);
         if (access(path, R_OK) < 0 || stat(path, &st) < 0)
                 text = xasprintf("%s cannot be read: %s", path, strerror(errno));
         else if (!S_ISREG(st.st_mode))
@@ -87,6 +91,7 @@ static void check_parent(const struct look *l, const char *section, const char *
         slash[slash == dir] = '\0';
         if (strcmp(dir, l->conf->heartbeat_file_path) == 0)
                 return; /* made by the heartbeat, which comes first */
+        local_files(BEFORE);
         if (stat(dir, &st) < 0)
                 text = xasprintf("the directory %s is not there: %s", dir, strerror(errno));
         else if (!S_ISDIR(st.st_mode) || access(dir, W_OK | X_OK) < 0)
@@ -117,6 +122,7 @@ static void check_log_file(const struct look *l)
 
         if (!*path)
                 return;
+        local_files(BEFORE);
         if (stat(path, &st) < 0)
                 check_parent(l, "", "log_file", path);
         else if (S_ISDIR(st.st_mode))
