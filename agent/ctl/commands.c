@@ -155,6 +155,7 @@ enum ctl_exit ctl_complain(enum ctl_exit status, const char *fmt, ...)
         if (isatty(STDERR_FILENO)) /* names, and what the agent says, come from anywhere */
                 clean = harmless(text, "\n\t");
         fflush(stdout);
+        terminal_leave(); /* what is said there would vanish with its screen */
         fprintf(stderr, CTL_NAME ": %s\n", clean ? clean : text);
         return status;
 }
@@ -178,6 +179,18 @@ static enum ctl_exit wrong_arguments(const struct ctl_command *k, const char *wh
         fprintf(stderr, "Usage: " CTL_NAME " %s [OPTION]...%s%s   (more: " CTL_NAME " %s --help)\n", k->name,
                 *k->synopsis ? " " : "", k->synopsis, k->name);
         return CTL_USAGE;
+}
+
+/* What the usage calls the n-th argument. */
+static void add_argument(const struct ctl_command *k, unsigned n, struct strbuf *to)
+{
+        const char *at = k->synopsis;
+
+        while (n-- > 0) {
+                at += strcspn(at, " ");
+                at += strspn(at, " ");
+        }
+        strbuf_add(to, at, strcspn(at, " "));
 }
 
 bool ctl_arguments(struct ctl *c, const struct ctl_option *options, const char **words, unsigned least,
@@ -208,7 +221,9 @@ bool ctl_arguments(struct ctl *c, const struct ctl_option *options, const char *
                 return false;
         }
         if (found.n < least) {
-                *ret_status = wrong_arguments(c->command, "an argument is missing");
+                add_argument(c->command, found.n, &why);
+                strbuf_adds(&why, " is missing");
+                *ret_status = wrong_arguments(c->command, why.data);
                 return false;
         }
         c->by = deadline_in_s(c->timeout_s > 0 ? c->timeout_s : DEFAULT_S);

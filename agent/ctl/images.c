@@ -120,7 +120,7 @@ enum ctl_exit ctl_image_import(struct ctl *c)
         if (what.id && !uuid_is(what.id))
                 return ctl_complain(CTL_USAGE, "image-import: --id: \"%s\" is no uuid", what.id);
         if (image_local_import(c->conf->images.local_path, &what, &made, c->by, &err) < 0)
-                return ctl_error(&err, "importing %s", words[0]);
+                return ctl_error(&err, "image-import");
         print_images(c, &made, 1);
         image_info_free(&made);
         return CTL_OK;

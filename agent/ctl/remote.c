@@ -18,6 +18,28 @@
 
 #define DEFAULT_SOCKET "/run/compute-agent/rpc.sock" /* of transport_url and of control_socket */
 
+/* The mistakes in it were told already. */
+static enum ctl_exit unusable_conf(const struct ctl *c)
+{
+        const char *path = c->config_file ? c->config_file : CONF_DEFAULT_PATH;
+
+        local_files("a program for one command, whose user waits anyway");
+        if (access(path, R_OK) < 0 && errno == EACCES)
+                return ctl_complain(
+                        CTL_DENIED,
+                        "you may not read %s, as there may be passwords in it: become root or the "
+                        "agent's user; to ask the agent itself --socket PATH is enough",
+                        path);
+        if (access(path, F_OK) < 0)
+                return ctl_complain(CTL_CONF,
+                                    "there is no configuration at %s: name that of the agent with "
+                                    "--config-file, or its socket with --socket",
+                                    path);
+        return ctl_complain(CTL_CONF, "the configuration cannot be used: correct it (\"compute-agent "
+                                      "--check-config\" tells all that is wrong), or name another one with "
+                                      "--config-file");
+}
+
 enum ctl_exit ctl_need_conf(struct ctl *c)
 {
         const struct conf_source file = { .path = c->config_file };
@@ -32,9 +54,7 @@ enum ctl_exit ctl_need_conf(struct ctl *c)
         if (c->conf)
                 return CTL_OK;
         fputs(errors.data ? errors.data : "", stderr);
-        return ctl_complain(CTL_CONF,
-                            "the configuration cannot be used: correct it, or name another one with "
-                            "--config-file");
+        return unusable_conf(c);
 }
 
 enum ctl_exit ctl_need_tpool(struct ctl *c)
@@ -95,7 +115,8 @@ static enum ctl_exit unreachable(const struct ctl *c, const struct error *err)
         if (err->sys == ENOENT || err->sys == ECONNREFUSED)
                 return ctl_complain(CTL_UNREACHABLE,
                                     "cannot reach the agent at %s: is compute-agent running? Start it with "
-                                    "\"systemctl start compute-agent\" or \"compute-agent%s%s\"",
+                                    "\"systemctl start compute-agent\" or \"compute-agent%s%s\"; if it "
+                                    "should run, \"systemctl status compute-agent\" tells why it does not",
                                     c->socket, c->config_file ? " --config-file " : "",
                                     c->config_file ? c->config_file : "");
         return ctl_complain(CTL_UNREACHABLE, "cannot reach the agent: %s", err->text);
@@ -121,8 +142,8 @@ static enum ctl_exit request_error(const struct ctl *c, const char *method, cons
         switch (err->code) {
         case ERR_TIMEOUT:
                 return ctl_complain(CTL_TIMEOUT,
-                                    "%s: the agent did not answer in time; it may still be at it: see "
-                                    "\"compute-agentctl status\"",
+                                    "%s: the agent did not answer in time (--timeout S waits longer); "
+                                    "\"compute-agentctl jobs\" tells what it is at",
                                     method);
         case ERR_CLOSED:
         case ERR_SYSTEM:

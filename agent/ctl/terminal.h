@@ -25,7 +25,7 @@ unsigned terminal_width(int fd);
  */
 bool terminal_is_live(void); /* there is one, for keys and for the screen */
 int terminal_enter(struct error *err);
-void terminal_leave(void);
+void terminal_leave(void); /* nothing to leave: nothing happens */
 void terminal_size(unsigned *ret_rows, unsigned *ret_columns);
 /* From the top left corner; what was there and is not written over is erased. Cut to the rows there are. */
 void terminal_draw(const char *text);
