@@ -333,8 +333,10 @@ static int BLOCKS do_progress(struct job *job, struct error *err)
                 return -1;
         if (virDomainGetJobInfo(dom, &info) < 0)
                 r = vir_error(err, "asking how far domain %s is", job->uuid);
-        else if (info.type == VIR_DOMAIN_JOB_BOUNDED || info.type == VIR_DOMAIN_JOB_UNBOUNDED)
-                job->progress = (struct guest_job){ (int64_t)info.dataProcessed, (int64_t)info.dataTotal };
+        else if ((info.type == VIR_DOMAIN_JOB_BOUNDED || info.type == VIR_DOMAIN_JOB_UNBOUNDED) &&
+                 info.dataRemaining <= info.dataTotal) /* pages of zeroes are never "processed" */
+                job->progress = (struct guest_job){ (int64_t)(info.dataTotal - info.dataRemaining),
+                                                    (int64_t)info.dataTotal };
         virDomainFree(dom);
         return r;
 }
