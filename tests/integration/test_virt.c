@@ -529,6 +529,7 @@ GREEN_TEST_REAL(a_running_guest_has_a_screen_counters_and_takes_an_nmi)
         struct guest_usage usage = {};
         struct test_guest g;
         struct rig r = { .vnc_listen = "127.0.0.1" };
+        struct guest_job job = { .total_bytes = 1 };
         int port = 0;
 
         rig_open_embed(&r);
@@ -554,6 +555,8 @@ GREEN_TEST_REAL(a_running_guest_has_a_screen_counters_and_takes_an_nmi)
         ck_assert_int_gt(usage.disks[0].read_requests, 0);
         ck_assert_uint_eq(usage.n_nics, 0);
         guest_usage_free(&usage);
+        ck_assert_ok(r.d->ops->get_job(r.d, g.uuid, &job, by, &err), err);
+        ck_assert_int_eq(job.total_bytes, 0); /* nothing is under way */
 
         ck_assert_ok(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err);
         ck_assert_int_eq(info_of(&r, g.uuid).power_state, POWER_RUNNING);
@@ -565,6 +568,7 @@ GREEN_TEST_REAL(a_running_guest_has_a_screen_counters_and_takes_an_nmi)
         remove_guest(&r, &g);
         ck_assert_fails(r.d->ops->vnc_port(r.d, g.uuid, &port, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
         ck_assert_fails(r.d->ops->get_usage(r.d, g.uuid, &usage, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
+        ck_assert_fails(r.d->ops->get_job(r.d, g.uuid, &job, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
         ck_assert_fails(r.d->ops->inject_nmi(r.d, g.uuid, by, &err), err, NOVA_INSTANCE_NOT_FOUND);
         test_guest_free(&g);
         rig_close(&r);
