@@ -51,6 +51,22 @@ static void add_agent(struct page *p, const struct jval *s)
                 page_field(p, "restart pending", jval_get_text(s, "restart_pending", NULL));
 }
 
+/* Builds are kept away: by whom, and how much is left of what ran before. */
+static void add_drain(struct page *p, const struct jval *s)
+{
+        const struct jval *drain = jval_get(s, "drain");
+        char CLEANUP(freep) *more = NULL;
+        char since[32];
+
+        if (jval_is_null(drain))
+                return;
+        format_duration(number_of(drain, "seconds"), since, sizeof(since));
+        more = xasprintf(" for %s, %lld of %lld operations left%s; %s", since, whole(drain, "left"),
+                         whole(drain, "total"), jval_get_bool(drain, "stop", false) ? ", then it ends" : "",
+                         jval_get_text(drain, "reason", ""));
+        page_state(p, "drain", whole(drain, "left") ? "draining" : "drained", more);
+}
+
 /* ---- health ---- */
 
 static int add_ailing(const char *name, struct jval *check, void *arg)
@@ -217,6 +233,7 @@ void page_dashboard(struct page *p, const struct jval *status, const struct jval
                     const struct jval *pools)
 {
         add_agent(p, status);
+        add_drain(p, status);
         add_health(p, health);
         add_service(p, status);
         add_instances(p, status);

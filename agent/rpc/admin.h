@@ -12,9 +12,10 @@
  *      health      {"status": "pass|warn|fail", "checks": {name: {status, output, ...}}};
  *                  names as in health+json: observedValue, observedUnit
  *      log-level   {"level"?}: tells and perhaps sets it
- *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: ends the agent when what runs
- * has finished undrain     takes that back drain-state {"pid", "drain"}: how far it is; drain null: it is not
- * drained report      as SIGUSR2
+ *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: ends the agent when it is done
+ *      undrain     takes that back
+ *      drain-state {"pid", "drain"}: how far it is; drain null: it is not drained
+ *      report      as SIGUSR2
  *
  * They answer on the local socket only; who may have which is said in access.h.
  */

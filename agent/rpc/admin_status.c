@@ -191,6 +191,7 @@ struct jval *admin_status_now(const struct admin_sources *s)
         jval_set_bool(to, "started", s->ready);
         jval_set_bool(to, "draining", s->draining);
         jval_set(to, "drain", admin_drain(s));
+        jval_set(to, "drain", admin_drain(s));
         jval_set(to, "restart_pending",
                  *s->restart_pending ? jval_new_text(s->restart_pending) : jval_new_null());
         add_hypervisor(to, s);

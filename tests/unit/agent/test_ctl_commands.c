@@ -285,6 +285,7 @@ START_TEST(the_dashboard_says_what_is_wrong_and_since_when)
 {
         struct jval CLEANUP(jval_unrefp) *status = parse(
                 "{\"version\": \"0.1.0\", \"host\": \"h\", \"node\": \"h.example\", \"pid\": 7, "
+                "\"drain\": {\"reason\": \"by eve\", \"seconds\": 5, \"left\": 1, \"total\": 3}, "
                 "\"uptime_s\": 90061, \"started\": true, \"draining\": true, "
                 "\"service\": {\"disabled\": true, \"disabled_reason\": \"new disk\"}, "
                 "\"instances_total\": 3, \"instances\": {\"active\": 2, \"error\": 1}, "
@@ -309,6 +310,7 @@ START_TEST(the_dashboard_says_what_is_wrong_and_since_when)
         expect_line(&p, "compute-agent     0.1.0, up 1 d 1 h, pid 7");
         expect_line(&p, "host              h, node h.example");
         expect_line(&p, "state             draining");
+        expect_line(&p, "drain             draining for 5.0 s, 1 of 3 operations left; by eve");
         expect_line(&p, "health            warn (2 checks)");
         expect_line(&p, "  database        warn for 1 min 15 s: no route to host");
         ck_assert_msg(strstr(p.text.data, "it turns") == NULL, "what is well is not told:\n%s", p.text.data);
