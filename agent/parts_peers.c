@@ -167,7 +167,9 @@ int images_start(struct agent *a, struct error *err)
         if (until_it_works(a, "files of images and instances", REACH_S, open_files, err) < 0)
                 return -1;
         if (disks_remove_leftovers(a->disks, deadline_in_s(LEFTOVERS_S), &left) < 0)
-                log_warning("files of unfinished downloads may be left behind: %s", left.text);
+                log_warning("files of unfinished downloads may be left behind: %s; the image cache's next "
+                            "round tries again",
+                            left.text);
         return 0;
 }
 

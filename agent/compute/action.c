@@ -34,7 +34,7 @@ void compute_add_fault(struct compute_manager *m, const char *uuid, const struct
                 message = fault_message(cause);
         if (store_fault_add(m->store, uuid, code, message, code == 500 ? cause->text : "",
                             deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
-                log_warning("the fault could not be recorded: %s", err.text);
+                log_warning("the fault could not be recorded, users will not see it: %s", err.text);
 }
 
 /* ---- rows ---- */
@@ -98,7 +98,7 @@ void action_error_state(struct action *a, unsigned more_columns)
         if (store_instance_save(a->m->store, a->instance, COL_VM_STATE | more_columns, EXPECT_ANY,
                                 deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0 &&
             err.code != NOVA_INSTANCE_NOT_FOUND)
-                log_warning("vm_state error could not be written: %s", err.text);
+                log_warning("vm_state error could not be written: %s; the instance stays as it is", err.text);
 }
 
 /* ---- images ---- */
@@ -153,7 +153,7 @@ static void YIELDS revert_task_state(struct action *a)
                 goto out;
 out:
         if (err.code != 0 && err.code != NOVA_INSTANCE_NOT_FOUND)
-                log_warning("task_state could not be set back: %s", err.text);
+                log_warning("task_state could not be set back: %s; the next start looks after it", err.text);
         instance_free(i);
 }
 
@@ -202,7 +202,8 @@ static int YIELDS run_with_event(struct action *a, struct error *err)
         inflight_step(a->op, "finishing the event");
         if (store_event_finish(a->m->store, a->uuid, event, a->ctx, r < 0 ? fault_message(err) : NULL,
                                r < 0 ? err->text : NULL, deadline_in_s(CLEANUP_DEADLINE_S), &finish_err) < 0)
-                log_warning("event %s could not be finished: %s", event, finish_err.text);
+                log_warning("event %s could not be finished, users see it as going on: %s", event,
+                            finish_err.text);
         return r;
 }
 

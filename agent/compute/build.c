@@ -47,12 +47,14 @@ static void YIELDS give_up_host(struct action *a, enum vm_state vm_state, enum t
                                         COL_TASK_STATE | COL_SYSTEM_METADATA,
                                 EXPECT_ANY, deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0 &&
             err.code != NOVA_INSTANCE_NOT_FOUND)
-                log_error("the outcome of the build could not be written: %s", err.text);
+                log_error("the outcome of the build could not be written: %s; the next start looks after the "
+                          "instance",
+                          err.text);
 }
 
 static enum build_result YIELDS abort_build(struct action *a, const struct error *cause, const char *message)
 {
-        log_error("build aborted: %s", cause->text);
+        log_error("build aborted, the instance is set to error: %s", cause->text);
         compute_add_fault(a->m, a->uuid, cause, message);
         give_up_host(a, VM_ERROR, TASK_NONE);
         return BUILD_FAILED;
@@ -117,7 +119,7 @@ static void YIELDS give_back_allocations(struct compute_manager *m, const char *
         struct error err = {};
 
         if (provider_release(m, uuid, deadline_in_s(CLEANUP_DEADLINE_S), &err) < 0)
-                log_error("%s", err.text);
+                log_error("%s; its allocations stay until the instance is deleted", err.text);
 }
 
 /*
@@ -162,10 +164,12 @@ static void YIELDS unwind(struct action *a)
 
         inflight_step(a->op, "cleaning up a failed build");
         if (compute_destroy_guest(a->m, a->instance, by, &err) < 0)
-                log_error("the failed build could not be cleaned up: %s", err.text);
+                log_error("the failed build could not be cleaned up: %s; what is left goes after the "
+                          "instance is deleted",
+                          err.text);
         err = (struct error){};
         if (tracker_abort_claim(a->m->tracker, a->instance, by, &err) < 0)
-                log_error("%s", err.text);
+                log_error("%s; the next audit sets right what is claimed", err.text);
 }
 
 /* Step 13. */
@@ -292,7 +296,7 @@ static void YIELDS queue_failed(struct build_job *job, const struct error *err)
 
         if (err->code == ERR_CANCELLED)
                 return;
-        log_error("the build never got its turn: %s", err->text);
+        log_error("the build never got its turn, the instance is set to error: %s", err->text);
         compute_add_fault(job->m, job->b->uuid, err, NULL);
         give_back_allocations(job->m, job->b->uuid);
         if (store_instance_get(job->m->store, job->b->uuid, 0, &i, deadline_in_s(CLEANUP_DEADLINE_S),
@@ -303,7 +307,7 @@ static void YIELDS queue_failed(struct build_job *job, const struct error *err)
         if (store_instance_save(job->m->store, i, COL_VM_STATE | COL_TASK_STATE,
                                 EXPECT(TASK_SCHEDULING, TASK_NONE), deadline_in_s(CLEANUP_DEADLINE_S),
                                 &row_err) < 0)
-                log_warning("%s", row_err.text);
+                log_warning("%s; the instance stays as it is", row_err.text);
         instance_free(i);
 }
 

@@ -41,7 +41,8 @@ static int extend_volume_body(struct action *a, struct error *err)
         block_devices_free(&disks);
         if (volume)
                 return error_set(err, NOVA_NOT_IMPLEMENTED, "this agent does not extend volumes");
-        log_warning("volume %.64s was extended, but it is not attached to the instance", tag_of(ev));
+        log_warning("volume %.64s was extended, but it is not attached to the instance; nothing is done",
+                    tag_of(ev));
         return 0;
 }
 

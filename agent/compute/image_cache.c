@@ -69,7 +69,9 @@ int compute_image_cache_pass(struct compute_manager *m, struct deadline by, stru
         if (read_ids(m, &ids, by, err) < 0 || run_pass(m, &ids, &result, by, err) < 0)
                 return -1;
         if (disks_remove_leftovers(m->disks, by, &left) < 0)
-                log_warning("files of unfinished downloads may be left behind: %s", left.text);
+                log_warning(
+                        "files of unfinished downloads may be left behind: %s; the next round tries again",
+                        left.text);
         if (result.removed > 0)
                 log_info("%u of %u cached images were removed, which gave back %lld MiB; %u are in use",
                          result.removed, result.files, (long long)(result.freed_bytes >> 20), result.used);

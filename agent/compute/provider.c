@@ -207,7 +207,9 @@ static int YIELDS forget_node(struct compute_manager *m, const struct node_id *n
                         *err = in_use;
                         return -1;
                 }
-                log_warning("the resource provider of the former node %s stays: %s", node->name, in_use.text);
+                log_warning("the resource provider of the former node %s stays, delete it when nothing uses "
+                            "it any more: %s",
+                            node->name, in_use.text);
         }
         return store_compute_node_forget(m->store, node, by, err);
 }
@@ -219,7 +221,7 @@ void provider_forget_others(struct compute_manager *m, struct deadline by)
 
         if (store_compute_nodes_of_host(m->store, &nodes, by, &err) < 0) {
                 if (err.code != ERR_CANCELLED)
-                        log_warning("%s", err.text);
+                        log_warning("%s; the next audit looks again for former names of this host", err.text);
                 return;
         }
         for (unsigned n = 0; n < nodes.n; n++) {
@@ -230,7 +232,8 @@ void provider_forget_others(struct compute_manager *m, struct deadline by)
                                     "name is deleted",
                                     nodes.items[n].name, tracker_node(m->tracker));
                 else if (err.code != ERR_CANCELLED)
-                        log_warning("the compute node of this host's former name %s could not be deleted: %s",
+                        log_warning("the compute node of this host's former name %s could not be deleted: "
+                                    "%s; the next audit tries again",
                                     nodes.items[n].name, err.text);
         }
 }

@@ -85,9 +85,9 @@ static int YIELDS reboot_failed(struct action *a, struct error *err)
         if (err->code == ERR_CANCELLED)
                 return -1;
         if (compute_power_of(a->m, a->uuid, &power, deadline_in_s(CLEANUP_DEADLINE_S), &power_err) < 0)
-                log_warning("%s", power_err.text);
+                log_warning("%s; calling it an error", power_err.text);
         if (power == POWER_RUNNING) {
-                log_warning("reboot failed but the guest runs: %s", err->text);
+                log_warning("reboot failed but the guest runs, and stays as it is: %s", err->text);
                 compute_add_fault(a->m, a->uuid, err, NULL);
                 *err = (struct error){};
                 return 0;

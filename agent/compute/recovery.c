@@ -194,7 +194,7 @@ static int YIELDS abort_migration(struct recovery_job *job, const struct compute
         if (end_running_migrations(job->r->m, job->instance->uuid, c->by, &failed) < 0) {
                 if (error_is_cancel(&failed, err))
                         return -1;
-                log_error("the migration could not be ended: %s", failed.text);
+                log_error("the migration could not be ended: %s; going on without that", failed.text);
         }
         return set_states(job, job->instance->vm_state, 0, c->by, err);
 }
@@ -266,7 +266,8 @@ static void YIELDS record_defaults(struct recovery_job *job, struct deadline by)
                 return;
         if (store_instance_save(job->r->m->store, job->instance, COL_SYSTEM_METADATA, EXPECT_ANY, by, &err) <
             0)
-                log_warning("defaults in use could not be recorded: %s", err.text);
+                log_warning("defaults in use could not be recorded: %s; the next start tries again",
+                            err.text);
 }
 
 static void HUB_ONLY one_done(struct recovery *r)
@@ -305,7 +306,8 @@ static int recover_one(void *arg, struct error *err)
                 r->stopped = *err;
                 return -1;
         }
-        log_error("the instance could not be recovered: %s", err->text);
+        log_error("the instance could not be recovered: %s; it stays as its row says until the next start",
+                  err->text);
         return 0;
 }
 

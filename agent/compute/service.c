@@ -43,7 +43,7 @@ static int YIELDS follow_hypervisor(struct compute_manager *m, struct deadline b
         }
         if (!status.connected && !m->service.disabled) {
                 reason = xasprintf(SERVICE_AUTO_REASON "Connection to libvirt lost: %s", status.last_error);
-                log_warning("disabling the service: %s", reason);
+                log_warning("disabling the service until the hypervisor is back: %s", reason);
                 return store_service_follow(m->store, &m->service, reason, by, err);
         }
         return 0;

@@ -115,8 +115,9 @@ int strays_remove_evacuated(struct compute_manager *m, const struct guest_list *
                         continue;
                 if (error_is_cancel(&one, err))
                         return -1;
-                log_error("the guest of instance %s, which was evacuated, could not be removed: %s", uuid,
-                          one.text);
+                log_error("the guest of instance %s, which was evacuated, could not be removed: %s; the next "
+                          "start tries again",
+                          uuid, one.text);
         }
         return 0;
 }
@@ -243,7 +244,7 @@ static int follow_up(void *arg, struct error *err)
         assert_green();
         if (strays_end_evacuations(m, deadline_in_s(CLEANUP_DEADLINE_S), err) < 0 &&
             err->code != ERR_CANCELLED)
-                log_warning("%s", err->text);
+                log_warning("%s; the next start tries again", err->text);
         for (int look = 0; m->placement && look < 2 && err->code != ERR_CANCELLED; look++) {
                 *err = (struct error){};
                 if (green_sleep(LOOK_AGAIN_S, err) < 0)

@@ -110,8 +110,8 @@ static int YIELDS act_on_difference(struct compute_manager *m, struct instance *
         case SYNC_NOTHING:
                 return 0;
         case SYNC_REMARK:
-                log_warning("the instance is %s but its guest is %s", vm_state_name(i->vm_state),
-                            power_state_name(actual));
+                log_warning("the instance is %s but its guest is %s; both stay as they are",
+                            vm_state_name(i->vm_state), power_state_name(actual));
                 return 0;
         case SYNC_STOP:
                 if (compute_power_of(m, i->uuid, &again, by, err) < 0)
@@ -268,6 +268,8 @@ int compute_sync_all(struct compute_manager *m, struct deadline by, struct error
         if (r < 0)
                 return error_while(err, "reading the instances of this host");
         if (guests.n != instances)
-                log_warning("%u instances in the database, %u guests on the hypervisor", instances, guests.n);
+                log_warning("%u instances in the database, %u guests on the hypervisor; those of both are "
+                            "compared",
+                            instances, guests.n);
         return 0;
 }

@@ -31,7 +31,7 @@ static void YIELDS check_build_time(struct compute_manager *m, struct instance *
                     (long long)m->conf->instance_build_timeout);
         i->vm_state = VM_ERROR;
         if (store_instance_save(m->store, i, COL_VM_STATE, EXPECT_ANY, by, &err) < 0)
-                log_warning("instance %s: %s", i->uuid, err.text);
+                log_warning("instance %s: %s; the next round tries again", i->uuid, err.text);
 }
 
 /* A build that takes longer than instance_build_timeout is called an error; the build itself may go on. */

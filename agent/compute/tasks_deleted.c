@@ -109,7 +109,9 @@ static int YIELDS clean_up_one(struct compute_manager *m, struct instance *i, st
         CLEANUP(lockutils_releasep) struct named_lock *lock = NULL;
 
         if (strcmp(action, "log") == 0) {
-                log_warning("guest %s is there although its instance was deleted", i->uuid);
+                log_warning("guest %s is there although its instance was deleted; "
+                            "running_deleted_instance_action = log leaves it",
+                            i->uuid);
                 return 0;
         }
         lock = lockutils_acquire(i->uuid, by, err);
@@ -154,8 +156,9 @@ int tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by,
                         continue;
                 if (error_is_cancel(&one_err, err))
                         return -1;
-                log_warning("guest %s of a deleted instance could not be cleaned up: %s", i->uuid,
-                            one_err.text);
+                log_warning("guest %s of a deleted instance could not be cleaned up: %s; the next round "
+                            "tries again",
+                            i->uuid, one_err.text);
         }
         return 0;
 }
@@ -183,13 +186,14 @@ static int YIELDS retry_delete(struct compute_manager *m, const struct pending_d
                                struct error *err)
 {
         int r = remove_files(m, p->uuid, by, err);
+        bool last = err->code != ERR_BUSY && p->attempts + 1 >= m->conf->maximum_instance_delete_attempts;
 
         if (r < 0) {
                 if (err->code == ERR_CANCELLED)
                         return -1;
-                log_warning("files of deleted instance %s are left (attempt %lld of %lld): %s", p->uuid,
+                log_warning("files of deleted instance %s are left (attempt %lld of %lld): %s; %s", p->uuid,
                             (long long)p->attempts + 1, (long long)m->conf->maximum_instance_delete_attempts,
-                            err->text);
+                            err->text, last ? "remove them by hand" : "the next round tries again");
                 if (err->code == ERR_BUSY)
                         return 0; /* not tried */
                 *err = (struct error){};
@@ -212,7 +216,7 @@ int tasks_run_pending_deletes(struct compute_manager *m, struct deadline by, str
                         continue;
                 if (error_is_cancel(&one_err, err))
                         return -1;
-                log_warning("%s", one_err.text);
+                log_warning("%s; the next round tries again", one_err.text);
         }
         return 0;
 }
@@ -243,7 +247,8 @@ int tasks_cleanup_incomplete_migrations(struct compute_manager *m, struct deadli
                         continue;
                 if (error_is_cancel(&one_err, err))
                         return -1;
-                log_warning("what migration %lld left behind could not be cleaned up: %s",
+                log_warning("what migration %lld left behind could not be cleaned up: %s; the next round "
+                            "tries again",
                             (long long)list[k].id, one_err.text);
         }
         return 0;

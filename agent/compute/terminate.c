@@ -47,7 +47,9 @@ int compute_destroy_guest(struct compute_manager *m, struct instance *i, struct 
         if (!cleaned) {
                 if (error_is_cancel(&files_err, err))
                         return -1;
-                log_warning("the instance's files could not be removed: %s", files_err.text);
+                log_warning("the instance's files could not be removed: %s; they are left to the clean-up of "
+                            "deleted instances",
+                            files_err.text);
         }
         if (!i->deleted && note_cleaned(m, i, cleaned, by, err) < 0)
                 return error_while(err, "noting that the files are gone");

@@ -61,7 +61,7 @@ static int YIELDS use_base(struct disk_store *s, const char *path, struct base_i
 
         /* First of all: what was used just now is not removed as unused (cache_pass.c). */
         if (file_renew(s->tpool, path, by, &renewal) < 0 && renewal.code != ERR_NOT_FOUND)
-                log_warning("%s", renewal.text);
+                log_warning("%s; it may be removed as unused", renewal.text);
         if (file_inspect(s->tpool, path, &header, by, err) < 0) {
                 if (err->code != NOVA_IMAGE_UNACCEPTABLE)
                         return -1;
@@ -207,7 +207,7 @@ int cache_keep(struct disk_store *s, const char *path, const char *image_id,
                 return -1;
         if (there) {
                 if (file_renew(s->tpool, path, by, &renewal) < 0)
-                        log_warning("%s", renewal.text);
+                        log_warning("%s; it may be removed as unused", renewal.text);
                 return 0;
         }
         if (image_id && *image_id && !(expected = base_path(s, image_id, err)))

@@ -93,8 +93,8 @@ int external_instance_event(struct rpc_call *call, struct error *err)
                 if (error_is_cancel(&one_err, err)) {
                         r = -1;
                 } else {
-                        log_warning("event %zu of %zu could not be handled: %s", n + 1, jval_len(args.events),
-                                    one_err.text);
+                        log_warning("event %zu of %zu could not be handled, and is passed over: %s", n + 1,
+                                    jval_len(args.events), one_err.text);
                 }
         }
         json_fields_free(events_fields, &args);
