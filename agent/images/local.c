@@ -21,52 +21,6 @@
 enum { METADATA_MAX = 256 << 10, ID_MAX = 128 };
 #define ALGO "sha512"
 
-static struct tpool *pool; /* borrowed */
-
-void image_source_set_tpool(struct tpool *p)
-{
-        pool = p;
-}
-
-struct tpool *image_source_tpool(void)
-{
-        return pool;
-}
-
-void image_info_free(struct image_info *i)
-{
-        if (!i)
-                return;
-        free(i->id);
-        free(i->name);
-        free(i->disk_format);
-        free(i->container_format);
-        free(i->status);
-        free(i->checksum_algo);
-        free(i->checksum);
-        free(i->created_at);
-        *i = (struct image_info){};
-}
-
-void image_doing(const struct image_caller *caller, const char *fmt, ...)
-{
-        char text[IMAGE_DOING_MAX];
-        va_list ap;
-
-        if (!caller || !caller->doing)
-                return;
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof(text), fmt, ap);
-        va_end(ap);
-        caller->doing(caller->arg, text);
-}
-
-void image_progress(const struct image_caller *caller, int64_t done, int64_t total)
-{
-        if (caller && caller->progress)
-                caller->progress(caller->arg, done, total);
-}
-
 static bool id_is_harmless(const char *id)
 {
         size_t len = id ? strlen(id) : 0;
@@ -147,7 +101,7 @@ static int YIELDS read_metadata(const char *dir, const char *id, struct image_in
         if (!id_is_harmless(id))
                 return not_found(id, err);
         path = xasprintf("%s/%s.json", dir, id);
-        if (file_read(pool, path, METADATA_MAX, &text, &len, by, err) < 0)
+        if (file_read(image_source_tpool(), path, METADATA_MAX, &text, &len, by, err) < 0)
                 return err->code == ERR_NOT_FOUND ? not_found(id, err) : -1;
         return parse_metadata(id, text, len, ret, err);
 }
@@ -178,7 +132,8 @@ static void YIELDS remove_file(const char *path)
         struct error ignored = {};
 
         green_shield_begin();
-        file_remove(pool, path, deadline_never(), &ignored); /* which means: file_set_timeout() */
+        file_remove(image_source_tpool(), path, deadline_never(),
+                    &ignored); /* which means: file_set_timeout() */
         green_shield_end();
 }
 
@@ -194,7 +149,7 @@ static int local_fetch(struct image_source *s, const struct image_info *image,
                 return not_found(image->id, err);
         image_doing(caller, "copying image %s", image->id);
         from = xasprintf("%s/%s.img", local_of(s)->dir, image->id);
-        if (file_copy(pool, from, path, image->checksum_algo, hex, by, err) < 0) {
+        if (file_copy(image_source_tpool(), from, path, image->checksum_algo, hex, by, err) < 0) {
                 if (err->code == ERR_NOT_FOUND)
                         error_set(err, NOVA_IMAGE_NOT_FOUND, "image %s has no data", image->id);
                 else if (err->code == ERR_UNSUPPORTED)
@@ -223,7 +178,7 @@ static const struct image_source_ops local_ops = {
 
 static int YIELDS make_folder(const char *dir, struct deadline by, struct error *err)
 {
-        if (file_make_folder(pool, dir, 0755, by, err) == 0)
+        if (file_make_folder(image_source_tpool(), dir, 0755, by, err) == 0)
                 return 0;
         if (err->sys == ENOTDIR)
                 return error_set(err, ERR_INVALID, "%s is no folder for images", dir);
@@ -282,11 +237,11 @@ static int YIELDS import_data(const char *dir, const struct image_import *what, 
         struct image_header header;
         struct stat st;
 
-        if (file_copy(pool, what->file, part, ALGO, hex, by, err) < 0)
+        if (file_copy(image_source_tpool(), what->file, part, ALGO, hex, by, err) < 0)
                 return -1;
         /* The copy is looked at, not the original: that one may change meanwhile. */
-        if (file_inspect(pool, part, &header, by, err) < 0 || check_format(what, &header, err) < 0 ||
-            file_stat(pool, part, &st, by, err) < 0) {
+        if (file_inspect(image_source_tpool(), part, &header, by, err) < 0 ||
+            check_format(what, &header, err) < 0 || file_stat(image_source_tpool(), part, &st, by, err) < 0) {
                 remove_file(part);
                 return -1;
         }
@@ -294,11 +249,11 @@ static int YIELDS import_data(const char *dir, const struct image_import *what, 
         i->checksum = xstrdup(hex);
         i->size = st.st_size;
         text = print_metadata(i);
-        if (file_rename(pool, part, data, by, err) < 0) {
+        if (file_rename(image_source_tpool(), part, data, by, err) < 0) {
                 remove_file(part);
                 return -1;
         }
-        return file_write(pool, metadata, text, 0644, by, err);
+        return file_write(image_source_tpool(), metadata, text, 0644, by, err);
 }
 
 int image_local_import(const char *dir, const struct image_import *what, struct image_info *ret,
@@ -403,7 +358,7 @@ int image_local_list(const char *dir, struct image_info **ret, unsigned *ret_n, 
         unsigned found = 0;
 
         w->dir = xstrdup(dir);
-        if (file_call(pool, &c, file_soon(deadline_never()), err) < 0)
+        if (file_call(image_source_tpool(), &c, file_soon(deadline_never()), err) < 0)
                 return -1;
         list = xcalloc(names.n, sizeof(*list));
         for (unsigned i = 0; i < names.n; i++) {
