@@ -84,7 +84,6 @@ static int YIELDS make_base(struct disk_store *s, const char *path, int64_t size
                             struct deadline by, struct error *err)
 {
         CLEANUP(freep) char *part = xasprintf("%s.part", path);
-        struct error ignored = {};
         int r;
 
         /* First what a killed agent left: we hold the lock of this name. */
@@ -95,11 +94,8 @@ static int YIELDS make_base(struct disk_store *s, const char *path, int64_t size
                 r = file_system ? make_file_system(file_system, part, by, err) : make_swap(part, by, err);
         if (r == 0)
                 r = file_put_in_place(s->tpool, part, path, 0644, by, err);
-        if (r < 0) {
-                green_shield_begin();
-                file_remove(s->tpool, part, deadline_never(), &ignored); /* else the next attempt does */
-                green_shield_end();
-        }
+        if (r < 0)
+                file_discard(s->tpool, part);
         return r;
 }
 

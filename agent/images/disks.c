@@ -25,7 +25,7 @@
 #include "images/store_priv.h"
 #include "json/json.h"
 
-enum { CONSOLE_MAX = 102400, INFO_MAX = 64 << 10 };
+enum { CONSOLE_MAX = 102400 };
 static const double CLEANUP_TIMEOUT_S = 60;
 
 /* ---- the description ---- */
@@ -270,7 +270,7 @@ static int YIELDS read_info(struct disk_store *s, const char *dir, struct jval *
         struct error parse = {};
         size_t len;
 
-        if (file_read(s->tpool, path, INFO_MAX, &text, &len, by, err) < 0) {
+        if (file_read(s->tpool, path, DISK_INFO_MAX, &text, &len, by, err) < 0) {
                 if (err->code == ERR_NOT_FOUND)
                         error_set(err, NOVA_INVALID_DISK_INFO,
                                   "%s is missing: the formats of the disks are not known", path);

@@ -146,15 +146,6 @@ static int start_digest(struct target *t, const char *algo, struct error *err)
         return 0;
 }
 
-static void YIELDS remove_file(struct tpool *p, const char *path)
-{
-        struct error ignored = {};
-
-        green_shield_begin();
-        file_remove(p, path, deadline_never(), &ignored); /* which means: file_set_timeout() */
-        green_shield_end();
-}
-
 struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *algo, struct deadline by,
                                  struct error *err)
 {
@@ -174,8 +165,8 @@ struct file_sink *file_sink_open(struct tpool *p, const char *path, const char *
                 return s;
         }
         if (err->code == ERR_CANCELLED || err->code == ERR_TIMEOUT)
-                remove_file(p,
-                            path); /* it may be there all the same; if it comes later the worker removes it */
+                file_discard(
+                        p, path); /* it may be there all the same; if it comes later the worker removes it */
         file_sink_close(s);
         return NULL;
 }

@@ -28,6 +28,13 @@ int YIELDS file_backing(struct tpool *p, const char *path, char **ret, struct de
 int YIELDS file_tail(struct tpool *p, const char *path, size_t max, char **ret, size_t *ret_len,
                      struct deadline by, struct error *err);
 
+/*
+ * Removes a file that came to nothing, also when the caller was cancelled. Takes no longer than
+ * file_set_timeout(); what is not removed then is overwritten by the next attempt, or goes with other
+ * leftovers.
+ */
+void YIELDS file_discard(struct tpool *p, const char *path);
+
 /* What is all zero is skipped, in blocks: the caller sets the file's length at the end. -1: see errno. */
 int BLOCKS write_sparse(int fd, const char *data, size_t len, off_t at);
 /* hex has room for 2 * len + 1. */

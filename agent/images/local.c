@@ -126,17 +126,6 @@ static int local_get(struct image_source *s, const char *id, const struct image_
         return read_metadata(local_of(s)->dir, id, ret, by, err);
 }
 
-/* What is not removed in time is overwritten by the next attempt, or is removed with other leftovers. */
-static void YIELDS remove_file(const char *path)
-{
-        struct error ignored = {};
-
-        green_shield_begin();
-        file_remove(image_source_tpool(), path, deadline_never(),
-                    &ignored); /* which means: file_set_timeout() */
-        green_shield_end();
-}
-
 static int local_fetch(struct image_source *s, const struct image_info *image,
                        const struct image_caller *caller, const char *path, struct deadline by,
                        struct error *err)
@@ -158,7 +147,7 @@ static int local_fetch(struct image_source *s, const struct image_info *image,
         }
         if (!image->checksum || strcasecmp(image->checksum, hex) == 0)
                 return 0;
-        remove_file(path);
+        file_discard(image_source_tpool(), path);
         return error_set(err, NOVA_IMAGE_UNACCEPTABLE,
                          "data of image %s is damaged: its %s is %.16s..., not %.16s...", image->id,
                          image->checksum_algo ? image->checksum_algo : "checksum", hex, image->checksum);
@@ -242,7 +231,7 @@ static int YIELDS import_data(const char *dir, const struct image_import *what, 
         /* The copy is looked at, not the original: that one may change meanwhile. */
         if (file_inspect(image_source_tpool(), part, &header, by, err) < 0 ||
             check_format(what, &header, err) < 0 || file_stat(image_source_tpool(), part, &st, by, err) < 0) {
-                remove_file(part);
+                file_discard(image_source_tpool(), part);
                 return -1;
         }
         i->disk_format = xstrdup(what->disk_format ? what->disk_format : header.format);
@@ -250,7 +239,7 @@ static int YIELDS import_data(const char *dir, const struct image_import *what, 
         i->size = st.st_size;
         text = print_metadata(i);
         if (file_rename(image_source_tpool(), part, data, by, err) < 0) {
-                remove_file(part);
+                file_discard(image_source_tpool(), part);
                 return -1;
         }
         return file_write(image_source_tpool(), metadata, text, 0644, by, err);

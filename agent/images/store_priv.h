@@ -7,6 +7,7 @@
 #include "native/file_lock.h"
 
 #define GIB INT64_C(1073741824)
+enum { DISK_INFO_MAX = 64 << 10 }; /* bytes of a disk.info */
 
 struct disk_store {
         char *instances_path, *cache_path, *locks_path, *mkisofs_cmd, *default_ephemeral_format;

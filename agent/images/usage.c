@@ -16,8 +16,6 @@
 #include "images/store_priv.h"
 #include "json/json.h"
 
-enum { INFO_MAX = 64 << 10 };
-
 struct usage_work {
         char *path;
         struct disks_usage usage;
@@ -68,7 +66,7 @@ static int64_t BLOCKS over_committed(const char *dir)
         int64_t sum = 0;
         size_t len;
 
-        if (read_small_file(path, INFO_MAX, &text, &len, &ignored) < 0)
+        if (read_small_file(path, DISK_INFO_MAX, &text, &len, &ignored) < 0)
                 return 0; /* being made, or just removed */
         info = jval_parse(text, len, &ignored);
         jval_foreach(info, add_disk, &sum);
