@@ -208,7 +208,7 @@ static int by_id(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* Of the instances with ids in (after, last]. The page is sorted by uuid meanwhile. */
+/* Of those on the page, which are all of the host's with ids from its first to its last. */
 static int YIELDS read_meta_of_page(struct store *s, const char *host, struct instance **items, unsigned n,
                                     struct deadline by, struct error *err)
 {

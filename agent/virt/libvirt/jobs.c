@@ -212,8 +212,10 @@ static int BLOCKS do_create(struct job *job, struct error *err)
         if (!dom)
                 return -1;
         if (virDomainCreateWithFlags(dom, 0) < 0) {
-                if (last_code() != VIR_ERR_OPERATION_INVALID || virDomainIsActive(dom) != 1)
-                        r = vir_error(err, "starting domain %s", job->uuid);
+                r = vir_error(err, "starting domain %s", job->uuid);
+                /* Asking forgets libvirt's error, so only now: it may run already. */
+                if (err->sys == VIR_ERR_OPERATION_INVALID && virDomainIsActive(dom) == 1)
+                        r = 0;
         }
         if (r == 0 && job->orphan == ORPHAN_IS_REMOVED && atomic_load(&job->given_up)) {
                 virDomainDestroy(dom);
@@ -235,13 +237,11 @@ static int BLOCKS do_destroy(struct job *job, struct error *err)
         if (!dom)
                 return err->code == NOVA_INSTANCE_NOT_FOUND ? 0 : -1;
         if (virDomainDestroyFlags(dom, 0) < 0) {
-                int code = last_code();
-
-                if (code == VIR_ERR_OPERATION_INVALID && virDomainIsActive(dom) == 0)
+                r = vir_error(err, "powering off domain %s", job->uuid);
+                if (err->sys == VIR_ERR_NO_DOMAIN ||
+                    (err->sys == VIR_ERR_OPERATION_INVALID && virDomainIsActive(dom) == 0))
                         r = 0;
-                else if (code != VIR_ERR_NO_DOMAIN)
-                        r = vir_error(err, "powering off domain %s", job->uuid);
-                if (r < 0 && err->code == NOVA_LIBVIRT_ERROR && code == VIR_ERR_SYSTEM_ERROR)
+                else if (err->code == NOVA_LIBVIRT_ERROR && err->sys == VIR_ERR_SYSTEM_ERROR)
                         err->code = ERR_BUSY;
         }
         virDomainFree(dom);
