@@ -28,6 +28,21 @@ except BlockingIOError:
 END
 }
 
+# Whoever reads the FIFO has stopped doing so, and it is full.
+fill_fifo() # PATH
+{
+        python3 - "$1" <<'END'
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+for piece in (b"x" * 4096, b"x"):
+    try:
+        while True:
+            os.write(fd, piece)
+    except BlockingIOError:
+        pass
+END
+}
+
 # ---- the journal ----
 journald=$(systemctl show --value -p MainPID systemd-journald)
 mkdir -p /etc/systemd/system/$unit.d
@@ -56,6 +71,11 @@ systemctl stop $unit
 kill -CONT "$journald"
 check "the journal hung: it stopped by itself" is Result success
 
+check "use_journal = true where there is no journal: refused, with the reason" bash -c "
+        (cat $conf; echo \"use_journal = 'true'\") >/tmp/no-journal.conf
+        unshare --mount bash -c 'mount -t tmpfs none /run/systemd/journal && ! compute-agent --config-file /tmp/no-journal.conf' 2>&1 |
+        grep 'use_journal is true, but there is no journal'"
+
 # ---- a file ----
 echo "log_file = '/var/log/compute-agent/compute-agent.log'" >>$conf
 log=/var/log/compute-agent/compute-agent.log
@@ -72,6 +92,19 @@ cp $log /tmp/copy.log && truncate -s 0 $log # copytruncate
 systemctl reload $unit
 check "copytruncate: the file begins anew, without a hole" until_true 10 bash -c "head -c 3 $log | grep -q ^20"
 systemctl stop $unit
+
+# ---- a file that hangs ----
+mkfifo -m 600 $log.fifo
+chown compute-agent $log.fifo
+write_conf test:///default
+echo "log_file = '$log.fifo'" >>$conf
+systemctl start $unit
+check "a FIFO that nobody reads: it serves" is ActiveState active
+fill_fifo $log.fifo
+for i in 1 2 3; do systemctl reload $unit; done
+check "a FIFO that nobody reads: it answers" compute-agentctl health
+systemctl stop $unit
+check "a FIFO that nobody reads: it stopped by itself" is Result success
 rm /etc/systemd/system/$unit.d/logs.conf
 systemctl daemon-reload
 write_conf test:///default

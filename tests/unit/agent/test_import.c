@@ -202,6 +202,12 @@ static const struct spelled spelled[] = {
         { "[DEFAULT]\nlog_dir = /var/log/nova/\n", "\nlog_file = '/var/log/nova/compute-agent.log'\n" },
         { "[DEFAULT]\nlogdir = /v\nlogfile = n.log\n", "\nlog_file = '/v/n.log'\n" },
         { "[DEFAULT]\nlog_dir = /v\nlog_file = /w/n.log\n", "\nlog_file = '/w/n.log'\n" },
+        { "[DEFAULT]\ndefault_log_levels = amqp=WARN, nova.compute=DEBUG,nova.virt.libvirt=INFO,suds=INFO\n",
+          "\ndefault_log_levels = 'compute=DEBUG,virt.libvirt=INFO'\n" },
+        { "[DEFAULT]\nuse_journal = True\n", "\nuse_journal = 'true'\n" },
+        { "[DEFAULT]\nuse_journal = no\n", "\nuse_journal = 'false'\n" },
+        { "[DEFAULT]\nrate_limit_interval = 5\nrate_limit_burst = 100\nrate_limit_except_level = ERROR\n",
+          "\nrate_limit_interval = 5\nrate_limit_burst = 100\nrate_limit_except_level = 'ERROR'\n" },
         /* ours, for those who run it a second time over a file with additions */
         { "[DEFAULT]\nheartbeat_interval = 3\n", "\nheartbeat_interval = 3\n" },
 };
@@ -272,6 +278,9 @@ START_TEST(what_nova_does_by_default_is_printed_where_the_agent_would_not)
                                      "transport_url = 'rabbit://' # nova's default\n\n"
                                      "database {\n    # nova-compute has no database"));
         ck_assert_ptr_nonnull(strstr(said.data, "warning: state_path stands in none of these files"));
+        /* Where nova knows none, or one choice only, ours stays. */
+        ck_assert_ptr_null(strstr(out.data, "use_journal"));
+        ck_assert_ptr_null(strstr(out.data, "rate_limit"));
         /* All others are the same, or the table of settings is wrong. */
         ck_assert_ptr_null(strstr(strstr(out.data, "database {"), "# nova's default"));
 }
