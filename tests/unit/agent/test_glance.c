@@ -215,27 +215,45 @@ GREEN_TEST_REAL(metadata_is_read)
         end();
 }
 
+struct heard {
+        int percent;
+        int64_t done, total; /* bytes */
+};
+
 static void hear(void *arg, const char *text)
 {
+        struct heard *heard = arg;
         char first[IMAGE_DOING_MAX] = "";
         int percent = -1;
 
         if (sscanf(text, "downloading image " ID ": %d %% of %s", &percent, first) == 2)
                 ck_assert_str_eq(first, "3.0"); /* MiB */
-        *(int *)arg = percent;
+        heard->percent = percent;
+        heard->done = -1;
+}
+
+static void hear_progress(void *arg, int64_t done, int64_t total)
+{
+        struct heard *heard = arg;
+
+        ck_assert_int_eq(heard->done, -1); /* after each text */
+        heard->done = done;
+        heard->total = total;
 }
 
 GREEN_TEST_REAL(data_is_fetched_and_verified)
 {
-        int percent = 0;
-        struct image_caller who = { .doing = hear, .arg = &percent };
+        struct heard heard = {};
+        struct image_caller who = { .doing = hear, .progress = hear_progress, .arg = &heard };
 
         begin();
         caller = &who;
         ck_assert_ok(fetch(), e);
         expect_file();
         ck_assert_str_eq(im.path, "/i/v2/images/" ID "/file");
-        ck_assert_int_eq(percent, 100); /* heard last */
+        ck_assert_int_eq(heard.percent, 100); /* heard last */
+        ck_assert_int_eq(heard.done, DATA);
+        ck_assert_int_eq(heard.total, DATA);
         end();
 }
 
