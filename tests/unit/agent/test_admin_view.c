@@ -2,12 +2,16 @@
  * tests/unit/agent/test_admin_view.c: what compute-agentctl shows of instances, threads, pools, locks, jobs
  * and rates.
  */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "admin_world.h"
 #include "green/lockutils.h"
 #include "green/sync.h"
+#include "native/tpool.h"
 
 GREEN_TEST_REAL(instances_are_shown_beside_what_the_hypervisor_says)
 {
@@ -255,6 +259,70 @@ GREEN_TEST_REAL(jobs_are_told_without_the_hypervisor)
         finish();
 }
 
+struct stuck {
+        struct tpool_job base;
+        int pipe; /* read from until somebody closes its other end */
+};
+static atomic_bool is_stuck;
+
+static int be_stuck(struct tpool_job *job, struct error *err)
+{
+        char byte;
+
+        (void)err;
+        atomic_store(&is_stuck, true);
+        return (int)read(CONTAINER_OF(job, struct stuck, base)->pipe, &byte, 1);
+}
+
+static void drop_stuck(struct tpool_job *job)
+{
+        close(CONTAINER_OF(job, struct stuck, base)->pipe);
+        free(CONTAINER_OF(job, struct stuck, base));
+}
+
+static const struct tpool_ops stuck_ops = { "virDomainCreate", be_stuck, drop_stuck };
+
+static int call_it(void *arg, struct error *err)
+{
+        struct stuck *stuck = arg;
+        int r;
+
+        assert_green();
+        r = tpool_call(w.sources.tpool, &stuck->base, deadline_never(), err);
+        tpool_job_done(&stuck->base);
+        return r;
+}
+
+GREEN_TEST_REAL(a_call_that_hangs_is_named_with_what_it_is_for)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct stuck *stuck = NEW(struct stuck);
+        struct error err = {};
+        const struct jval *hung;
+        struct green *caller;
+        int ends[2];
+
+        start();
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        stuck->base.ops = &stuck_ops;
+        stuck->pipe = ends[0];
+        snprintf(stuck->base.what, sizeof(stuck->base.what), UUID_A);
+        caller = green_spawn_ref(NULL, "caller", call_it, stuck, &err);
+        while (!atomic_load(&is_stuck))
+                ck_assert_ok(green_sleep(0.001, &err), err);
+        green_cancel(caller); /* it gives up */
+        ck_assert_ok(green_join(caller, deadline_in_s(10), NULL, &err), err);
+        green_unref(caller);
+        answer = ask("jobs");
+        hung = find(jval_get(answer, "calls"), "name", "virDomainCreate");
+        ck_assert_str_eq(jval_get_text(hung, "what", ""), UUID_A);
+        ck_assert_str_eq(jval_get_text(hung, "pool", ""), "workers");
+        ck_assert(jval_get_bool(hung, "hung", false));
+        ck_assert_double_ge(jval_real(jval_get(hung, "since"), -1), 0);
+        close(ends[1]);
+        finish();
+}
+
 GREEN_TEST_REAL(a_sample_has_what_rates_are_made_of)
 {
         struct jval CLEANUP(jval_unrefp) *first = NULL, *second = NULL;
@@ -305,5 +373,5 @@ GREEN_SUITE("admin view", instances_are_shown_beside_what_the_hypervisor_says,
             instances_are_shown_without_the_hypervisor, instances_without_rows_are_an_error,
             threads_of_both_kinds_are_listed, pools_workers_queues_and_locks_are_listed,
             backtraces_of_all_or_of_one, locks_have_owners_and_waiters, jobs_tell_how_far_they_are,
-            jobs_are_told_without_the_hypervisor, a_sample_has_what_rates_are_made_of,
-            periodic_tasks_are_listed_with_why_they_are_idle)
+            jobs_are_told_without_the_hypervisor, a_call_that_hangs_is_named_with_what_it_is_for,
+            a_sample_has_what_rates_are_made_of, periodic_tasks_are_listed_with_why_they_are_idle)
