@@ -136,7 +136,8 @@ static void print_command_usage(const struct ctl_command *k, const struct ctl_op
 
         strbuf_addf(&out, "Usage: " CTL_NAME " %s [OPTION]...%s%s\n\n", k->name, *k->synopsis ? " " : "",
                     k->synopsis);
-        strbuf_addf(&out, "%c%s.\n", k->summary[0] - 'a' + 'A', k->summary + 1);
+        if (k->summary)
+                strbuf_addf(&out, "%c%s.\n", k->summary[0] - 'a' + 'A', k->summary + 1);
         if (k->help)
                 strbuf_adds(&out, k->help);
         strbuf_adds(&out, options->name ? "\n" : "");

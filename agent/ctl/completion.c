@@ -2,7 +2,8 @@
  * agent/ctl/completion.c: what may come next on a command line.
  *
  * The scripts for the shells only ask the program: so what they offer is always what this program takes, and
- * the instances and images there are. Nothing is ever said on stderr, and the agent is not waited for long.
+ * the instances and images there are. What goes wrong is said on stderr, which they throw away, and the agent
+ * is not waited for long.
  */
 #include <stdio.h>
 #include <string.h>
@@ -167,7 +168,6 @@ struct ctl_option *ctl_options_of(const struct ctl_command *k)
         struct ctl_option *options = NULL;
         struct ctl ask = { .command = k, .listen = note_options, .listen_arg = &options };
 
-        assert_green();
         k->run(&ask);
         return options;
 }
@@ -247,13 +247,12 @@ static void YIELDS offer_argument(struct asked *a, const char *synopsis, unsigne
 }
 
 /* "--colour=al" where the shell has left it one word. */
-static bool offer_joined(struct asked *a, const struct line *l, const char *last)
+static bool YIELDS offer_joined(struct asked *a, const struct line *l, const char *last)
 {
         const char *value = strchr(last, '=');
         const struct ctl_option *o = value ? find_option(l, last) : NULL;
         char CLEANUP(freep) *before = NULL;
 
-        assert_green();
         if (!o || !o->metavar)
                 return false;
         before = xstrndup(last, (size_t)(value + 1 - last));
