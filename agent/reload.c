@@ -22,6 +22,7 @@
 #include "native/stall_watcher.h"
 #include "notify.h"
 #include "progress.h"
+#include "peers/keystone.h"
 #include "peers/placement.h"
 
 /* What was read, on a worker, as log and configuration may lie anywhere. */
@@ -63,6 +64,15 @@ static void take_reading(void *arg, void *into)
         *r = (struct reading){};
 }
 
+/* New connections use it; the old ones are closed when they are given back. */
+static void HUB_ONLY change_database(struct agent *a)
+{
+        struct error err;
+
+        if (a->db && db_pool_set_url(a->db, a->conf->database.connection, &err) < 0)
+                log_error("reload: [database] connection: %s", err.text); /* was checked when it was read */
+}
+
 static void HUB_ONLY tell_parts(struct agent *a)
 {
         const struct conf *c = a->conf;
@@ -76,6 +86,10 @@ static void HUB_ONLY tell_parts(struct agent *a)
                                    (unsigned)c->database.max_overflow, c->database.connection_recycle_time);
         if (a->driver && a->driver->ops->set_call_timeout)
                 a->driver->ops->set_call_timeout(a->driver, (double)c->libvirt.call_timeout);
+        if (a->placement_user)
+                keystone_set_password(a->placement_user, c->placement.identity.password);
+        if (a->service_user)
+                keystone_set_password(a->service_user, c->service_user.identity.password);
         if (a->placement)
                 placement_set_refresh(a->placement, c->compute.resource_provider_association_refresh);
         if (a->manager)
@@ -127,6 +141,7 @@ static enum log_level level_after(const struct conf *now, const struct conf *fre
 
 static void HUB_ONLY take_over(struct agent *a, const struct conf *fresh)
 {
+        bool database = strcmp(a->conf->database.connection, fresh->database.connection) != 0;
         bool modules = strcmp(a->conf->default_log_levels, fresh->default_log_levels) != 0;
         enum log_level level = level_after(a->conf, fresh);
         struct error ignored;
@@ -140,6 +155,8 @@ static void HUB_ONLY take_over(struct agent *a, const struct conf *fresh)
                 log_warning("configuration:\n%s", fresh->notes);
         conf_apply(a->conf, fresh);
         tell_parts(a);
+        if (database)
+                change_database(a);
         log_info("configuration read again%s%s", a->admin.needs_restart[0] ? "; needs a restart: " : "",
                  a->admin.needs_restart);
         log_set_level(level);

@@ -62,7 +62,7 @@ void retired_free(struct conf *c)
                 struct conf_retired *r = c->retired;
 
                 c->retired = r->next;
-                free(r->text);
+                free_secret(r->text);
                 free(r);
         }
 }

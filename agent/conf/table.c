@@ -74,11 +74,12 @@
 #define UNIT(unit_) .unit = unit_
 
 /* The file that a secret stands in: secrets.c reads it. */
-#define FILE_OF(sec, key_, credential, at)                         \
-        PATH(sec, key_ "_file", at, "", SETTING_EMPTY_OK, NULL,    \
-             "(ours) File that holds nothing but " key_            \
-             ": its whole text, but for the end of the line. The " \
-             "systemd credential compute-agent." credential " may hold it, too. Only one of the three.")
+#define FILE_OF(sec, key_, credential, at, reloads_)                                                     \
+        PATH(sec, key_ "_file", at, "", SETTING_EMPTY_OK, NULL,                                          \
+             "(ours) File that holds nothing but " key_                                                  \
+             ": its whole text, but for the end of the line. The "                                       \
+             "systemd credential compute-agent." credential " may hold it, too. Only one of the three.", \
+             .reloads = reloads_)
 
 /* The options of a section's identity, in its member of that name. */
 #define ID_TEXT(sec, key_, ...)   TEXT(#sec, #key_, sec.identity.key_, __VA_ARGS__)
@@ -92,8 +93,8 @@
                         "Keystone, with or without /v3 at the end."),                                        \
                 ID_TEXT(sec, username, "", SETTING_EMPTY_OK, NULL, "The user to authenticate as."),          \
                 ID_TEXT(sec, password, "", SETTING_SECRET | SETTING_HIDDEN | SETTING_EMPTY_OK, NULL,         \
-                        "The password, in single quotes."),                                                  \
-                FILE_OF(#sec, "password", #sec ".password", sec.identity.password_file),                     \
+                        "The password, in single quotes.", RELOADS),                                         \
+                FILE_OF(#sec, "password", #sec ".password", sec.identity.password_file, true),               \
                 ID_TEXT(sec, user_domain_name, "", SETTING_EMPTY_OK, NULL, "The domain of the user."),       \
                 ID_TEXT(sec, user_domain_id, "", SETTING_EMPTY_OK, NULL,                                     \
                         "The id of that domain; comes before its name."),                                    \
@@ -322,7 +323,7 @@ const struct setting settings[] = {
                  "Where requests come from: unix:/PATH is a socket for compute-agentctl on this machine, "
                  "'rabbit://USER:PASSWORD@HOST:PORT,HOST2/VHOST' the RabbitMQ of a cloud. A URL with a "
                  "password belongs in single quotes."),
-        FILE_OF("", "transport_url", "transport_url", transport_url_file),
+        FILE_OF("", "transport_url", "transport_url", transport_url_file, false),
         TOP_PATH(control_socket, "/run/compute-agent/rpc.sock", 0,
                  "(ours) The socket for compute-agentctl when transport_url is no local socket itself."),
         TOP_TEXT(control_readers_group, "compute-agent-readers", SETTING_EMPTY_OK, NULL,
@@ -471,8 +472,9 @@ const struct setting settings[] = {
                 "The cell database: 'mysql://USER:PASSWORD@HOST:PORT/DATABASE', or with ?unix_socket=PATH. "
                 "In "
                 "single quotes: between double ones ${...} is replaced, without quotes # cuts the value. The "
-                "agent does not start without it."),
-        FILE_OF("database", "connection", "database.connection", database.connection_file),
+                "agent does not start without it.",
+                RELOADS),
+        FILE_OF("database", "connection", "database.connection", database.connection_file, true),
         SEC_INT(database, max_pool_size, "5", 1, 1000, "Connections that are kept open.", RELOADS),
         SEC_INT(database, max_overflow, "50", 0, 10000, "More that may be open for a moment.", RELOADS),
         SEC_INT(database, connection_recycle_time, "3600", -1, YEAR,

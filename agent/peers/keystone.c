@@ -86,6 +86,14 @@ struct keystone *keystone_new(const struct keystone_options *opt, struct error *
         return k;
 }
 
+void keystone_set_password(struct keystone *k, const char *password)
+{
+        char *before = k->password;
+
+        k->password = xstrdup(password);
+        free_secret(before);
+}
+
 void keystone_free(struct keystone *k)
 {
         if (!k)

@@ -25,6 +25,8 @@ struct keystone_options {     /* texts are copied; NULL or "": not set */
 };
 /* ERR_INVALID names what is missing. */
 struct keystone *HUB_ONLY keystone_new(const struct keystone_options *opt, struct error *err);
+/* For the next token; the one that is there serves as long as it is good. */
+void HUB_ONLY keystone_set_password(struct keystone *k, const char *password);
 void HUB_ONLY keystone_free(struct keystone *k); /* no call may be running; NULL is allowed */
 
 /* Caller frees. */

@@ -174,6 +174,7 @@ struct db_conn *conn_open(struct db_pool *p, struct deadline by, struct error *e
 
         c->pool = p;
         c->fd = -1;
+        c->of_url = p->url_count;
         list_init(&c->link);
         list_init(&c->stmts);
         conn_set_state(c, CONN_CONNECTING);

@@ -30,6 +30,7 @@ struct db_result;
 struct db_pool *HUB_ONLY db_pool_new(const struct db_options *opt, struct error *err);
 /* From now on, without defaults: overflow 0 is none, recycle_s < 0 is never. What is lent too much comes
  * back. */
+int HUB_ONLY db_pool_set_url(struct db_pool *p, const char *url, struct error *err); /* for new connections */
 void HUB_ONLY db_pool_set_limits(struct db_pool *p, unsigned size, unsigned overflow, int64_t recycle_s);
 void YIELDS db_pool_close(struct db_pool *p);
 

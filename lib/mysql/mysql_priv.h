@@ -30,6 +30,7 @@ struct db_conn {
         bool tls;
         bool busy; /* a call is under way: a second one from another green thread is a bug */
         int64_t born_ns;
+        unsigned of_url;   /* the pool's, when it was begun */
         struct list stmts; /* struct db_stmt, the latest used first */
         unsigned n_stmts;
 
@@ -43,6 +44,7 @@ struct db_conn {
 
 struct db_pool {
         struct db_url url;
+        unsigned url_count; /* how many there were before it */
         char peer[128];
         char *init_command;  /* NULL: none */
         struct tpool *tpool; /* borrowed */

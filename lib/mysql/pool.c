@@ -130,6 +130,22 @@ static void HUB_ONLY close_idle(struct db_pool *p)
                 conn_close(CONTAINER_OF(p->conns[CONN_IDLE].next, struct db_conn, link));
 }
 
+int db_pool_set_url(struct db_pool *p, const char *text, struct error *err)
+{
+        struct db_url url;
+
+        if (db_url_parse(text, &url, err) < 0)
+                return -1;
+        db_url_free(&p->url);
+        p->url = url;
+        p->url_count++;
+        if (url.connect_timeout_s > 0)
+                p->connect_timeout_s = url.connect_timeout_s;
+        db_url_peer(&p->url, p->peer, sizeof(p->peer));
+        close_idle(p);
+        return 0;
+}
+
 void db_pool_close(struct db_pool *p)
 {
         struct deadline by = deadline_in_s(CLOSE_PATIENCE_S);
@@ -157,7 +173,7 @@ static struct db_conn *HUB_ONLY take_idle(struct db_pool *p)
         while (!list_empty(&p->conns[CONN_IDLE])) {
                 struct db_conn *c = CONTAINER_OF(p->conns[CONN_IDLE].next, struct db_conn, link);
 
-                if (clock_now_ns() - c->born_ns >= p->recycle_ns) {
+                if (clock_now_ns() - c->born_ns >= p->recycle_ns || c->of_url != p->url_count) {
                         conn_close(c);
                 } else if (conn_is_stale(c)) {
                         p->lost = true;
@@ -256,7 +272,8 @@ void db_pool_put(struct db_conn *c)
         if (c->state == CONN_LENT)
                 conn_set_state(c, CONN_IDLE);
         /* Surplus goes, but not what a waiting getter takes next: he would have to connect anew, and late. */
-        if (c->state == CONN_BROKEN || p->closing || p->count[CONN_IDLE] > p->pool_size + p->waiting)
+        if (c->state == CONN_BROKEN || p->closing || c->of_url != p->url_count ||
+            p->count[CONN_IDLE] > p->pool_size + p->waiting)
                 conn_close(c);
         green_sem_release(&p->slots);
         green_cond_broadcast(&p->returned);

@@ -58,6 +58,18 @@ GREEN_TEST_REAL(a_token_is_asked_for_once_and_kept)
         fake_keystone_stop(&f);
 }
 
+GREEN_TEST_REAL(another_password_is_for_the_next_token)
+{
+        fake_keystone_start(&f, service, NULL);
+        expect_token("token-1");
+        keystone_set_password(f.keystone, "another");
+        expect_token("token-1");
+        keystone_token_refused(f.keystone, "token-1");
+        expect_token("token-2");
+        ck_assert_ptr_nonnull(strstr(f.last_body, "\"password\":\"another\"}"));
+        fake_keystone_stop(&f);
+}
+
 GREEN_TEST_REAL(a_token_with_less_than_30_s_left_is_renewed)
 {
         fake_keystone_start(&f, service, NULL);
@@ -308,10 +320,11 @@ GREEN_TEST_REAL(failures_are_answers_with_a_detail_and_bad_json_is_an_error)
         fake_keystone_stop(&f);
 }
 
-GREEN_SUITE("keystone", a_token_is_asked_for_once_and_kept, a_token_with_less_than_30_s_left_is_renewed,
-            a_refused_token_is_renewed_once, many_who_need_a_token_ask_once,
-            what_keystone_says_instead_of_a_token_is_told, missing_options_are_named,
-            endpoints_are_found_by_type_interface_and_region, the_catalog_of_a_request_context_is_read_too,
-            a_call_has_token_version_request_id_and_body, after_401_there_is_one_new_token_and_one_more_try,
+GREEN_SUITE("keystone", a_token_is_asked_for_once_and_kept, another_password_is_for_the_next_token,
+            a_token_with_less_than_30_s_left_is_renewed, a_refused_token_is_renewed_once,
+            many_who_need_a_token_ask_once, what_keystone_says_instead_of_a_token_is_told,
+            missing_options_are_named, endpoints_are_found_by_type_interface_and_region,
+            the_catalog_of_a_request_context_is_read_too, a_call_has_token_version_request_id_and_body,
+            after_401_there_is_one_new_token_and_one_more_try,
             failures_are_answers_with_a_detail_and_bad_json_is_an_error,
             a_token_without_a_catalog_is_told_as_such)

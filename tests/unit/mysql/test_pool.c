@@ -134,6 +134,43 @@ GREEN_TEST_REAL(its_own_patience_makes_a_mute_server_a_lost_connection)
         tpool_close(t, deadline_in_s(30));
 }
 
+GREEN_TEST_REAL(another_url_is_for_new_connections)
+{
+        struct tpool *t = workers();
+        struct db_pool *p = pool_at("/nonexistent/sock", t, 1, 1, 0);
+        struct db_pool_info info;
+        struct error err = {};
+
+        ck_assert_int_eq(db_pool_set_url(p, "nonsense://x", &err), -1);
+        ck_assert_ok(db_pool_set_url(p, "mysql://nova:geheim@localhost/d?unix_socket=/elsewhere/sock", &err),
+                     err);
+        ck_assert_ptr_null(db_pool_get(p, deadline_in_s(30), &err));
+        ck_assert_ptr_nonnull(strstr(err.text, "connecting to unix:/elsewhere/sock: "));
+        db_pool_get_info(p, &info);
+        ck_assert_str_eq(info.peer, "unix:/elsewhere/sock");
+        check_all_is_given_back(p);
+        db_pool_close(p);
+        tpool_close(t, deadline_in_s(30));
+}
+
+GREEN_TEST_REAL(other_limits_hold_at_once)
+{
+        struct tpool *t = workers();
+        struct db_pool *p = pool_at("/nonexistent/sock", t, 1, 1, 0);
+        struct db_pool_info info;
+
+        db_pool_set_limits(p, 3, 0, -1);
+        db_pool_get_info(p, &info);
+        ck_assert_uint_eq(info.max, 3);
+        check_all_is_given_back(p);
+        ck_assert_int_eq(p->recycle_ns, INT64_MAX);
+        db_pool_set_limits(p, 1, 0, 10);
+        check_all_is_given_back(p);
+        ck_assert_int_eq(p->recycle_ns, 10 * NS_PER_S);
+        db_pool_close(p);
+        tpool_close(t, deadline_in_s(30));
+}
+
 struct getter {
         struct db_pool *pool;
         struct error err;
@@ -372,6 +409,8 @@ int main(void)
                 closing_sends_home_who_waits,
                 a_lost_connection_is_tried_again_as_long_as_there_is_time,
                 options_are_checked,
+                another_url_is_for_new_connections,
+                other_limits_hold_at_once,
                 legal_moves_are_made,
         };
         Suite *suite = suite_create("mysql-pool");
