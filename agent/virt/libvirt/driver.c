@@ -566,7 +566,9 @@ static void lv_stop(struct virt_driver *base)
         if (hung == 0 && event_sources_alive() == 0)
                 native_queue_free(d->queue);
         else
-                log_warning("%u calls into libvirt still hang at the end; leaving them behind", hung);
+                log_warning(
+                        "%u calls into libvirt still hang at the end, or an event does; leaving them behind",
+                        hung);
         free_driver(d);
 }
 
