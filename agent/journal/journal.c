@@ -96,6 +96,7 @@ void journal_step(struct journal *j, struct journal_entry *e, const char *step)
         if (j->file)
                 record_step(&j->pending, e->id, step);
         changed(j);
+        e->written = j->last;
 }
 
 static bool is_left(const struct journal *j, const struct journal_entry *e)

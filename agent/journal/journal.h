@@ -19,7 +19,7 @@ struct journal;
 struct journal_entry { /* one operation; the journal's */
         struct list node;
         uint64_t id;      /* in this file */
-        uint64_t written; /* journal.c: the record by which it is in the file */
+        uint64_t written; /* journal.c: the record by which it is in the file as it is now */
         char uuid[UUID_LEN + 1];
         char *method, *request_id, *step;
         int64_t begun_at; /* seconds since 1970 */
@@ -54,9 +54,9 @@ void HUB_ONLY journal_step(struct journal *j, struct journal_entry *e, const cha
 /* All there was to do is done. Frees it; NULL allowed. */
 void HUB_ONLY journal_end(struct journal *j, struct journal_entry *e);
 /*
- * Before something happens that cannot be taken back: until the operation is in the file (safe from a kill of
- * this process; from one of the machine within a second). Mostly it is by then, and nothing is waited for. A
- * disk that is slow or full holds up nobody for longer than a second altogether.
+ * Before something happens that cannot be taken back: until the operation with its step is in the file (safe
+ * from a kill of this process; from one of the machine within a second). Mostly it is by then, and nothing is
+ * waited for. A disk that is slow or full holds up nobody for longer than a second altogether.
  */
 void YIELDS journal_wait(struct journal *j, const struct journal_entry *e);
 
