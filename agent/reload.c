@@ -187,6 +187,11 @@ static void YIELDS reload_once(struct agent *a)
         strbuf_free(&got.errors);
 }
 
+static bool serves(const struct agent *a)
+{
+        return a->admin.ready && !a->admin.draining;
+}
+
 int agent_reload(void *arg, struct error *err)
 {
         struct agent *a = arg;
@@ -198,10 +203,10 @@ int agent_reload(void *arg, struct error *err)
         a->reloading = true;
         while (a->reload_again && !green_cancelled()) {
                 a->reload_again = false;
-                if (a->admin.ready)
+                if (serves(a))
                         notify_reloading();
                 reload_once(a);
-                if (a->admin.ready) {
+                if (serves(a)) {
                         progress_show(a->progress);
                         notify_ready();
                 }

@@ -426,7 +426,8 @@ const struct setting settings[] = {
 
         /* ---- stopping ---- */
         TOP_INT(graceful_shutdown_timeout, "60", 0, DAY,
-                "Seconds that running requests get to finish after SIGTERM. 0: as long as it takes.",
+                "Seconds that running requests get to finish after SIGTERM. 0: as long as it takes. "
+                "TimeoutStopSec of the unit (90) must be longer.",
                 UNIT("seconds"), RELOADS),
 
         /* ---- what this host offers ---- */

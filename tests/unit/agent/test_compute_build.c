@@ -489,6 +489,56 @@ GREEN_TEST(no_more_builds_at_once_than_configured)
         compute_fixture_stop(&f);
 }
 
+static unsigned YIELDS spawning_after_a_second(void)
+{
+        struct error err = {};
+
+        ck_assert_ok(green_sleep(1, &err), err);
+        spawning_now = 0;
+        compute_manager_foreach_running(f.m, watch, NULL);
+        return spawning_now;
+}
+
+GREEN_TEST(another_limit_holds_for_builds_that_wait)
+{
+        char uuid[UUID_LEN + 1];
+        struct error err = {};
+
+        compute_fixture_start(&f);
+        compute_fixture_stop(&f);
+        fake_store_reset();
+        fake_files_reset();
+        compute_fixture_defaults(&f);
+        f.conf.max_concurrent_builds = 1;
+        compute_fixture_make(&f);
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &err), err);
+        for (int n = 0; n < 6; n++) {
+                snprintf(uuid, sizeof(uuid), "cccccccc-cccc-4ccc-8ccc-cccccccccc%02d", n);
+                fake_store_add(uuid, VM_BUILDING, TASK_SCHEDULING);
+                fake_store_add_action(uuid, REQ);
+                virt_fake_slow_next(f.driver, "spawn", 20);
+                ck_assert_ok(compute_build_and_run(f.m, compute_fixture_build(uuid, NULL), &err), err);
+        }
+        ck_assert_uint_eq(spawning_after_a_second(), 1);
+        f.conf.max_concurrent_builds = 3;
+        compute_follow_settings(f.m);
+        ck_assert_uint_eq(spawning_after_a_second(), 3);
+        f.conf.max_concurrent_builds = 1;
+        compute_follow_settings(f.m);
+        ck_assert_uint_eq(spawning_after_a_second(), 3); /* they go on */
+        ck_assert_ok(green_sleep(20, &err), err);
+        ck_assert_uint_eq(spawning_after_a_second(), 1);
+        f.conf.max_concurrent_builds = 0; /* no limit */
+        compute_follow_settings(f.m);
+        ck_assert_uint_eq(spawning_after_a_second(), 3);
+        compute_fixture_settle(&f);
+        for (int n = 0; n < 6; n++) {
+                snprintf(uuid, sizeof(uuid), "cccccccc-cccc-4ccc-8ccc-cccccccccc%02d", n);
+                ck_assert_int_eq(fake_store_row(uuid)->vm_state, VM_ACTIVE);
+        }
+        compute_fixture_stop(&f);
+}
+
 GREEN_TEST(a_draining_agent_refuses_builds)
 {
         struct compute_build *b;
@@ -552,6 +602,6 @@ GREEN_SUITE("compute-build", a_build_writes_each_step, a_config_drive_is_made_an
             a_row_that_vanishes_during_the_build_leaves_nothing_behind, another_task_at_networking_aborts,
             a_result_that_cannot_be_written_undoes_the_guest,
             a_guest_that_vanishes_while_it_starts_is_not_taken_for_a_deleted_instance,
-            no_more_builds_at_once_than_configured, a_draining_agent_refuses_builds,
-            a_build_that_is_cut_short_leaves_its_rows_for_the_next_start,
+            no_more_builds_at_once_than_configured, another_limit_holds_for_builds_that_wait,
+            a_draining_agent_refuses_builds, a_build_that_is_cut_short_leaves_its_rows_for_the_next_start,
             failed_builds_are_counted_until_one_works)

@@ -130,6 +130,35 @@ GREEN_TEST(the_loop_synchronises_audits_and_cleans_up)
         compute_fixture_stop(&f);
 }
 
+static void find_idle(const struct periodic_info *info, void *arg)
+{
+        if (strcmp(info->task, "reclaim_queued_deletes") == 0)
+                *(const char **)arg = info->idle ? info->idle : "";
+}
+
+GREEN_TEST(intervals_follow_the_settings)
+{
+        struct error err = {};
+        const char *idle = NULL;
+        unsigned before;
+
+        compute_fixture_start(&f);
+        ck_assert_ok(compute_start_periodic(f.m, &err), err);
+        ck_assert_ok(green_sleep(25, &err), err);
+        compute_foreach_periodic(f.m, find_idle, &idle);
+        ck_assert_str_eq(idle, "reclaim_instance_interval is 0");
+        before = fake_store_reports();
+        ck_assert_uint_eq(before, 3);
+        f.conf.report_interval = 1;
+        f.conf.reclaim_instance_interval = 3600;
+        compute_follow_settings(f.m);
+        ck_assert_ok(green_sleep(20, &err), err);
+        ck_assert_uint_ge(fake_store_reports(), before + 20);
+        compute_foreach_periodic(f.m, find_idle, &idle);
+        ck_assert_str_eq(idle, "");
+        compute_fixture_stop(&f);
+}
+
 /* ---- running deleted ---- */
 
 static void YIELDS clean_up(const char *action)
@@ -521,7 +550,8 @@ GREEN_TEST_REAL(uptime_of_this_machine)
 }
 
 GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_other_work,
-            a_failed_report_is_tried_again, the_service_is_disabled_while_the_hypervisor_is_gone,
+            a_failed_report_is_tried_again, intervals_follow_the_settings,
+            the_service_is_disabled_while_the_hypervisor_is_gone,
             a_service_that_an_operator_disabled_stays_so, a_database_that_is_away_then_delays_the_disabling,
             periodic_tasks_can_be_off_but_the_report_stays, the_loop_synchronises_audits_and_cleans_up,
             images_of_this_hosts_rows_stay_in_the_cache, reap_removes_the_guest_of_a_deleted_instance_only,
