@@ -55,6 +55,12 @@ MISTAKES = (
     "password = 'SECRET'",
 )
 
+FILE_MISTAKES = (
+    ('url', 'mysql//nova:SECRET@db/x'),
+    ('control', 'SECRET\001x'),
+    ('lines', 'SECRET\nSECRET'),
+)
+
 
 def new(name):
     return 'S3cret-%s-%s' % (name, secrets.token_hex(8))
@@ -75,11 +81,14 @@ class SecretWorld(World):
         return self.wrong[name] if name in self.use_wrong else right
 
     def conf(self):
+        """One of the passwords is in a file of its own, one a credential of the service manager."""
         text = super().conf()
+        os.environ['CREDENTIALS_DIRECTORY'] = self.path('credentials')
+        self.keep(('password',), self.use('service_user', self.cloud.password))
+        self.keep(('credentials', 'compute-agent.placement.password'), self.use('placement', self.cloud.password))
+        text = text.replace("    password = '%s'\n" % self.cloud.password, '')
         for name, right in (('database', self.env['MARIADB_PASSWORD']), ('broker', self.env['RABBITMQ_PASSWORD'])):
             text = text.replace(':%s@' % right, ':%s@' % self.use(name, right))
-        text = text.replace("password = '%s'" % self.cloud.password,
-                            "password = '%s'" % self.use('placement', self.cloud.password))
         text = text.replace("socket = ''", "socket = '%s'" % self.path('http.sock'))
         return text + f"""
 debug = true
@@ -91,12 +100,18 @@ service_user {{
     auth_type = 'password'
     auth_url = '{self.cloud.url}/identity'
     username = '{self.cloud.user}'
-    password = '{self.use('service_user', self.cloud.password)}'
+    password_file = '{self.path('password')}'
     user_domain_name = 'Default'
     project_name = 'service'
     project_domain_name = 'Default'
 }}
 """
+
+    def keep(self, where, secret):
+        os.makedirs(os.path.dirname(self.path(*where)), exist_ok=True)
+        with open(self.path(*where), 'w', encoding='utf-8') as f:
+            f.write(secret + '\n')
+        os.chmod(self.path(*where), 0o600)
 
     def control(self, *args):
         if args == ('db-init',):  # with the right password
@@ -142,6 +157,15 @@ class Secrets:
             status, said = self.run(self.world.agent, '--check-config', '--config-file', self.world.path('mistaken'))
             self.report.check('mistake %r: refused' % text, status == 78, said)
             self.search('mistake %r' % text, said, 'mistaken')
+
+        for name, text in FILE_MISTAKES:
+            self.world.keep(('mistaken.' + name,), text.replace('SECRET', s))
+            section, key = ('database', 'connection') if name == 'url' else ('placement', 'password')
+            with open(self.world.path('mistaken'), 'w', encoding='utf-8') as f:
+                f.write("host = 'h'\n%s { %s_file = '%s' }\n" % (section, key, self.world.path('mistaken.' + name)))
+            status, said = self.run(self.world.agent, '--check-config', '--config-file', self.world.path('mistaken'))
+            self.report.check('mistake in a file with a secret (%s): refused' % name, status == 78, said)
+            self.search('mistake in a file with a secret (%s)' % name, said, 'mistaken')
 
     def dumped(self):
         for option in ('--dump-config', '--check-config'):
