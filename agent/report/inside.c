@@ -11,10 +11,7 @@
 #include "native/stall_watcher.h"
 #include "report/report_priv.h"
 
-enum {
-        GREEN_MAX = 1000, /* those that are told of: more nobody reads, and the hub stands meanwhile */
-        FRAMES_MAX = 32,
-};
+enum { FRAMES_MAX = 32 };
 
 struct greens {
         struct strbuf *to;

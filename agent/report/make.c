@@ -24,7 +24,6 @@ enum {
         HUB_MS = 2000,     /* for the hub to answer */
         ROWS_MS = 4000,    /* then, for the database */
         SECTION_MS = 2000, /* for a section in the copy */
-        GREEN_MAX = 1000,
 };
 
 struct making {
@@ -99,9 +98,8 @@ static void head(struct making *m)
                 return;
         out_addf(&m->o,
                  "The hub did not answer within %d s%s. It runs green thread %s: where it is stands below\n"
-                 "at its native thread. What only the hub knows was read from a copy of the process, in "
-                 "which\n"
-                 "some things may be half changed.\n",
+                 "at its native thread. What only the hub knows was read from a copy of the process, in\n"
+                 "which some things may be half changed.\n",
                  HUB_MS / 1000,
                  hub_progress(m->r->hub) == m->progress ? " and does not turn" : ", though it turns",
                  hub_current_name(m->r->hub));

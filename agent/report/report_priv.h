@@ -40,6 +40,10 @@ struct destination {
 void BLOCKS report_publish(int raw, struct destination *to);
 void BLOCKS report_say(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line on stderr */
 
+enum {
+        GREEN_MAX = 1000
+}; /* green threads that are told of: more nobody reads, and the hub stands meanwhile */
+
 /* ---- inside.c: what the hub tells, of the process as it is at one instant ---- */
 
 /* Called on the hub, or in a copy that counts as such; must not yield. */
@@ -89,9 +93,9 @@ struct reporter {
         int64_t started_s;     /* wall time */
         struct destination *to;
 
-        int signals, bell; /* to the thread: SIGUSR2, wishes and the end */
-        int question, answer,
-                done; /* to the hub; from the hub; from the thread: a wish is fulfilled, or the end */
+        int signals, bell;    /* to the thread: SIGUSR2; a wish, or the end */
+        int question, answer; /* from the thread to the hub and back: rung for each report */
+        int done;             /* to the hub: a wish is fulfilled, or the thread has ended */
         atomic_bool wished, ending, ended;
         atomic_ulong number; /* of the report that is being made */
         contribution_box facts, rows, returned;
