@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -262,7 +263,7 @@ class Life:
 
     def killed_before_the_claim(self):
         """Two wait for the only slot: their rows name no host, so that nobody else would look after them."""
-        self.world.conf_add('max_concurrent_builds = 1')
+        self.world.conf_add('max_concurrent_builds = 1\n')
         self.replace()
         first, second = self.build(), self.build()
         self.kill(second, 'waiting for a build slot')
@@ -286,11 +287,47 @@ class Life:
             self.report.check('%s: QEMU' % recorded, len(self.qemu(uuid)) == (after == 'active'), self.qemu(uuid))
             self.gone(uuid)
 
+    def killed_while_suspending(self):
+        """Its memory was saved or was not: row and guest agree."""
+        uuid = self.build()
+        self.until('it is built', lambda: self.state(uuid) == ('active', None))
+        self.ask('suspend_instance.json', uuid)
+        self.kill(uuid, "saving the guest's memory")
+        self.until('a state that lasts', lambda: self.state(uuid) in (('active', None), ('suspended', None)))
+        runs = self.state(uuid)[0] == 'active'
+        self.report.check('its QEMU runs as its row says', len(self.qemu(uuid)) == runs, self.row(uuid))
+        self.gone(uuid)
+
     def gone(self, uuid):
         self.ask('terminate_instance.json', uuid)
         self.until('it is deleted', lambda: self.row(uuid)['deleted'])
         self.report.check('nothing of it is left', not self.qemu(uuid) and
                           not os.path.exists(self.world.path('state', 'instances', uuid)))
+
+    # ---- stopped before it was done ----
+
+    def stopped_too_early(self):
+        """A frozen guest does not go off within the graceful timeout: it is named, and the next start goes on."""
+        self.world.conf_add('graceful_shutdown_timeout = 1', 'graceful_shutdown_timeout = 10')
+        self.replace()
+        uuid = self.build()
+        self.until('it is built', lambda: self.state(uuid) == ('active', None))
+        qemu = self.qemu(uuid)[0]
+        os.kill(qemu, signal.SIGSTOP)
+        try:
+            self.ask('stop_instance.json', uuid)
+            self.until('it is being stopped', lambda: self.in_flight(uuid) not in (None, 'starting', 'at work'))
+            stopped = self.world.stop_agent()
+        finally:
+            os.kill(qemu, signal.SIGCONT)
+        self.report.check('it stops with status 0 all the same', stopped == 0, stopped)
+        said = r'not finished: stop_instance req-.* for instance %s' % uuid
+        self.report.check('and names what did not finish', re.search(said, self.world.log()), self.world.log()[-3000:])
+        self.report.check('which is in the journal', self.in_flight(uuid), self.journal())
+        self.world.start_agent()
+        self.until('the next start goes on with it', lambda: self.state(uuid) == ('stopped', None))
+        self.until('and it is out of the journal', lambda: not self.in_flight(uuid), 60)
+        self.gone(uuid)
 
     # ---- a journal of somebody else ----
 
@@ -324,8 +361,10 @@ def main():
         life.killed_while('terminate_instance.json', 'removing the guest|deleting the rows', None)
         life.killed_while('stop_instance.json', 'waiting for the guest to shut down|powering off', 'stopped')
         life.killed_while('reboot_hard.json', 'rebooting the hard way', 'active')
+        life.killed_while_suspending()
         life.killed_while_building()
         life.killed_before_the_claim()
+        life.stopped_too_early()
         life.foreign_journal()
         report.check('the agent stops with status 0', world.stop_agent() == 0)
     except AssertionError as e:

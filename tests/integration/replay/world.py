@@ -140,12 +140,12 @@ oslo_concurrency {{
 }}
 """
 
-    def conf_add(self, line):
+    def conf_add(self, line, instead=''):
         """For the next start."""
         with open(self.path('conf'), encoding='utf-8') as f:
             text = f.read()
         with open(self.path('conf'), 'w', encoding='utf-8') as f:
-            f.write(line + '\n' + text)
+            f.write(text.replace(instead, line, 1))
 
     # ---- the agent ----
 
