@@ -147,6 +147,7 @@ static const char after_secrets[] =
         "below change at once, each with a line in the log; others that differ are named and wait for a "
         "restart.\n"
         "A level of the log that was set at run time stays until the file says another one than before.\n"
+        "The next audit reads again what placement knows of this host.\n"
         ".Sh OPTIONS\n";
 
 static const char tail[] = ".Sh FILES\n"

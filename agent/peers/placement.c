@@ -26,8 +26,7 @@ struct placement *placement_new(const struct placement_options *opt)
 void placement_set_refresh(struct placement *p, int64_t refresh_s)
 {
         p->refresh_s = refresh_s;
-        if (refresh_s > 0)
-                p->refresh_at = deadline_earlier(p->refresh_at, deadline_in_s((double)refresh_s));
+        p->refresh_at = deadline_now();
 }
 
 void placement_forget(struct placement *p)

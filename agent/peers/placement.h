@@ -21,7 +21,8 @@ struct placement_options {
         int64_t refresh_s;
 };
 struct placement *HUB_ONLY placement_new(const struct placement_options *opt);
-void HUB_ONLY placement_set_refresh(struct placement *p, int64_t refresh_s); /* from the next reading on */
+/* As nova's SIGHUP: the next audit reads what placement has, and then it is read again after refresh_s. */
+void HUB_ONLY placement_set_refresh(struct placement *p, int64_t refresh_s);
 void HUB_ONLY placement_free(struct placement *p); /* no call may be running; NULL is allowed */
 
 struct placement_inventory {

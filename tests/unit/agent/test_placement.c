@@ -256,6 +256,25 @@ GREEN_TEST_REAL(a_changed_amount_of_memory_is_all_that_is_written)
         tear_down();
 }
 
+GREEN_TEST_REAL(after_a_reload_it_is_read_again)
+{
+        unsigned long before;
+
+        set_up(play);
+        load("changed_memory");
+        take_traits("response");
+        host.uuid = HOST;
+        ck_assert_ok(report(), e);
+        before = f.server.requests;
+        ck_assert_ok(report(), e);
+        ck_assert_uint_eq(f.server.requests, before);
+        placement_set_refresh(p, 300);
+        load("changed_memory");
+        ck_assert_ok(report(), e);
+        expect_whole_conversation();
+        tear_down();
+}
+
 #define CONFLICT                                                                                  \
         "{\"errors\": [{\"status\": 409, \"detail\": \"resource provider generation conflict\", " \
         "\"code\": \"placement.concurrent_update\"}]}"
@@ -611,13 +630,14 @@ GREEN_TEST_REAL(an_evacuated_instance_keeps_what_it_holds_elsewhere)
         tear_down();
 }
 
-GREEN_SUITE("placement", a_first_start_says_what_nova_says, a_changed_amount_of_memory_is_all_that_is_written,
-            an_old_generation_makes_it_begin_anew, after_four_conflicts_the_next_audit_goes_on,
-            what_is_in_use_or_out_of_order_is_not_tried_again, disabling_and_enabling_changes_one_trait,
-            a_deleted_instance_gives_back_what_it_held, an_allocation_is_cleared_with_its_generation,
-            an_allocation_is_moved_with_both_generations, what_is_gone_already_is_fine,
-            answers_of_another_shape_are_protocol_errors, a_name_that_another_provider_has_is_told,
-            traits_of_others_stay_and_missing_ones_are_made, a_silent_placement_costs_the_deadline_only,
+GREEN_SUITE("placement", a_first_start_says_what_nova_says, after_a_reload_it_is_read_again,
+            a_changed_amount_of_memory_is_all_that_is_written, an_old_generation_makes_it_begin_anew,
+            after_four_conflicts_the_next_audit_goes_on, what_is_in_use_or_out_of_order_is_not_tried_again,
+            disabling_and_enabling_changes_one_trait, a_deleted_instance_gives_back_what_it_held,
+            an_allocation_is_cleared_with_its_generation, an_allocation_is_moved_with_both_generations,
+            what_is_gone_already_is_fine, answers_of_another_shape_are_protocol_errors,
+            a_name_that_another_provider_has_is_told, traits_of_others_stay_and_missing_ones_are_made,
+            a_silent_placement_costs_the_deadline_only,
             a_ratio_is_configured_or_placements_or_the_initial_one,
             an_evacuated_instance_keeps_what_it_holds_elsewhere,
             answers_without_bound_and_redirects_in_a_circle_end)
