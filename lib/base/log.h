@@ -10,15 +10,17 @@
  * stderr. Used by agent/ and by the runtime's own reports (a green thread failed, the hub stalled);
  * everything else in lib/ returns errors instead.
  *
- * Lines that come again and again are held back, for each call of log_info() and its like by itself:
- *   - the same text with the same context, for the fourth time and each within repeat_s of the one before:
- * these are only counted, and once every repeat_s (or when the call has another text) the line is written
- * with
- *     "(repeated 17 times in 60 s)" at its end;
- *   - more than rate_limit_burst lines of any text in rate_limit_interval seconds, as oslo.log's options of
- * these names: at the end of the interval the last line that was written is written again with "(and 230 more
- * like this left out in 10 s)". Lines from rate_limit_except on are written always. Other than oslo.log,
- * which has one limit for all, a place that floods the log does not silence the others.
+ * Each place that logs (each call of log_info() and its like) is watched by itself, so one that floods the
+ * log does not silence others:
+ *
+ * The same text with the same context is written three times, if each comes within repeat_s of the one
+ * before. From then on it is counted, and once every repeat_s, or when the place has another text, it is
+ * written with "(repeated 17 times in 60 s)" at its end.
+ *
+ * Of different texts rate_limit_burst are written in rate_limit_interval seconds. More are counted, and when
+ * the interval is over the last one that was written comes again with "(and 230 more lines like this left out
+ * in 10 s)". Lines from rate_limit_except on are always written. The names are oslo.log's, whose limit is one
+ * for all places together.
  */
 #pragma once
 

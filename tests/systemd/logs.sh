@@ -50,7 +50,7 @@ printf '[Service]\nTimeoutStopSec=20\nWatchdogSec=2\n' >/etc/systemd/system/$uni
 systemctl daemon-reload
 mark_journal
 systemctl start $unit
-check "journal: level, module and place are fields" entry_has "MESSAGE=^INFO agent .*compute-agent .* starting" "PRIORITY=^6$" \
+check "journal: level, module and place are fields" until_true 10 entry_has "MESSAGE=^INFO agent .*compute-agent .* starting" "PRIORITY=^6$" \
         "LOGGER_NAME=^agent$" "LOGGER_LEVEL=^INFO$" "CODE_FILE=^agent/main.c$" "CODE_LINE=^[0-9]+$" "CODE_FUNC=^say_what_is_patched$" \
         "SYSLOG_IDENTIFIER=^compute-agent$" "_TRANSPORT=^journal$"
 check "journal: no time in front of the message" not entry_has "LOGGER_NAME=." "MESSAGE=^20[0-9][0-9]-"
@@ -81,7 +81,7 @@ echo "log_file = '/var/log/compute-agent/compute-agent.log'" >>$conf
 log=/var/log/compute-agent/compute-agent.log
 mark_journal
 systemctl start $unit
-check "log_file: lines go there, with their time" grep -qE "^20[0-9-]+ [0-9:.]+ [0-9]+ INFO agent .* starting" $log
+check "log_file: lines go there, with their time" until_true 10 grep -qE "^20[0-9-]+ [0-9:.]+ [0-9]+ INFO agent .* starting" $log
 check "log_file: not to the journal" not entry_has "LOGGER_NAME=."
 check "logrotate: its file is good" logrotate --debug /etc/logrotate.d/compute-agent
 check "logrotate: rotates" logrotate --force --state /tmp/logrotate.state /etc/logrotate.d/compute-agent
