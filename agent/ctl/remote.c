@@ -77,6 +77,13 @@ static bool closed_to_readers(const struct ctl *c)
         return !c->config_file && access(CONF_DEFAULT_PATH, R_OK) < 0 && errno == EACCES;
 }
 
+/* A reload of a file with mistakes is refused: now is when somebody wants to ask the agent. */
+static bool runs_all_the_same(const struct ctl *c)
+{
+        local_files("a program for one command, whose user waits anyway");
+        return !c->config_file && access(DEFAULT_SOCKET, F_OK) == 0;
+}
+
 /* The socket's path into c->socket. */
 static enum ctl_exit find_socket(struct ctl *c)
 {
@@ -90,6 +97,11 @@ static enum ctl_exit find_socket(struct ctl *c)
                 return CTL_OK;
         }
         status = ctl_need_conf(c);
+        if (status == CTL_CONF && runs_all_the_same(c)) {
+                fprintf(stderr, "compute-agentctl: asking the agent that runs, by what it read before\n");
+                c->socket = DEFAULT_SOCKET;
+                return CTL_OK;
+        }
         if (status != CTL_OK)
                 return status;
         url = c->conf->transport_url;
