@@ -27,6 +27,7 @@
 struct loading {
         struct conf *conf;
         struct findings errors, notes;
+        bool unread; /* a file could not be read: what seems to miss may stand there */
 };
 
 /* libconfuse's callbacks have no argument of ours. Loading is one call from one thread at a time. */
@@ -267,11 +268,12 @@ static struct conf *loading_end(struct loading *l, unsigned flags, struct strbuf
         bool good;
 
         conf_derive(c, &l->errors, &l->notes);
-        if ((flags & CONF_FOR_START) && !*c->database.connection && !*c->database.connection_file)
+        if ((flags & CONF_FOR_START) && !l->unread && !*c->database.connection &&
+            !*c->database.connection_file)
                 finding_at(&l->errors, setting_place(c, "database", "connection"),
                            "[database] connection is not set: the agent needs the cell database");
         if (flags & CONF_MACHINE)
-                conf_check_machine(c, &l->errors);
+                conf_check_machine(c, &l->errors, &l->notes);
         good = l->errors.n == 0;
         strbuf_adds(&path, "");
         for (size_t i = 0; i < c->n_files; i++)
@@ -298,10 +300,12 @@ struct conf *conf_load_from(const struct conf_from *from, struct strbuf *errors)
                 CLEANUP(strbuf_free) struct strbuf text = {};
                 struct error err = {};
 
-                if (read_file(l.conf->files[i], &text, &err) < 0)
+                if (read_file(l.conf->files[i], &text, &err) < 0) {
                         finding_at(&l.errors, &(struct conf_place){ .file = i }, "%s", err.text);
-                else
+                        l.unread = true;
+                } else {
                         read_text(&l, i, text.data, text.len);
+                }
         }
         conf_expand_paths(l.conf, &l.errors);
         secrets_read(l.conf, from->flags & CONF_WITHOUT_SECRETS, &l.errors, &l.notes);

@@ -126,7 +126,7 @@ const char *conf_local_path(const struct conf *c);
 
 /* ---- machine.c ---- */
 
-void conf_check_machine(struct conf *c, struct findings *errors);
+void conf_check_machine(struct conf *c, struct findings *errors, struct findings *notes);
 
 /* ---- sources.c ---- */
 

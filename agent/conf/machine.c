@@ -22,7 +22,7 @@
 
 struct look {
         struct conf *conf;
-        struct findings *errors;
+        struct findings *errors, *notes;
 };
 
 static const char *text_of(const struct look *l, const char *section, const char *key)
@@ -157,10 +157,13 @@ static void check_sockets(const struct look *l)
         check_socket(l, "healthcheck", "socket", c->healthcheck.socket);
         if (*c->control_readers_group && setting_place(c, "", "control_readers_group")->line &&
             !getgrnam(c->control_readers_group))
-                wrong(l, "", "control_readers_group", "there is no such group");
+                finding_at(l->notes, setting_place(c, "", "control_readers_group"),
+                           "control_readers_group: there is no such group, so only root and the agent's own "
+                           "user "
+                           "may look");
 }
 
-void conf_check_machine(struct conf *c, struct findings *errors)
+void conf_check_machine(struct conf *c, struct findings *errors, struct findings *notes)
 {
         static const struct {
                 const char *section, *key;
@@ -170,7 +173,7 @@ void conf_check_machine(struct conf *c, struct findings *errors)
                 { "", "heartbeat_file_path" },
                 { "oslo_concurrency", "lock_path" },
         };
-        const struct look l = { c, errors };
+        const struct look l = { c, errors, notes };
 
         for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
                 check_dir(&l, dirs[i].section, dirs[i].key);

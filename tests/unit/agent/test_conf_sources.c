@@ -225,7 +225,6 @@ START_TEST(a_check_for_the_start_looks_at_all_that_is_named)
                          "/main.conf:4: control_socket: the directory /nowhere is not there: No such file or "
                          "directory\n"
                          "/main.conf:5: log_file: it is a directory\n"
-                         "/main.conf:7: control_readers_group: there is no such group\n"
                          "/main.conf:9: socket: the path of a socket has at most 107 characters\n"
                          "/main.conf:13: ssl_ca_file: /ca cannot be read: No such file or directory\n"
                          "/main.conf:16: there is no option \"hots\", did you mean \"host\"?\n");
@@ -239,11 +238,15 @@ START_TEST(a_check_for_the_start_is_content_with_what_can_be_made)
         CLEANUP(freep) char *said = NULL;
 
         put_main("state_path = '%s/new/state'\nheartbeat_file_path = '%s/beats'\n"
+                 "control_readers_group = 'no-such-group'\n"
                  "transport_url = 'unix:%s/beats/rpc.sock'\nhealthcheck {\n socket = '%s/http'\n}\n"
                  "database {\n connection = 'mysql://nova@db/nova'\n}\n",
                  dir, dir, dir, dir);
         c = load(CONF_FOR_START | CONF_MACHINE, &said);
         ck_assert_msg(c != NULL, "%s", said);
+        ck_assert_str_eq(said,
+                         "/main.conf:3: control_readers_group: there is no such group, so only root and the "
+                         "agent's own user may look\n");
         ck_assert_int_lt(access(path_of("new"), F_OK), 0);
         ck_assert_int_lt(access(path_of("beats"), F_OK), 0);
         conf_free(c);
