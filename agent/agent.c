@@ -199,6 +199,8 @@ int agent_main(void *arg, struct error *err)
         log_set_context_fn(green_format_log_context);
         green_accounting(true); /* some 10 ns per switch, of which there are thousands a second at most */
         a.admin.options = opt->options;
+        if (opt->options->has_log_level)
+                a.admin.log_level = log_level_name(opt->options->log_level);
         a.admin.started_ns = clock_now_ns();
         a.admin.write_report = report_write;
         a.admin.conf = opt->conf;

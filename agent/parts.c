@@ -635,6 +635,7 @@ static void HUB_ONLY forget_admin(struct agent *a)
 {
         a->admin = (struct admin_sources){
                 .options = a->admin.options,
+                .log_level = a->admin.log_level,
                 .conf = a->admin.conf,
                 .started_ns = a->admin.started_ns,
                 .draining = a->admin.draining,

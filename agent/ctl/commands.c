@@ -54,7 +54,9 @@ const struct ctl_command ctl_commands[] = {
           "What it does then is the guest's affair: many kernels crash on purpose.\n" },
         { "call", "METHOD [JSON]", "send any RPC request", ctl_call,
           "JSON is an object of arguments; \"-\" reads it from standard input.\n" },
-        { "log-level", "[LEVEL]", "show or set the agent's log level", ctl_log_level, NULL },
+        { "log-level", "[LEVEL]", "show or set the agent's log level", ctl_log_level,
+          "LEVEL is debug, info, warning, error or critical; \"reset\" is what the configuration\n"
+          "says. Nothing is left of it after a restart.\n" },
         { "report", "", "make the agent write its report", ctl_report, NULL },
         { "drain", "", "take no more builds and finish what runs", ctl_drain,
           "The cloud sees the service disabled, with the reason; builds that come nevertheless are sent\n"

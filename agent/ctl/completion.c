@@ -92,7 +92,9 @@ static void YIELDS offer_images(struct asked *a)
 static void YIELDS offer_kind(struct asked *a, const char *kind, size_t len)
 {
         static const char *const when[] = { "auto", "always", "never", NULL };
-        static const char *const levels[] = { "debug", "info", "warning", "error", "critical", NULL };
+        static const char *const levels[] = {
+                "debug", "info", "warning", "error", "critical", "reset", NULL
+        };
         static const char *const shells[] = { "bash", "zsh", NULL };
         static const struct {
                 const char *kind;

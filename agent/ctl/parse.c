@@ -62,9 +62,12 @@ static bool store_seconds(const struct ctl_option *o, const char *value, struct 
 {
         char *end;
         double s = strtod(value, &end);
+        bool number = end != value;
 
-        if (end == value || *end || !isfinite(s) || s <= 0 || s > 1e9) {
-                strbuf_addf(why, "--%s: \"%s\" is not a number of seconds", o->name, value);
+        if (number && *end && !end[1] && strchr("smhd", *end))
+                s *= *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : 86400, end++;
+        if (!number || *end || !isfinite(s) || s <= 0 || s > 1e9) {
+                strbuf_addf(why, "--%s: \"%s\" is not a number of seconds, as 90, 10m or 2h", o->name, value);
                 return false;
         }
         *(double *)o->to = s;

@@ -1,4 +1,4 @@
-/* agent/ctl/service.c: commands to the agent as a whole: call, log-level, report, db-init. */
+/* agent/ctl/service.c: commands to the agent as a whole: call, report, db-init. */
 #include <stdio.h>
 #include <string.h>
 
@@ -96,39 +96,29 @@ enum ctl_exit ctl_call(struct ctl *c)
         return status;
 }
 
-/* ---- log-level, report ---- */
-
-enum ctl_exit ctl_log_level(struct ctl *c)
-{
-        const char *words[1] = {};
-        struct jval CLEANUP(jval_unrefp) *answer = NULL;
-        struct jval *args = NULL;
-        enum ctl_exit status;
-
-        if (!ctl_arguments(c, no_options, words, 0, 1, &status))
-                return status;
-        if (words[0]) {
-                args = jval_new_object();
-                jval_set_text(args, "level", words[0]);
-        }
-        status = ctl_ask_admin(c, "log-level", args, &answer);
-        if (status == CTL_OK && c->json)
-                print_json(answer);
-        else if (status == CTL_OK)
-                print_field("log level", jval_get_text(answer, "level", NULL));
-        return status;
-}
+/* ---- report ---- */
 
 enum ctl_exit ctl_report(struct ctl *c)
 {
+        bool to_stdout = false;
+        const struct ctl_option options[] = {
+                { "stdout", CTL_FLAG, &to_stdout, NULL,
+                  "print the report itself, which is then written nowhere else", 0, 0 },
+                {},
+        };
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct jval *args;
         enum ctl_exit status;
 
-        if (!ctl_arguments(c, no_options, NULL, 0, 0, &status))
+        if (!ctl_arguments(c, options, NULL, 0, 0, &status))
                 return status;
-        status = ctl_ask_admin(c, "report", NULL, &answer);
+        args = jval_new_object();
+        jval_set_bool(args, "text", to_stdout);
+        status = ctl_ask_admin(c, "report", args, &answer);
         if (status == CTL_OK && c->json)
                 print_json(answer);
+        else if (status == CTL_OK && to_stdout)
+                print_raw(jval_get_text(answer, "text", ""));
         else if (status == CTL_OK)
                 printf("the agent wrote its report to %s\n", jval_get_text(answer, "written_to", "its log"));
         return status;

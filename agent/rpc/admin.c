@@ -93,62 +93,35 @@ static int method_health(struct rpc_call *call, struct error *err)
         return 0;
 }
 
-struct log_level_args {
-        char *level;
+struct report_args {
+        bool text;
 };
 
-static const struct json_field log_level_fields[] = {
-        { "level", json_field_text, offsetof(struct log_level_args, level), JSON_NULLABLE },
+static const struct json_field report_fields[] = {
+        { "text", json_field_bool, offsetof(struct report_args, text), 0 },
         {},
 };
-
-static int set_log_level(struct rpc_call *call, const char *name, struct error *err)
-{
-        enum log_level level;
-
-        if (access_may_change(call, err) < 0)
-                return -1;
-        if (!log_level_parse(name, &level))
-                return error_set(err, ERR_RPC_BAD_ARGUMENTS,
-                                 "level: \"%.32s\" is none of debug, info, warning, error, critical", name);
-        log_warning("log level is now %s (was %s), as asked over the local socket by uid %u",
-                    log_level_name(level), log_level_name(log_get_level()), call->peer_uid);
-        log_set_level(level);
-        return 0;
-}
-
-static int method_log_level(struct rpc_call *call, struct error *err)
-{
-        struct log_level_args args = {};
-        int r = 0;
-
-        assert_green();
-        if (json_fields_decode_strict(log_level_fields, call->request->args, &args, err) < 0) {
-                err->code = ERR_RPC_BAD_ARGUMENTS;
-                return -1;
-        }
-        if (args.level)
-                r = set_log_level(call, args.level, err);
-        json_fields_free(log_level_fields, &args);
-        if (r == 0) {
-                call->result = jval_new_object();
-                jval_set_text(call->result, "level", log_level_name(log_get_level()));
-        }
-        return r;
-}
 
 static int method_report(struct rpc_call *call, struct error *err)
 {
         const struct admin_sources *s = call->app;
-        char CLEANUP(freep) *path = NULL;
+        char CLEANUP(freep) *path = NULL, *text = NULL;
+        struct report_args args = {};
 
         assert_green();
+        if (json_fields_decode_strict(report_fields, call->request->args, &args, err) < 0) {
+                err->code = ERR_RPC_BAD_ARGUMENTS;
+                return -1;
+        }
         if (!s->write_report)
                 return error_set(err, ERR_UNSUPPORTED, "this agent writes its report on SIGUSR2 only");
-        if (s->write_report(s, &path, NULL, err) < 0)
+        if (s->write_report(s, &path, args.text ? &text : NULL, err) < 0)
                 return error_while(err, "writing the report");
         call->result = jval_new_object();
-        jval_set_text(call->result, "written_to", path ? path : "standard error");
+        if (args.text)
+                jval_set_text(call->result, "text", text);
+        else
+                jval_set_text(call->result, "written_to", path ? path : "standard error");
         return 0;
 }
 
@@ -162,7 +135,7 @@ const struct rpc_method admin_methods[] = {
         { "top", method_top, access_look },
         { "tasks", method_tasks, access_look },
         { "health", method_health, access_look },
-        { "log-level", method_log_level, access_look },
+        { "log-level", admin_method_log_level, access_look },
         { "drain", admin_method_drain },
         { "undrain", admin_method_undrain },
         { "drain-state", admin_method_drain_state, access_look },

@@ -11,11 +11,11 @@
  *      tasks       the periodic tasks: when they ran and will, or why they are idle
  *      health      {"status": "pass|warn|fail", "checks": {name: {status, output, ...}}};
  *                  names as in health+json: observedValue, observedUnit
- *      log-level   {"level"?}: tells and perhaps sets it
- *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: ends the agent when it is done
+ *      log-level   {"level"?, "module"?, "seconds"?, "reset"?}: tells and perhaps sets it
+ *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: the agent ends then
  *      undrain     takes that back
  *      drain-state {"pid", "drain"}: how far it is; drain null: it is not drained
- *      report      as SIGUSR2
+ *      report      as SIGUSR2; with {"text": true} it is the answer
  *
  * They answer on the local socket only; who may have which is said in access.h.
  */
@@ -30,6 +30,7 @@
 /* Where the answers come from. All borrowed; NULL: that part was not started (yet). */
 struct admin_sources {
         const struct options *options;
+        const char *log_level;   /* of the command line; NULL: it names none */
         const struct conf *conf; /* never NULL */
         struct store *store;
         struct db_pool *db;
@@ -60,7 +61,7 @@ struct admin_sources {
 };
 
 extern const struct rpc_method admin_methods[];
-rpc_method_fn admin_method_drain, admin_method_undrain, admin_method_drain_state;
+rpc_method_fn admin_method_drain, admin_method_undrain, admin_method_drain_state, admin_method_log_level;
 /* With its app left to fill in: a struct admin_sources. */
 extern const struct rpc_endpoint admin_endpoint;
 

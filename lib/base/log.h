@@ -133,6 +133,8 @@ void log_foreach_module_level(void (*fn)(const char *module, enum log_level leve
  */
 int log_set_module_levels(const char *text, struct error *err);
 int log_check_module_levels(const char *text, struct error *err);
+/* What such a text says of this very module. False: nothing. */
+bool log_find_module_level(const char *text, const char *module, enum log_level *ret);
 
 bool log_level_parse(const char *name, enum log_level *ret); /* "debug", "INFO", "warn", ... */
 const char *log_level_name(enum log_level level);

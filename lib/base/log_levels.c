@@ -220,6 +220,20 @@ int log_check_module_levels(const char *text, struct error *err)
         return parse(text, &list, &n, err);
 }
 
+bool log_find_module_level(const char *text, const char *module, enum log_level *ret)
+{
+        CLEANUP(freep) struct module_level *list = NULL;
+        const struct module_level *m = NULL;
+        struct error ignored;
+        size_t n = 0;
+
+        if (parse(text, &list, &n, &ignored) == 0)
+                m = find(list, n, module, strlen(module));
+        if (m)
+                *ret = m->level;
+        return m != NULL;
+}
+
 int log_set_module_levels(const char *text, struct error *err)
 {
         CLEANUP(freep) struct module_level *list = NULL;

@@ -27,6 +27,8 @@ static void fill_conf(void)
                 .heartbeat_interval = 10,
                 .service_down_time = 60,
                 .log_file = xstrdup(""),
+                .log_level = xstrdup("info"),
+                .default_log_levels = xstrdup(""),
                 .libvirt.connection_uri = xstrdup("test:///default"),
                 .images.source = xstrdup("local"),
                 .periodic_enable = true,
@@ -78,6 +80,8 @@ void YIELDS finish(void)
         free(w.conf.heartbeat_file_path);
         free(w.conf.heartbeat_file_name);
         free(w.conf.log_file);
+        free(w.conf.log_level);
+        free(w.conf.default_log_levels);
         free(w.conf.libvirt.connection_uri);
         free(w.conf.images.source);
 }

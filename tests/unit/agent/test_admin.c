@@ -296,9 +296,140 @@ static unsigned reports;
 static int count_report(const struct admin_sources *from, char **ret_path, char **ret_text, struct error *err)
 {
         (void)from, (void)err;
-        if (reports++)
+        if (ret_text)
+                *ret_text = xstrdup("all there is to know");
+        else if (reports++)
                 *ret_path = xstrdup("/var/log/report");
         return 0;
+}
+
+static struct jval *YIELDS log_level(const char *args)
+{
+        struct jval *answer = NULL;
+        struct error err = {};
+
+        ck_assert_ok(call("log-level", args, &answer, &err), err);
+        return answer;
+}
+
+GREEN_TEST_REAL(a_module_has_a_level_of_its_own_until_it_is_reset)
+{
+        struct jval CLEANUP(jval_unrefp) *set = NULL, *all = NULL, *reset = NULL;
+        struct error err;
+
+        start();
+        log_set_level(LOG_CRITICAL);
+        set = log_level("{\"level\":\"debug\",\"module\":\"compute.build\"}");
+        ck_assert_str_eq(jval_get_text(set, "level", ""), "DEBUG");
+        ck_assert_str_eq(jval_get_text(set, "module", ""), "compute.build");
+        all = log_level("{}");
+        ck_assert_str_eq(jval_get_text(all, "level", ""), "CRITICAL");
+        ck_assert_str_eq(text_at(jval_get(all, "modules"), 0, "module"), "compute.build");
+        ck_assert_str_eq(text_at(jval_get(all, "modules"), 0, "level"), "DEBUG");
+        reset = log_level("{\"reset\":true,\"module\":\"compute.build\"}");
+        ck_assert_str_eq(jval_get_text(reset, "level", ""), "CRITICAL");
+        ck_assert_uint_eq(jval_len(jval_get(reset, "modules")), 0);
+        ck_assert_fails(call("log-level", "{\"level\":\"debug\",\"module\":\"no such\"}", &set, &err), err,
+                        ERR_APP);
+        ck_assert_str_eq(err.text, "TypeError: \"no such\" is no name of a module, like compute.build");
+        ck_assert_fails(call("log-level", "{\"level\":\"debug\",\"seconds\":86401}", &set, &err), err,
+                        ERR_APP);
+        ck_assert_str_eq(err.text, "TypeError: seconds: 86401 is not from 0 to 86400, a day");
+        finish();
+}
+
+GREEN_TEST_REAL(a_level_for_a_while_goes_back_to_what_was_before_the_first)
+{
+        struct jval CLEANUP(jval_unrefp) *one = NULL, *two = NULL, *three = NULL;
+        struct error err = {};
+
+        start();
+        log_set_level(LOG_CRITICAL);
+        one = log_level("{\"level\":\"error\",\"seconds\":100}");
+        ck_assert_double_gt(jval_real(jval_get(one, "back_in_s"), 0), 90);
+        two = log_level("{\"level\":\"warning\",\"seconds\":1}");
+        ck_assert_double_le(jval_real(jval_get(two, "back_in_s"), 0), 1);
+        while (log_get_level() == LOG_WARNING)
+                ck_assert_ok(green_sleep(0.05, &err), err);
+        ck_assert_int_eq(log_get_level(), LOG_CRITICAL);
+        three = log_level("{}");
+        ck_assert(jval_is_null(jval_get(three, "back_in_s")));
+        finish();
+}
+
+static bool YIELDS goes_back(void)
+{
+        struct jval CLEANUP(jval_unrefp) *now = log_level("{}");
+
+        return !jval_is_null(jval_get(now, "back_in_s"));
+}
+
+static void YIELDS wait_until_the_time_is_over(void)
+{
+        struct error err = {};
+
+        while (goes_back())
+                ck_assert_ok(green_sleep(0.05, &err), err);
+}
+
+GREEN_TEST_REAL(a_level_that_somebody_sets_meanwhile_stays)
+{
+        struct jval CLEANUP(jval_unrefp) *one = NULL;
+
+        start();
+        log_set_level(LOG_CRITICAL);
+        one = log_level("{\"level\":\"error\",\"seconds\":1}");
+        log_set_level(LOG_WARNING); /* as a reload does */
+        wait_until_the_time_is_over();
+        ck_assert_int_eq(log_get_level(), LOG_WARNING);
+        finish();
+}
+
+GREEN_TEST_REAL(a_level_for_a_while_goes_back_to_what_a_reload_set)
+{
+        struct jval CLEANUP(jval_unrefp) *one = NULL, *two = NULL;
+
+        start();
+        log_set_level(LOG_CRITICAL);
+        one = log_level("{\"level\":\"error\",\"seconds\":100}");
+        log_set_level(LOG_WARNING);
+        two = log_level("{\"level\":\"error\",\"seconds\":1}");
+        wait_until_the_time_is_over();
+        ck_assert_int_eq(log_get_level(), LOG_WARNING);
+        finish();
+}
+
+GREEN_TEST_REAL(levels_can_be_reset_to_what_is_configured)
+{
+        struct jval CLEANUP(jval_unrefp) *one = NULL, *two = NULL, *three = NULL;
+        struct error err;
+
+        start();
+        replace_str(&w.conf.log_level, "critical");
+        replace_str(&w.conf.default_log_levels, "virt=ERROR");
+        one = log_level("{\"level\":\"error\",\"seconds\":100}");
+        two = log_level("{\"reset\":true}");
+        ck_assert_str_eq(jval_get_text(two, "level", ""), "CRITICAL");
+        ck_assert_str_eq(text_at(jval_get(two, "modules"), 0, "module"), "virt");
+        ck_assert(jval_is_null(jval_get(two, "back_in_s")));
+        ck_assert_fails(call("log-level", "{\"reset\":true,\"level\":\"info\"}", &two, &err), err, ERR_APP);
+        w.sources.log_level = "ERROR";
+        three = log_level("{\"reset\":true}");
+        ck_assert_str_eq(jval_get_text(three, "level", ""), "ERROR");
+        finish();
+}
+
+GREEN_TEST_REAL(a_module_can_be_reset_to_what_is_configured_for_it)
+{
+        struct jval CLEANUP(jval_unrefp) *one = NULL, *two = NULL;
+
+        start();
+        replace_str(&w.conf.default_log_levels, "virt=ERROR");
+        one = log_level("{\"level\":\"critical\",\"module\":\"virt\"}");
+        ck_assert_str_eq(jval_get_text(one, "level", ""), "CRITICAL");
+        two = log_level("{\"reset\":true,\"module\":\"virt\"}");
+        ck_assert_str_eq(jval_get_text(two, "level", ""), "ERROR");
+        finish();
 }
 
 GREEN_TEST_REAL(an_agent_that_does_not_serve_cannot_be_drained)
@@ -319,7 +450,7 @@ GREEN_TEST_REAL(an_agent_that_does_not_serve_cannot_be_drained)
 GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
-        struct error err;
+        struct error err = {};
 
         start();
         ck_assert_fails(call("report", "{}", &answer, &err), err, ERR_APP);
@@ -331,6 +462,10 @@ GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
         jval_unref(answer);
         answer = ask("report");
         ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "/var/log/report");
+        jval_unref(take_ptr(&answer));
+        ck_assert_ok(call("report", "{\"text\":true}", &answer, &err), err);
+        ck_assert_str_eq(jval_get_text(answer, "text", ""), "all there is to know");
+        ck_assert(!jval_get(answer, "written_to"));
         finish();
 }
 
@@ -401,6 +536,10 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
             a_late_heartbeat_fails, a_check_tells_since_when_it_is_as_it_is,
             stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            a_module_has_a_level_of_its_own_until_it_is_reset,
+            a_level_for_a_while_goes_back_to_what_was_before_the_first,
+            a_level_that_somebody_sets_meanwhile_stays, a_level_for_a_while_goes_back_to_what_a_reload_set,
+            levels_can_be_reset_to_what_is_configured, a_module_can_be_reset_to_what_is_configured_for_it,
             an_agent_that_does_not_serve_cannot_be_drained, the_report_is_written_where_there_is_one,
             root_and_the_agents_user_may_all, readers_may_look_and_no_more,
             the_message_bus_has_all_but_the_admin_methods)

@@ -88,6 +88,14 @@ START_TEST(options_and_words_come_in_any_order)
 }
 END_TEST
 
+START_TEST(times_may_have_a_unit)
+{
+        ck_assert_double_eq(parse(false, "--timeout 90").timeout, 90);
+        ck_assert_double_eq(parse(false, "--timeout 1.5m").timeout, 90);
+        ck_assert_double_eq(parse(false, "--timeout 2h").timeout, 7200);
+}
+END_TEST
+
 START_TEST(after_two_dashes_all_are_words)
 {
         struct parsed p = parse(false, "--hard -- --image -x");
@@ -140,10 +148,12 @@ START_TEST(mistakes_on_the_command_line_are_named)
                 { "--lines -1", "--lines: \"-1\" is not a number from 0 to 100" },
                 { "--lines 99999999999999999999",
                   "--lines: \"99999999999999999999\" is not a number from 0 to 100" },
-                { "--timeout 0", "--timeout: \"0\" is not a number of seconds" },
-                { "--timeout -3", "--timeout: \"-3\" is not a number of seconds" },
-                { "--timeout nan", "--timeout: \"nan\" is not a number of seconds" },
-                { "--timeout 5s", "--timeout: \"5s\" is not a number of seconds" },
+                { "--timeout 0", "--timeout: \"0\" is not a number of seconds, as 90, 10m or 2h" },
+                { "--timeout -3", "--timeout: \"-3\" is not a number of seconds, as 90, 10m or 2h" },
+                { "--timeout nan", "--timeout: \"nan\" is not a number of seconds, as 90, 10m or 2h" },
+                { "--timeout m", "--timeout: \"m\" is not a number of seconds, as 90, 10m or 2h" },
+                { "--timeout 5x", "--timeout: \"5x\" is not a number of seconds, as 90, 10m or 2h" },
+                { "--timeout 2hours", "--timeout: \"2hours\" is not a number of seconds, as 90, 10m or 2h" },
                 { "a b c", "\"c\" is one argument too many" },
         };
 
@@ -413,7 +423,7 @@ START_TEST(a_context_is_one_that_nova_sends)
 }
 END_TEST
 
-GREEN_SUITE("ctl", a_bar_fits_the_terminal, options_and_words_come_in_any_order,
+GREEN_SUITE("ctl", a_bar_fits_the_terminal, times_may_have_a_unit, options_and_words_come_in_any_order,
             after_two_dashes_all_are_words, names_may_be_cut_short_if_unambiguous,
             reading_stops_at_the_first_word, mistakes_on_the_command_line_are_named, tables_are_aligned,
             states_are_coloured_on_terminals_only, names_cannot_write_to_the_terminal,

@@ -659,6 +659,7 @@ START_TEST(levels_of_modules_are_read_whole_or_not_at_all)
                                               { "a/b=INFO", "\"a/b\" is no name of a module" } };
         CLEANUP(strbuf_free) struct strbuf list = {};
         char longest[101] = {};
+        enum log_level level;
         struct error err = {};
 
         ck_assert_ok(log_set_module_levels(" compute=debug, virt.libvirt=WARN,compute=INFO ", &err), err);
@@ -671,6 +672,8 @@ START_TEST(levels_of_modules_are_read_whole_or_not_at_all)
         ck_assert_fails(log_set_module_level(longest, LOG_INFO, &err), err, ERR_INVALID);
         log_foreach_module_level(add_level, &list);
         ck_assert_str_eq(list.data, "compute=INFO virt.libvirt=WARNING ");
+        ck_assert(log_find_module_level("compute=INFO, virt=WARN", "virt", &level) && level == LOG_WARNING);
+        ck_assert(!log_find_module_level("virt=WARN", "virt.libvirt", &level));
         ck_assert_ok(log_set_module_levels("", &err), err);
         strbuf_truncate(&list, 0);
         log_foreach_module_level(add_level, &list);
