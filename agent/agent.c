@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compute/manager.h"
+#include "log_journal.h"
 #include "native/fatal.h"
 #include "notify.h"
 #include "process.h"
@@ -204,6 +205,7 @@ int agent_main(void *arg, struct error *err)
         a.admin.started_ns = clock_now_ns();
         a.admin.write_report = report_write;
         a.admin.conf = opt->conf;
+        a.admin.stderr_is_journal = log_journal_is_stderr();
         if (fatal_start(err) < 0 || green_catch_overflow(err) < 0 || notify_watchdog_start(err) < 0)
                 return -1;
         r = live(&a, err);

@@ -640,6 +640,7 @@ static void HUB_ONLY forget_admin(struct agent *a)
                 .started_ns = a->admin.started_ns,
                 .draining = a->admin.draining,
                 .reporter = a->admin.reporter,
+                .stderr_is_journal = a->admin.stderr_is_journal,
         };
 }
 

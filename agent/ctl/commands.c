@@ -57,7 +57,10 @@ const struct ctl_command ctl_commands[] = {
         { "log-level", "[LEVEL]", "show or set the agent's log level", ctl_log_level,
           "LEVEL is debug, info, warning, error or critical; \"reset\" is what the configuration\n"
           "says. Nothing is left of it after a restart.\n" },
-        { "report", "", "make the agent write its report", ctl_report, NULL },
+        { "report", "", "make the agent write its report", ctl_report,
+          "To log_dir of [oslo_reports], else beside the log file, else to standard error, which the "
+          "journal\n"
+          "takes under systemd.\n" },
         { "drain", "", "take no more builds and finish what runs", ctl_drain,
           "The cloud sees the service disabled, with the reason; builds that come nevertheless are sent\n"
           "on to another host; instances that are here can be used as before. A restart changes nothing.\n"

@@ -98,6 +98,21 @@ enum ctl_exit ctl_call(struct ctl *c)
 
 /* ---- report ---- */
 
+static void tell_where(const struct jval *answer)
+{
+        const char *path = jval_get_text(answer, "written_to", "its log");
+
+        if (*path == '/')
+                printf("the agent wrote its report to %s\n", path);
+        else if (jval_get_bool(answer, "journal", false))
+                puts("the agent wrote its report to the journal: journalctl -u compute-agent");
+        else
+                printf("the agent wrote its report to its %s; \"compute-agentctl report --stdout\" prints "
+                       "one "
+                       "here\n",
+                       path);
+}
+
 enum ctl_exit ctl_report(struct ctl *c)
 {
         bool to_stdout = false;
@@ -120,7 +135,7 @@ enum ctl_exit ctl_report(struct ctl *c)
         else if (status == CTL_OK && to_stdout)
                 print_raw(jval_get_text(answer, "text", ""));
         else if (status == CTL_OK)
-                printf("the agent wrote its report to %s\n", jval_get_text(answer, "written_to", "its log"));
+                tell_where(answer);
         return status;
 }
 

@@ -118,10 +118,12 @@ static int method_report(struct rpc_call *call, struct error *err)
         if (s->write_report(s, &path, args.text ? &text : NULL, err) < 0)
                 return error_while(err, "writing the report");
         call->result = jval_new_object();
-        if (args.text)
+        if (args.text) {
                 jval_set_text(call->result, "text", text);
-        else
+        } else {
                 jval_set_text(call->result, "written_to", path ? path : "standard error");
+                jval_set_bool(call->result, "journal", !path && s->stderr_is_journal);
+        }
         return 0;
 }
 

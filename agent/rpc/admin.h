@@ -15,7 +15,7 @@
  *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: the agent ends then
  *      undrain     takes that back
  *      drain-state {"pid", "drain"}: how far it is; drain null: it is not drained
- *      report      as SIGUSR2; with {"text": true} it is the answer
+ *      report      as SIGUSR2: {"written_to", "journal": bool}; with {"text": true} it is the answer
  *
  * They answer on the local socket only; who may have which is said in access.h.
  */
@@ -49,6 +49,7 @@ struct admin_sources {
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
         char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
         char restart_pending[400]; /* the program on disk is another one: as people are told; or "" */
+        bool stderr_is_journal;    /* what is written there is read in the journal */
         bool ready, draining;      /* the start has finished; SIGTERM came */
         bool stop_when_drained;
         /*

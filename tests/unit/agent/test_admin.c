@@ -456,12 +456,15 @@ GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
         ck_assert_fails(call("report", "{}", &answer, &err), err, ERR_APP);
         ck_assert_msg(strstr(err.text, "SIGUSR2") != NULL, "%s", err.text);
         w.sources.write_report = count_report;
+        w.sources.stderr_is_journal = true;
         answer = ask("report");
         ck_assert_uint_eq(reports, 1);
         ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "standard error");
+        ck_assert(jval_get_bool(answer, "journal", false));
         jval_unref(answer);
         answer = ask("report");
         ck_assert_str_eq(jval_get_text(answer, "written_to", ""), "/var/log/report");
+        ck_assert(!jval_get_bool(answer, "journal", true));
         jval_unref(take_ptr(&answer));
         ck_assert_ok(call("report", "{\"text\":true}", &answer, &err), err);
         ck_assert_str_eq(jval_get_text(answer, "text", ""), "all there is to know");
