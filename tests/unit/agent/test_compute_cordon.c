@@ -114,6 +114,7 @@ GREEN_TEST(a_start_finds_in_the_row_that_the_host_is_drained)
         begin();
         cordon();
         compute_manager_free(f.m);
+        f.driver->ops->stop(f.driver);
         compute_fixture_make(&f);
         ck_assert(!cordoned());
         ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(1), &err), err);
