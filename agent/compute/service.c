@@ -20,6 +20,9 @@ int compute_service_ensure(struct compute_manager *m, struct deadline by, struct
 
         if (store_service_ensure(m->store, m->conf->enable_new_services, &row, by, err) < 0)
                 return error_while(err, "registering the service");
+        if (row.former_version)
+                log_info("the services row of %s had version %lld of the service before, has %lld now",
+                         m->conf->host, (long long)row.former_version, (long long)row.version);
         service_row_free(&m->service);
         m->service = row;
         return cordon_follow_row(m, by, err);

@@ -37,6 +37,9 @@ static int YIELDS check_service_versions(struct compute_manager *m, struct deadl
                                  "this agent is too old for its cell: its service version is %d, the oldest "
                                  "nova-compute there has %lld",
                                  SERVICE_VERSION, (long long)oldest);
+        if (oldest != 0 && oldest != SERVICE_VERSION && !m->checked)
+                log_info("the cell's oldest nova-compute has service version %lld, this agent %d",
+                         (long long)oldest, SERVICE_VERSION);
         if (oldest == 0 || oldest >= OLDEST_SERVICE)
                 return 0;
         if (m->conf->workarounds.disable_compute_service_check_for_ffu) {

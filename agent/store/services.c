@@ -135,8 +135,10 @@ int store_service_ensure(struct store *s, bool enable_new, struct service_row *r
                 if (r > 0)
                         r = error_set(err, ERR_NOT_FOUND, "the row vanished as soon as it was made");
         }
-        if (r == 0 && found.version != SERVICE_VERSION)
+        if (r == 0 && found.version != SERVICE_VERSION) {
+                found.former_version = found.version;
                 r = raise_version(s, &found, by, err);
+        }
         if (r < 0) {
                 service_row_free(&found);
                 return error_while(err, "the services row of host %s", s->host);

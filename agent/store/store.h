@@ -186,6 +186,7 @@ int YIELDS store_fault_add(struct store *s, const char *uuid, int code, const ch
 
 struct service_row {
         int64_t id, report_count, version;
+        int64_t former_version; /* that the row had before it was raised; 0: it had ours, or was not there */
         bool disabled, forced_down;
         char *disabled_reason, *uuid;
         bool unsure; /* a report may or may not have been written: its answer was lost */

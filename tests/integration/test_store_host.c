@@ -20,6 +20,7 @@ STORE_TEST(a_service_is_made_once_and_found_again)
         ck_assert_ok(store_service_ensure(&desk->store, false, &b, soon(), &err), err);
         ck_assert_int_eq(a.id, b.id);
         ck_assert_str_eq(a.uuid, b.uuid);
+        ck_assert_int_eq(b.former_version, 0);
         ck_assert(!b.disabled);
         service_row_free(&a);
         service_row_free(&b);
@@ -55,6 +56,7 @@ STORE_TEST(an_older_service_is_raised_and_a_younger_cell_refused)
         ck_assert_ok(store_service_ensure(&desk->store, true, &a, soon(), &err), err);
         ck_assert_int_eq(a.report_count, 17);
         ck_assert_int_eq(a.version, 64);
+        ck_assert_int_eq(a.former_version, 61);
         ck_assert(a.disabled);
         service_row_free(&a);
         ck_assert_sql(desk, "SELECT version FROM services WHERE host = 'lab-compute' AND deleted = 0", "64");

@@ -17,7 +17,15 @@ check "its console says that it is up" until_true 60 bash -c "compute-agentctl c
 check "the journal knows its request and instance" until_true 10 entry_has "REQUEST_ID=^req-" "USER_ID=." "PROJECT_ID=." "INSTANCE_UUID=^$uuid\$" "LOGGER_NAME=^compute"
 qemu=$(guest_pid)
 check "QEMU is in libvirtd's control group, not in the agent's" bash -c "grep -q machine /proc/$qemu/cgroup && ! grep -q compute-agent /proc/$qemu/cgroup"
+check "operations in flight are recorded, for nobody else to read" \
+        bash -c "[ \"\$(stat -c '%a %U' /var/lib/compute-agent/operations.journal)\" = '600 compute-agent' ]"
+check "and health knows" bash -c "compute-agentctl health --json | jq -e '.checks.journal.status == \"pass\"'"
+program=$(command -v compute-agent)
+cp "$program" "$program.new" && mv "$program.new" "$program" # as an upgrade does
+check "an upgraded program: status says that a restart is pending" until_true 30 \
+        bash -c "compute-agentctl status --json | jq -e '.restart_pending | test(\"was replaced at\")'"
 systemctl restart $unit
+check "restarted: none is" bash -c "compute-agentctl status --json | jq -e '.restart_pending == null'"
 check "restart: the same QEMU" [ "$(guest_pid)" = "$qemu" ]
 systemctl kill -s KILL $unit
 check "crash: started again" until_true 20 is NRestarts 1
