@@ -43,6 +43,8 @@ struct compute_manager {
                 int64_t since_ns;
         } cordon;
 
+        struct resync *resync; /* somebody asked for it: the one that runs, or the last; or NULL */
+
         bool checked;         /* start.c has looked, and said what is odd */
         bool told_unfinished; /* what the journal had */
         bool listening;       /* lifecycle events are acted on: from init_host on */
@@ -237,10 +239,46 @@ int YIELDS compute_destroy_guest(struct compute_manager *m, struct instance *i, 
 enum { NOT_RELEASED = 1 };
 int YIELDS compute_end_instance(struct action *a, struct error *err);
 
-/* sync.c: nova-contract 7.7 for one instance, and for all. */
+/* ---- sync.c: nova-contract 7.7 for one instance, and for all ---- */
+
+struct sync_seen {
+        enum {
+                SYNC_LOOKED,
+                SYNC_LEFT_BUSY,      /* it has a task under way, or got one meanwhile */
+                SYNC_LEFT_ELSEWHERE, /* it is not of this host */
+        } left;
+        enum power_state was, is; /* in the row, of the guest; only of SYNC_LOOKED */
+        const char *begun;        /* "stop", "delete": what follows; NULL: nothing */
+};
+/* NOVA_INSTANCE_NOT_FOUND: there is none. */
+int YIELDS compute_sync_look(struct compute_manager *m, const char *uuid, struct sync_seen *ret,
+                             struct deadline by, struct error *err);
+/* The same, where one that is gone is as good as one that is in order. */
 int YIELDS compute_sync_instance(struct compute_manager *m, const char *uuid, struct deadline by,
                                  struct error *err);
+/* Those that differ are seen to in the background. */
 int YIELDS compute_sync_all(struct compute_manager *m, struct deadline by, struct error *err);
+
+/* All of them at one time, counted. */
+struct sync_round {
+        unsigned refs;
+        unsigned instances, guests;
+        unsigned differ, left; /* instances to be seen to; those that still are */
+        unsigned begun, busy;  /* of which something followed; which have a task */
+        unsigned failed;
+        struct error why; /* the first of them */
+        struct green_cond over;
+};
+struct sync_round *HUB_ONLY sync_round_new(void);
+void HUB_ONLY sync_round_unref(struct sync_round *r); /* NULL is allowed */
+/* compute_sync_all() that counts in r, a new one, and waits until all have been seen to. */
+int YIELDS compute_sync_round(struct compute_manager *m, struct sync_round *r, struct deadline by,
+                              struct error *err);
+
+/* resync.c: NULL is allowed. */
+struct resync;
+void HUB_ONLY resync_free(struct resync *r);
+
 /* All guests of the hypervisor, sorted; and the state of one among them, POWER_NOSTATE when it is not there.
  */
 int YIELDS compute_list_guests(struct compute_manager *m, struct guest_list *ret, struct deadline by,
@@ -290,6 +328,7 @@ int HUB_ONLY unfinished_start(struct compute_manager *m, struct error *err);
 int YIELDS start_check(struct compute_manager *m, struct deadline by, struct error *err);
 
 /* service.c: report_state, at once and then each report_interval, in a green thread of its own. */
+int YIELDS service_report(struct compute_manager *m, struct deadline by, struct error *err); /* now */
 int HUB_ONLY service_start_reporting(struct compute_manager *m, struct error *err);
 /* The hypervisor came or went, or somebody wrote the row: the next report is due now. */
 void HUB_ONLY service_report_now(struct compute_manager *m);

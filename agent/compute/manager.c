@@ -74,6 +74,7 @@ void compute_manager_free(struct compute_manager *m)
         green_group_close(m->work);
         green_pool_close(m->build_pool);
         green_pool_close(m->sync_pool);
+        resync_free(m->resync);
         tracker_free(m->tracker);
         service_row_free(&m->service);
         free(m->cordon.reason);

@@ -77,12 +77,10 @@ static int YIELDS report(struct compute_manager *m, struct deadline by, struct e
         return follow_hypervisor(m, by, err);
 }
 
-static int report_state(void *arg, struct deadline by, struct error *err)
+int service_report(struct compute_manager *m, struct deadline by, struct error *err)
 {
-        struct compute_manager *m = arg;
         int r;
 
-        assert_green();
         if (green_mutex_lock(&m->service_mutex, by, err) < 0)
                 return -1;
         r = report(m, by, err);
@@ -90,6 +88,12 @@ static int report_state(void *arg, struct deadline by, struct error *err)
         if (r == 0)
                 provider_follow_service(m);
         return r;
+}
+
+static int report_state(void *arg, struct deadline by, struct error *err)
+{
+        assert_green();
+        return service_report(arg, by, err);
 }
 
 static struct periodic_task reporting(const struct compute_manager *m)

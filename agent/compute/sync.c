@@ -129,15 +129,28 @@ static int YIELDS act_on_difference(struct compute_manager *m, struct instance *
         return 0;
 }
 
-static int YIELDS sync_locked(struct compute_manager *m, struct instance *i, struct deadline by,
-                              struct error *err)
+static const char *follow_up_name(const struct instance *i)
+{
+        return i->task_state == TASK_DELETING ? "delete" : i->task_state == TASK_POWERING_OFF ? "stop" : NULL;
+}
+
+static int YIELDS sync_locked(struct compute_manager *m, struct instance *i, struct sync_seen *seen,
+                              struct deadline by, struct error *err)
 {
         enum power_state actual;
 
-        if (!i->host || strcmp(i->host, m->conf->host) != 0 || i->task_state != TASK_NONE)
+        if (!i->host || strcmp(i->host, m->conf->host) != 0) {
+                seen->left = SYNC_LEFT_ELSEWHERE;
                 return 0;
+        }
+        if (i->task_state != TASK_NONE) {
+                seen->left = SYNC_LEFT_BUSY;
+                return 0;
+        }
         if (compute_power_of(m, i->uuid, &actual, by, err) < 0)
                 return -1;
+        seen->was = i->power_state;
+        seen->is = actual;
         if (actual != i->power_state) {
                 log_info("power_state was %s, is %s", power_state_name(i->power_state),
                          power_state_name(actual));
@@ -145,24 +158,43 @@ static int YIELDS sync_locked(struct compute_manager *m, struct instance *i, str
                 if (store_instance_save(m->store, i, COL_POWER_STATE, EXPECT_ANY, by, err) < 0)
                         return -1;
         }
-        return act_on_difference(m, i, actual, by, err);
+        if (act_on_difference(m, i, actual, by, err) < 0)
+                return -1;
+        seen->begun = follow_up_name(i);
+        return 0;
 }
 
-int compute_sync_instance(struct compute_manager *m, const char *uuid, struct deadline by, struct error *err)
+int compute_sync_look(struct compute_manager *m, const char *uuid, struct sync_seen *ret, struct deadline by,
+                      struct error *err)
 {
         CLEANUP(lockutils_releasep) struct named_lock *lock = lockutils_acquire(uuid, by, err);
         struct instance *i = NULL;
         int r;
 
+        *ret = (struct sync_seen){};
         if (!lock)
                 return -1;
         m->stats.syncs++;
         r = store_instance_get(m->store, uuid, 0, &i, by, err);
         if (r == 0)
-                r = sync_locked(m, i, by, err);
+                r = sync_locked(m, i, ret, by, err);
         instance_free(i);
-        if (r < 0 && (err->code == NOVA_INSTANCE_NOT_FOUND || err->code == NOVA_UNEXPECTED_TASK_STATE ||
-                      err->code == NOVA_UNEXPECTED_DELETING_TASK_STATE)) {
+        if (r < 0 &&
+            (err->code == NOVA_UNEXPECTED_TASK_STATE || err->code == NOVA_UNEXPECTED_DELETING_TASK_STATE)) {
+                log_debug("not synchronised: %s", err->text);
+                ret->left = SYNC_LEFT_BUSY;
+                *err = (struct error){};
+                return 0;
+        }
+        return r;
+}
+
+static int YIELDS look_if_there(struct compute_manager *m, const char *uuid, struct sync_seen *ret,
+                                struct deadline by, struct error *err)
+{
+        int r = compute_sync_look(m, uuid, ret, by, err);
+
+        if (r < 0 && err->code == NOVA_INSTANCE_NOT_FOUND) {
                 log_debug("not synchronised: %s", err->text);
                 *err = (struct error){};
                 return 0;
@@ -170,43 +202,90 @@ int compute_sync_instance(struct compute_manager *m, const char *uuid, struct de
         return r;
 }
 
+int compute_sync_instance(struct compute_manager *m, const char *uuid, struct deadline by, struct error *err)
+{
+        struct sync_seen ignored;
+
+        return look_if_there(m, uuid, &ignored, by, err);
+}
+
 /* ---- all ---- */
+
+struct sync_round *sync_round_new(void)
+{
+        struct sync_round *r = NEW(struct sync_round);
+
+        r->refs = 1;
+        green_cond_init(&r->over, "power states");
+        return r;
+}
+
+void sync_round_unref(struct sync_round *r)
+{
+        if (r && --r->refs == 0)
+                free(r);
+}
+
+/* failed NULL: it was looked at. */
+static void HUB_ONLY count_one(struct sync_round *r, const struct sync_seen *seen, const struct error *failed)
+{
+        if (failed && r->failed++ == 0)
+                r->why = *failed;
+        r->begun += !failed && seen->begun;
+        r->busy += !failed && seen->left == SYNC_LEFT_BUSY;
+        r->left--;
+        green_cond_broadcast(&r->over);
+}
 
 struct sync_job {
         struct compute_manager *m;
         char uuid[UUID_LEN + 1];
         struct deadline by;
+        struct sync_round *round; /* a reference */
 };
+
+static void HUB_ONLY sync_job_free(struct sync_job *job)
+{
+        sync_round_unref(job->round);
+        free(job);
+}
 
 static int sync_main(void *arg, struct error *err)
 {
         struct sync_job *job = arg;
+        struct sync_seen seen;
         int r;
 
         assert_green();
         green_set_log_context(NULL, job->uuid);
-        r = compute_sync_instance(job->m, job->uuid, job->by, err);
+        r = look_if_there(job->m, job->uuid, &seen, job->by, err);
+        count_one(job->round, &seen, r < 0 ? err : NULL);
         if (r < 0 && err->code != ERR_CANCELLED) {
                 log_warning("power state synchronisation failed, the next round tries again: %s", err->text);
                 r = 0;
         }
-        free(job);
+        sync_job_free(job);
         return r;
 }
 
-static int YIELDS start_sync(struct compute_manager *m, const char *uuid, struct deadline by,
-                             struct error *err)
+static int YIELDS start_sync(struct compute_manager *m, const char *uuid, struct sync_round *round,
+                             struct deadline by, struct error *err)
 {
         struct sync_job *job = NEW(struct sync_job);
         char name[GREEN_NAME_MAX];
 
         job->m = m;
         job->by = by;
+        job->round = round;
+        round->refs++;
         snprintf(job->uuid, sizeof(job->uuid), "%s", uuid);
         snprintf(name, sizeof(name), "sync %.36s", uuid);
+        round->differ++;
+        round->left++;
         if (green_pool_spawn(m->sync_pool, name, sync_main, job, by, err) == 0)
                 return 0;
-        free(job);
+        round->left--;
+        sync_job_free(job);
         return -1;
 }
 
@@ -248,28 +327,49 @@ static bool worth_a_look(const struct instance *i, const struct guest_list *gues
         return actual != i->power_state || (verdict != SYNC_NOTHING && verdict != SYNC_REMARK);
 }
 
-int compute_sync_all(struct compute_manager *m, struct deadline by, struct error *err)
+static int YIELDS sync_all(struct compute_manager *m, struct sync_round *round, struct deadline by,
+                           struct error *err)
 {
         CLEANUP(instance_list_free) struct instance_list page = {};
         CLEANUP(guest_list_free) struct guest_list guests = {};
         struct instance_cursor at = {};
-        unsigned instances = 0;
         int r;
 
         if (compute_list_guests(m, &guests, by, err) < 0)
                 return -1;
+        round->guests = guests.n;
         while ((r = store_instances_page(m->store, &at, &page, by, err)) > 0) {
-                instances += page.n;
+                round->instances += page.n;
                 for (unsigned k = 0; k < page.n; k++)
                         if (worth_a_look(page.items[k], &guests) &&
-                            start_sync(m, page.items[k]->uuid, by, err) < 0)
+                            start_sync(m, page.items[k]->uuid, round, by, err) < 0)
                                 return error_while(err, "starting power state synchronisation");
         }
         if (r < 0)
                 return error_while(err, "reading the instances of this host");
-        if (guests.n != instances)
+        if (guests.n != round->instances)
                 log_warning("%u instances in the database, %u guests on the hypervisor; those of both are "
                             "compared",
-                            instances, guests.n);
+                            round->instances, guests.n);
+        return 0;
+}
+
+int compute_sync_all(struct compute_manager *m, struct deadline by, struct error *err)
+{
+        struct sync_round *round = sync_round_new();
+        int r = sync_all(m, round, by, err);
+
+        sync_round_unref(round);
+        return r;
+}
+
+int compute_sync_round(struct compute_manager *m, struct sync_round *r, struct deadline by, struct error *err)
+{
+        if (sync_all(m, r, by, err) < 0)
+                return -1;
+        while (r->left > 0)
+                if (green_cond_wait(&r->over, by, err) < 0)
+                        return error_while(err, "waiting for %u of %u instances that differ", r->left,
+                                           r->differ);
         return 0;
 }

@@ -61,6 +61,11 @@ const struct ctl_command ctl_commands[] = {
           "To log_dir of [oslo_reports], else beside the log file, else to standard error, which the "
           "journal\n"
           "takes under systemd.\n" },
+        { "resync", "[INSTANCE]", "look at everything now, not when its turn comes", ctl_resync,
+          "What the agent otherwise does now and then (see tasks): compares power states with the\n"
+          "hypervisor, audits the resources of this host and tells placement, reads and writes the\n"
+          "services row. With INSTANCE only that one's power state. One at a time; guests that went off\n"
+          "are stopped as at any other time. Exit status 1: a step failed, which the others do not mind.\n" },
         { "drain", "", "take no more builds and finish what runs", ctl_drain,
           "The cloud sees the service disabled, with the reason; builds that come nevertheless are sent\n"
           "on to another host; instances that are here can be used as before. A restart changes nothing.\n"

@@ -140,6 +140,7 @@ enum ctl_exit YIELDS ctl_health(struct ctl *c);
 enum ctl_exit YIELDS ctl_log_level(struct ctl *c);
 enum ctl_exit YIELDS ctl_drain(struct ctl *c);
 enum ctl_exit YIELDS ctl_undrain(struct ctl *c);
+enum ctl_exit YIELDS ctl_resync(struct ctl *c);
 enum ctl_exit YIELDS ctl_report(struct ctl *c);
 enum ctl_exit YIELDS ctl_call(struct ctl *c);
 enum ctl_exit YIELDS ctl_db_init(struct ctl *c);

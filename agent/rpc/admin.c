@@ -11,6 +11,16 @@
 #include "base/mem.h"
 #include "rpc/access.h"
 
+int admin_must_serve(const struct admin_sources *s, struct error *err)
+{
+        if (s->draining)
+                return error_set(err, ERR_BUSY, "the agent is being stopped");
+        if (!s->ready)
+                return error_set(err, ERR_BUSY,
+                                 "the agent is still starting: try again when it serves, or stop it");
+        return 0;
+}
+
 /* ---- methods ---- */
 
 static int method_status(struct rpc_call *call, struct error *err)
@@ -141,6 +151,8 @@ const struct rpc_method admin_methods[] = {
         { "drain", admin_method_drain },
         { "undrain", admin_method_undrain },
         { "drain-state", admin_method_drain_state, access_look },
+        { "resync", admin_method_resync },
+        { "resync-state", admin_method_resync_state, access_look },
         { "report", method_report },
         {},
 };

@@ -15,6 +15,8 @@
  *      drain       {"user"?, "reason"?, "stop"?}: takes no more builds; stop: the agent ends then
  *      undrain     takes that back
  *      drain-state {"pid", "drain"}: how far it is; drain null: it is not drained
+ *      resync      {"uuid"?: of one instance}: looks at everything now; one at a time
+ *      resync-state  how far it is, or what came of the last one; "id" null: there was none
  *      report      as SIGUSR2: {"written_to", "journal": bool}; with {"text": true} it is the answer
  *
  * They answer on the local socket only; who may have which is said in access.h.
@@ -63,6 +65,7 @@ struct admin_sources {
 
 extern const struct rpc_method admin_methods[];
 rpc_method_fn admin_method_drain, admin_method_undrain, admin_method_drain_state, admin_method_log_level;
+rpc_method_fn admin_method_resync, admin_method_resync_state;
 /* With its app left to fill in: a struct admin_sources. */
 extern const struct rpc_endpoint admin_endpoint;
 
@@ -91,6 +94,9 @@ int YIELDS admin_instances(const struct admin_sources *s, struct jval **ret, str
 double admin_heartbeat_age_s(const struct conf *conf);
 
 /* ---- pieces of several answers ---- */
+
+/* ERR_BUSY while the agent starts or stops: for what needs all of its parts. */
+int admin_must_serve(const struct admin_sources *s, struct error *err);
 
 struct jval *HUB_ONLY admin_lock_list(void);
 struct jval *admin_native_threads(void);

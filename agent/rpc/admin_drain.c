@@ -27,16 +27,6 @@ static const struct json_field drain_fields[] = {
         {},
 };
 
-static int must_serve(const struct admin_sources *s, struct error *err)
-{
-        if (s->draining)
-                return error_set(err, ERR_BUSY, "the agent is being stopped");
-        if (!s->ready)
-                return error_set(err, ERR_BUSY,
-                                 "the agent is still starting: try again when it serves, or stop it");
-        return 0;
-}
-
 /* ---- how far it is ---- */
 
 struct left {
@@ -120,7 +110,7 @@ int admin_method_drain(struct rpc_call *call, struct error *err)
         int r;
 
         assert_green();
-        if (must_serve(s, err) < 0)
+        if (admin_must_serve(s, err) < 0)
                 return -1;
         if (json_fields_decode_strict(drain_fields, call->request->args, &args, err) < 0) {
                 err->code = ERR_RPC_BAD_ARGUMENTS;
@@ -143,7 +133,7 @@ int admin_method_undrain(struct rpc_call *call, struct error *err)
         const struct service_row *row;
 
         assert_green();
-        if (must_serve(s, err) < 0)
+        if (admin_must_serve(s, err) < 0)
                 return -1;
         if (compute_uncordon(s->manager, deadline_in_s(ROW_S), err) < 0)
                 return -1;

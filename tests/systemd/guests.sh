@@ -38,6 +38,7 @@ check "a guest that lived meanwhile is stopped" compute-agentctl stop "$uuid"
 check "it is shut down" until_true 90 state_is stopped
 check "and started" compute-agentctl start "$uuid"
 check "it is active again" until_true 60 state_is active
+. "$here/resync.sh" # which leaves it stopped
 check "rebooted hard" compute-agentctl reboot "$uuid" --hard
 check "it is active after that" until_true 60 bash -c "compute-agentctl instances --json | jq -e '.instances[0] | .vm_state == \"active\" and .task_state == null'"
 check "deleted" compute-agentctl delete "$uuid"

@@ -324,6 +324,27 @@ int compute_uncordon(struct compute_manager *m, struct deadline by, struct error
         return error_set(err, ERR_UNSUPPORTED, "not in these tests");
 }
 
+int compute_resync_start(struct compute_manager *m, const char *uuid, unsigned uid, struct error *err)
+{
+        (void)m;
+        if (w.resync.running)
+                return error_set(err, ERR_BUSY, "a resync is under way");
+        w.resync =
+                (struct compute_resync){ .id = w.resync.id + 1, .uid = uid, .running = true, .n_steps = 2 };
+        w.resync.steps[0] =
+                (struct compute_resync_step){ "sync_power_states", RESYNC_RUNNING, 1.5, "3 of 7" };
+        w.resync.steps[1] = (struct compute_resync_step){ .task = "report_state" };
+        snprintf(w.resync.uuid, sizeof(w.resync.uuid), "%s", uuid ? uuid : "");
+        return 0;
+}
+
+bool compute_get_resync(const struct compute_manager *m, struct compute_resync *ret)
+{
+        (void)m;
+        *ret = w.resync;
+        return w.resync.id > 0;
+}
+
 bool compute_get_cordon(const struct compute_manager *m, struct compute_cordon *ret)
 {
         (void)m, (void)ret;

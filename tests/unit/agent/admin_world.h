@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "compute/resync.h"
 #include "green_test.h"
 #include "http/http.h"
 #include "rpc/admin.h"
@@ -29,7 +30,8 @@ struct world {
         struct http_service_stats http; /* of one service beside keystone; "": there is none */
         bool has_placement;
         struct compute_placement_state placement;
-        int rows_fail; /* code that reading the rows ends with */
+        struct compute_resync resync; /* id 0: there was none */
+        int rows_fail;                /* code that reading the rows ends with */
 };
 extern struct world w;
 

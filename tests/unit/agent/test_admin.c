@@ -447,6 +447,51 @@ GREEN_TEST_REAL(an_agent_that_does_not_serve_cannot_be_drained)
         finish();
 }
 
+GREEN_TEST_REAL(a_resync_is_begun_and_told_of)
+{
+        struct jval CLEANUP(jval_unrefp) *begun = NULL, *now = NULL;
+        struct error err = {};
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w; /* only handed through */
+        now = ask("resync-state");
+        ck_assert(jval_is_null(jval_get(now, "id")));
+        jval_unref(take_ptr(&now));
+        ck_assert_ok(call("resync", "{\"uuid\":\"4F1C2E6A-0000-4000-8000-00000000000A\"}", &begun, &err),
+                     err);
+        ck_assert_int_eq(jval_get_int(begun, "id", 0), 1);
+        ck_assert_str_eq(jval_get_text(begun, "uuid", ""), UUID_A);
+        ck_assert_int_eq(jval_get_int(begun, "uid", -1), geteuid());
+        ck_assert(jval_get_bool(begun, "running", false) && jval_get_bool(begun, "ok", false));
+        ck_assert_str_eq(text_at(jval_get(begun, "steps"), 0, "state"), "running");
+        ck_assert_str_eq(text_at(jval_get(begun, "steps"), 0, "text"), "3 of 7");
+        ck_assert_str_eq(text_at(jval_get(begun, "steps"), 1, "state"), "waiting");
+        ck_assert_fails(call("resync", "{}", &now, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "under way") != NULL, "%s", err.text);
+        w.resync.running = false;
+        w.resync.steps[1].state = RESYNC_FAILED;
+        now = ask("resync-state");
+        ck_assert(!jval_get_bool(now, "running", true) && !jval_get_bool(now, "ok", true));
+        ck_assert_str_eq(text_at(jval_get(now, "steps"), 1, "state"), "failed");
+        finish();
+}
+
+GREEN_TEST_REAL(a_resync_is_refused_for_what_is_no_uuid_and_before_the_agent_serves)
+{
+        struct jval CLEANUP(jval_unrefp) *answer = NULL;
+        struct error err;
+
+        start();
+        w.sources.manager = (struct compute_manager *)&w;
+        ck_assert_fails(call("resync", "{\"uuid\":\"web\"}", &answer, &err), err, ERR_APP);
+        ck_assert_str_eq(err.text, "TypeError: uuid: \"web\" is none");
+        w.sources.ready = false;
+        ck_assert_fails(call("resync", "{}", &answer, &err), err, ERR_APP);
+        ck_assert_msg(strstr(err.text, "still starting") != NULL, "%s", err.text);
+        ck_assert_uint_eq(w.resync.id, 0);
+        finish();
+}
+
 GREEN_TEST_REAL(the_report_is_written_where_there_is_one)
 {
         struct jval CLEANUP(jval_unrefp) *answer = NULL;
@@ -488,9 +533,10 @@ static int as(unsigned uid, bool in_group, const char *ns, const char *method, c
         return access_check(&c, readers, err);
 }
 
-static const char *const looks[] = { "status", "instances", "threads", "pools",     "locks",      "jobs",
-                                     "top",    "tasks",     "health",  "log-level", "drain-state" };
-static const char *const changes[] = { "drain", "undrain", "report" };
+static const char *const looks[] = { "status", "instances", "threads",     "pools",
+                                     "locks",  "jobs",      "top",         "tasks",
+                                     "health", "log-level", "drain-state", "resync-state" };
+static const char *const changes[] = { "drain", "undrain", "report", "resync" };
 
 START_TEST(root_and_the_agents_user_may_all)
 {
@@ -543,6 +589,7 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             a_level_for_a_while_goes_back_to_what_was_before_the_first,
             a_level_that_somebody_sets_meanwhile_stays, a_level_for_a_while_goes_back_to_what_a_reload_set,
             levels_can_be_reset_to_what_is_configured, a_module_can_be_reset_to_what_is_configured_for_it,
-            an_agent_that_does_not_serve_cannot_be_drained, the_report_is_written_where_there_is_one,
-            root_and_the_agents_user_may_all, readers_may_look_and_no_more,
-            the_message_bus_has_all_but_the_admin_methods)
+            an_agent_that_does_not_serve_cannot_be_drained, a_resync_is_begun_and_told_of,
+            a_resync_is_refused_for_what_is_no_uuid_and_before_the_agent_serves,
+            the_report_is_written_where_there_is_one, root_and_the_agents_user_may_all,
+            readers_may_look_and_no_more, the_message_bus_has_all_but_the_admin_methods)

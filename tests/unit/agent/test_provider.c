@@ -1,6 +1,7 @@
 /* tests/unit/agent/test_provider.c: what placement is told when instances come and go. */
 #include "compute_fixture.h"
 #include "compute/compute_priv.h"
+#include "compute/resync.h"
 #include "compute/tracker.h"
 #include "fake_keystone.h"
 #include "peers/placement.h"
@@ -249,6 +250,36 @@ GREEN_TEST_REAL(a_report_under_way_does_not_undo_it)
                 ck_assert_ok(green_sleep(0.01, &e), e);
         ck_assert_ok(green_sleep(0.2, &e), e);
         ck_assert(says_disabled());
+        end();
+}
+
+static void YIELDS resync(struct compute_resync *ret)
+{
+        ck_assert_ok(compute_resync_start(f.m, NULL, 0, &e), e);
+        do
+                ck_assert_ok(green_sleep(0.01, &e), e);
+        while (compute_get_resync(f.m, ret) && ret->running);
+}
+
+GREEN_TEST_REAL(a_resync_reads_placement_again_and_fails_where_it_cannot)
+{
+        static struct compute_resync r;
+
+        begin();
+        ck_assert_ok(compute_service_ensure(f.m, deadline_in_s(10), &e), e);
+        snprintf(cloud.inventories, sizeof(cloud.inventories), "{}"); /* somebody deleted them */
+        cloud.generation++;
+        ck_assert_ok(compute_audit(f.m, deadline_in_s(10), &e), e);
+        ck_assert_str_eq(cloud.inventories, "{}"); /* which is not seen for some minutes */
+        resync(&r);
+        ck_assert_ptr_nonnull(strstr(cloud.inventories, "\"VCPU\""));
+        ck_assert_int_eq(r.steps[1].state, RESYNC_DONE);
+        ck_assert_ptr_nonnull(strstr(r.steps[1].text, "placement is told"));
+        cloud.status = 503;
+        resync(&r);
+        ck_assert_int_eq(r.steps[1].state, RESYNC_FAILED);
+        ck_assert_ptr_nonnull(strstr(r.steps[1].text, "placement is not told: "));
+        ck_assert_int_eq(r.steps[2].state, RESYNC_DONE);
         end();
 }
 
@@ -574,6 +605,7 @@ GREEN_SUITE("provider", an_audit_tells_what_the_host_has_once,
             a_placement_that_is_down_does_not_fail_the_audit, the_first_audit_does_not_wait_for_placement,
             a_disabled_service_has_its_trait, set_host_enabled_sets_the_trait_and_the_next_audit_agrees,
             an_audit_under_way_does_not_undo_it, a_report_under_way_does_not_undo_it,
+            a_resync_reads_placement_again_and_fails_where_it_cannot,
             a_placement_that_is_down_does_not_fail_set_host_enabled,
             where_deletes_are_deferred_allocations_are_not_forced_away,
             a_terminated_instance_gives_its_allocations_back, a_row_stays_until_its_allocations_are_gone,
