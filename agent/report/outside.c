@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "native/native_backtrace.h"
+#include "native/native_thread.h"
 #include "report/report_priv.h"
 
 enum {
@@ -84,25 +85,6 @@ static const char *field(const char *stat, int n)
                 at = at ? at + 1 : NULL;
         }
         return at ? at : "";
-}
-
-static const char *kernel_state(char letter)
-{
-        switch (letter) {
-        case 'R':
-                return "running";
-        case 'S':
-                return "sleeping";
-        case 'D':
-                return "uninterruptible";
-        case 'T':
-        case 't':
-                return "stopped";
-        case 'Z':
-                return "zombie";
-        default:
-                return "?";
-        }
 }
 
 /* ---- package ---- */
@@ -195,7 +177,7 @@ static bool add_thread(const char *name, void *arg)
         ticks = strtoul(field(stat, 14), NULL, 10) + strtoul(field(stat, 15), NULL, 10);
         out_addf(t->o, "Thread #%s %s%s: %s, %.2f s of CPU", name, comm,
                  tid == hub_tid(t->r->hub) ? " (the hub: all green threads)" : "",
-                 kernel_state(*field(stat, 3)), (double)ticks / (double)sysconf(_SC_CLK_TCK));
+                 native_state_name(*field(stat, 3)), (double)ticks / (double)sysconf(_SC_CLK_TCK));
         add_wait(t->o, name);
         out_add(t->o, "\n", 1);
         add_kernel_stack(t->o, name);
@@ -232,7 +214,7 @@ static void BLOCKS add_process(struct out *o, const char *pid)
         read_text(path, comm, sizeof(comm));
         comm[strcspn(comm, "\n")] = '\0';
         if (*text)
-                out_addf(o, "Process %s (under %ld): %s, %s\n", pid, parent, comm, kernel_state(state));
+                out_addf(o, "Process %s (under %ld): %s, %s\n", pid, parent, comm, native_state_name(state));
 }
 
 static bool add_children(const char *tid, void *arg)

@@ -37,16 +37,9 @@ struct left {
 static void add_left(const struct compute_running *r, void *arg)
 {
         struct left *left = arg;
-        struct jval *one;
 
-        if (r->id > left->last_op)
-                return;
-        one = jval_new_object();
-        jval_set_text(one, "method", r->method);
-        jval_set_text(one, "uuid", r->uuid);
-        jval_set_text(one, "doing", r->doing);
-        jval_set_real(one, "seconds", r->seconds);
-        jval_push(left->list, one);
+        if (r->id <= left->last_op)
+                admin_add_running(r, left->list);
 }
 
 static const char *row_name(const struct compute_cordon *c)

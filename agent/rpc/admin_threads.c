@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "green/pool.h"
+#include "native/native_thread.h"
 #include "native/tpool.h"
 #include "rpc/admin.h"
 
@@ -83,25 +84,6 @@ static void read_task(int dir, const char *tid, const char *file, char *buf, siz
         buf[n > 0 ? n : 0] = '\0';
 }
 
-static const char *kernel_state(char letter)
-{
-        switch (letter) {
-        case 'R':
-                return "running";
-        case 'S':
-                return "sleeping";
-        case 'D':
-                return "uninterruptible";
-        case 'T':
-        case 't':
-                return "stopped";
-        case 'I':
-                return "idle";
-        default:
-                return "ended";
-        }
-}
-
 /* Processor time in seconds; `after` is what follows the name in a task's stat. -1: unknown. */
 static double cpu_of_task(const char *after)
 {
@@ -126,7 +108,7 @@ static void add_native(struct jval *list, int dir, const char *tid)
         after = strrchr(stat, ')'); /* "tid (name) S ...", and a name may hold anything */
         jval_set_int(one, "tid", strtol(tid, NULL, 10));
         jval_set_text(one, "name", comm);
-        jval_set_text(one, "state", kernel_state(after && after[1] ? after[2] : 'X'));
+        jval_set_text(one, "state", native_state_name(after && after[1] ? after[2] : 'X'));
         cpu = cpu_of_task(after);
         if (cpu >= 0)
                 jval_set_real(one, "cpu", cpu);

@@ -33,3 +33,24 @@ void native_thread_set_name(const char *name)
         snprintf(cut, sizeof(cut), "%s", name);
         patcher_original(pthread_setname_np)(patcher_original(pthread_self)(), cut);
 }
+
+const char *native_state_name(char letter)
+{
+        switch (letter) {
+        case 'R':
+                return "running";
+        case 'S':
+                return "sleeping";
+        case 'D':
+                return "uninterruptible";
+        case 'T':
+        case 't':
+                return "stopped";
+        case 'I':
+                return "idle";
+        case 'Z':
+                return "zombie";
+        default:
+                return "ended";
+        }
+}

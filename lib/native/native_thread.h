@@ -12,3 +12,5 @@
  */
 int native_thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg);
 void native_thread_set_name(const char *name); /* of the calling one; cut to 15 characters */
+/* The letter that /proc has for the state of a thread or a process, as a word; "ended" for what is none. */
+const char *native_state_name(char letter);
