@@ -9,7 +9,7 @@
 #include "green/green.h"
 #include "messaging/rpc_server.h"
 #include "readers.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 #include "rpc/methods.h"
 #include "store/store.h"
 #include "virt/driver.h"

@@ -30,7 +30,7 @@
 #include "progress.h"
 #include "program.h"
 #include "report/report.h"
-#include "rpc/access.h"
+#include "admin/access.h"
 #include "rpc/scheduler.h"
 #include "trim.h"
 

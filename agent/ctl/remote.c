@@ -11,7 +11,7 @@
 #include "messaging/transport.h"
 #include "model/primitive.h"
 #include "native/tpool.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define CONNECT_S 10.0
 #define WORKERS   4

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define STDIN_MAX ((size_t)16 << 20)
 

@@ -9,7 +9,7 @@
 
 #include "base/strbuf.h"
 #include "monitor/prometheus.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define P "compute_agent_"
 

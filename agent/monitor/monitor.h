@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 struct monitor;
 

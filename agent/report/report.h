@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 struct reporter;
 

@@ -19,7 +19,7 @@
 #include "mysql_fixture.h"
 #include "private_dir.h"
 #include "process/execute.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 #include "rpc/methods.h"
 #include "virt/fake.h"
 

@@ -9,7 +9,7 @@
 #include "compute/resync.h"
 #include "green_test.h"
 #include "http/http.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 #include "virt/fake.h"
 
 #define UUID_A "4f1c2e6a-0000-4000-8000-00000000000a"

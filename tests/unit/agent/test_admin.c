@@ -6,7 +6,7 @@
 
 #include "admin_world.h"
 #include "base/log.h"
-#include "rpc/access.h"
+#include "admin/access.h"
 
 /* ---- what is told ---- */
 

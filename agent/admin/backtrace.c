@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_backtrace.c: where green threads are in their code.
+ * agent/admin/backtrace.c: where green threads are in their code.
  *
  * Return addresses are read on the hub, all at one moment; what functions they are is read from debug
  * information, which is slow, so a worker does that.
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "native/stall_watcher.h"
 #include "native/tpool.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define FRAMES_MAX  32
 #define THREADS_MAX 10000 /* that are looked at */

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_health.c: is the agent well? (design 2)
+ * agent/admin/health.c: is the agent well? (design 2)
  *
  * A dead broker, database or hypervisor makes it warn, never fail: a restart of the agent would not help.
  * What only a restart can mend fails. The answer itself proves that the hub turns.
@@ -11,7 +11,7 @@
 #include "journal/journal.h"
 #include "native/file.h"
 #include "native/stall_watcher.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 enum {
         LATE_BEATS = 3,  /* a heartbeat file older than so many intervals is late */

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin.h: what compute-agentctl asks the running agent: RPC methods of namespace "admin", 1.0.
+ * agent/admin/admin.h: what compute-agentctl asks the running agent: RPC methods of namespace "admin", 1.0.
  *
  *      status      one object about the whole: versions, parts, what runs
  *      instances   rows of this host beside what the hypervisor says

@@ -1,7 +1,7 @@
-/* agent/rpc/admin_tasks.c: the periodic tasks, as JSON: when they ran, when they run next, why they do not.
+/* agent/admin/tasks.c: the periodic tasks, as JSON: when they ran, when they run next, why they do not.
  */
 #include "periodic.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 static void add_task(const struct periodic_info *info, void *arg)
 {

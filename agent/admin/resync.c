@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_resync.c: looking at everything again, now, and how far that is.
+ * agent/admin/resync.c: looking at everything again, now, and how far that is.
  *
  * It is begun here and goes on by itself; who wants to wait asks again. "id" tells one from the next.
  */
@@ -7,7 +7,7 @@
 
 #include "base/uuid.h"
 #include "compute/resync.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 struct resync_args {
         char *uuid;

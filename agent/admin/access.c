@@ -1,14 +1,14 @@
 /*
- * agent/rpc/access.c: one rule for both kinds of sockets: what is not known to be harmless is for root and
+ * agent/admin/access.c: one rule for both kinds of sockets: what is not known to be harmless is for root and
  * the agent's own user. On the local socket that includes all compute methods, which there play the control
  * plane's part.
  */
-#include "rpc/access.h"
+#include "admin/access.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define MESSAGE_BUS  ((unsigned)-1)
 #define METHOD_SHOWN 64

@@ -1,9 +1,9 @@
-/* agent/rpc/admin_instances.c: the instances of this host: their rows beside what the hypervisor says. */
+/* agent/admin/instances.c: the instances of this host: their rows beside what the hypervisor says. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "messaging/transport.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define ROWS_S 10.0 /* to read the rows */
 

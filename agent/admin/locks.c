@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_locks.c: who holds which lock, since when, and who waits for it.
+ * agent/admin/locks.c: who holds which lock, since when, and who waits for it.
  *
  * Locks by name are known while somebody holds or wants them. Others (a mutex inside a part) have no list:
  * they are found where a green thread waits for one.
@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "green/lockutils.h"
 #include "green/sync.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 struct known { /* the locks in the list, in its order */
         struct jval *list;

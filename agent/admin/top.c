@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_top.c: what is counted, as one sample: who asks again makes rates of two of them.
+ * agent/admin/top.c: what is counted, as one sample: who asks again makes rates of two of them.
  *
  * All in one answer and without a question to anybody else, so that looking costs little and what is seen
  * belongs together.
@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "native/stall_watcher.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define GREEN_MAX 2000 /* threads that are listed: more do not fit anybody's terminal */
 

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_log.c: log levels while the agent runs: of all, of a module, for a while.
+ * agent/admin/log.c: log levels while the agent runs: of all, of a module, for a while.
  *
  * A level that was set for a while goes back by itself to what was before the first of such settings, unless
  * somebody has set another one meanwhile. Of a restart nothing is left.
@@ -10,8 +10,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "rpc/access.h"
-#include "rpc/admin.h"
+#include "admin/access.h"
+#include "admin/admin.h"
 
 #define WHILE_MAX_S (24 * 3600)
 

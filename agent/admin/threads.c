@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_threads.c: green threads, native threads, pools, as JSON.
+ * agent/admin/threads.c: green threads, native threads, pools, as JSON.
  *
  * Native threads come from /proc/self/task, the kernel's own list: also those that libraries made are there.
  */
@@ -14,7 +14,7 @@
 #include "green/pool.h"
 #include "native/native_thread.h"
 #include "native/tpool.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define NATIVE_MAX 4096 /* tasks that are listed */
 

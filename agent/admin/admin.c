@@ -1,15 +1,15 @@
 /*
- * agent/rpc/admin.c: the table of admin methods: who may call them, their arguments, and the short ones.
+ * agent/admin/admin.c: the table of admin methods: who may call them, their arguments, and the short ones.
  *
  * Answers are made of what the parts tell about themselves, so that a part which hangs cannot make them wait:
  * only the rows are read afresh, with a short deadline.
  */
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define LOG_MODULE "rpc.admin"
 #include "base/log.h"
 #include "base/mem.h"
-#include "rpc/access.h"
+#include "admin/access.h"
 
 int admin_must_serve(const struct admin_sources *s, struct error *err)
 {

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_drain.c: draining the host, taking that back, and how far it is.
+ * agent/admin/drain.c: draining the host, taking that back, and how far it is.
  *
  * Draining is begun here and goes on by itself; who wants to wait asks again. The reason begins with who it
  * was, as the cloud's operators see only that.
@@ -9,7 +9,7 @@
 #define LOG_MODULE "rpc.admin"
 #include "base/log.h"
 #include "base/mem.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define ROW_S    10.0 /* to write the services row */
 #define USER_MAX 32

@@ -1,4 +1,4 @@
-/* agent/rpc/admin_status.c: the whole at a glance: what each part tells about itself, in one object. */
+/* agent/admin/status.c: the whole at a glance: what each part tells about itself, in one object. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "compute/tracker.h"
 #include "patcher/patcher.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define COUNT_S     2.0 /* to count the instances */
 #define NS_TO_S(ns) ((double)(ns) / (double)NS_PER_S)

@@ -1,5 +1,5 @@
 /*
- * agent/rpc/access.h: who may ask what over the local socket, by what the kernel says of him.
+ * agent/admin/access.h: who may ask what over the local socket, by what the kernel says of him.
  *
  *      root, the agent's own user          all
  *      members of the readers' group       to look: the admin methods marked with access_look

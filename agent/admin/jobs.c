@@ -1,5 +1,5 @@
 /*
- * agent/rpc/admin_jobs.c: what is under way: operations on instances with how far they are, other requests,
+ * agent/admin/jobs.c: what is under way: operations on instances with how far they are, other requests,
  * and calls that block a native thread, the hung ones among them.
  *
  * How far: bytes of a download are counted by who writes them; of a guest's memory on its way to disk only
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "native/tpool.h"
-#include "rpc/admin.h"
+#include "admin/admin.h"
 
 #define ASK_S   1.0 /* the hypervisor, about one guest */
 #define ASK_MAX 8   /* of one list */
