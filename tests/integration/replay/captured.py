@@ -28,6 +28,13 @@ def reply(method):
     return message(body(method + '.reply.json'))
 
 
+def traits():
+    """That placement knows: those the host reported, and the one of a disabled service."""
+    put_ = next(r for r in load('first_start.json')['placement']
+                if r['method'] == 'PUT' and r['path'].endswith('/traits'))
+    return [*put_['body']['traits'], 'COMPUTE_STATUS_DISABLED']
+
+
 class Node:
     """The recorded node's name was "vm"; where the test runs the hypervisor says another one."""
 

@@ -1,11 +1,11 @@
 """What a test tells: one line per thing it looked at, and the agent's log when something was not so."""
+import contextlib
 import sys
 
 
 class Report:
     def __init__(self):
         self.mistakes = 0
-        self.log = None  # a function that gives the agent's log
 
     def check(self, what, true, *details):
         if true:
@@ -27,8 +27,17 @@ class Report:
         self.check(what, not late, *('does not occur any more: %s in %s (%s)'
                                      % (m.where.pattern, ', '.join(sorted(m.missing)), m.reason) for m in late))
 
-    def end(self):
-        if self.mistakes and self.log:
+    @contextlib.contextmanager
+    def to_the_end_of(self, world):
+        """Whatever happens in it, the world is closed and the program exits with what was found."""
+        try:
+            yield
+        except AssertionError as e:
+            self.check(str(e), False)
+        finally:
+            log = world.log()
+            world.close()
+        if self.mistakes:
             print('---- the end of the log of the agent')
-            print('\n'.join(self.log().splitlines()[-60:]))
+            print('\n'.join(log.splitlines()[-60:]))
         sys.exit(1 if self.mistakes else 0)

@@ -348,11 +348,8 @@ def main():
     agent, ctl = sys.argv[1:3]
     report = Report()
     Orphans().start()
-    recorded = captured.load('first_start.json')
-    traits = next(r['body']['traits'] for r in recorded['placement']
-                  if r['method'] == 'PUT' and r['path'].endswith('/traits'))
-    world = World(agent, ctl, captured.load('life.json')['host'], [*traits, 'COMPUTE_STATUS_DISABLED'])
-    try:
+    world = World(agent, ctl, captured.load('life.json')['host'], captured.traits())
+    with report.to_the_end_of(world):
         world.agent = shutil.copy(agent, world.path('compute-agent'))
         replay = Replay(world, report)
         life = Life(world, report, replay)
@@ -368,13 +365,6 @@ def main():
         life.stopped_too_early()
         life.foreign_journal()
         report.check('the agent stops with status 0', world.stop_agent() == 0)
-    except AssertionError as e:
-        report.check(str(e), False)
-    finally:
-        log = world.log()
-        report.log = lambda: log
-        world.close()
-    report.end()
 
 
 if __name__ == '__main__':

@@ -163,10 +163,8 @@ def main():
     agent, ctl = sys.argv[1:3]
     report = Report()
     Orphans().start()
-    traits = next(r['body']['traits'] for r in captured.load('first_start.json')['placement']
-                  if r['method'] == 'PUT' and r['path'].endswith('/traits'))
-    world = World(agent, ctl, captured.load('life.json')['host'], [*traits, 'COMPUTE_STATUS_DISABLED'])
-    try:
+    world = World(agent, ctl, captured.load('life.json')['host'], captured.traits())
+    with report.to_the_end_of(world):
         replay = Replay(world, report)
         replay.first_start()
         replay.adopt_host()
@@ -178,13 +176,6 @@ def main():
         report.all_met('each row that is meant to differ does', differences.ROWS)
         report.all_met('each cast that is meant to differ does', differences.CASTS)
         report.all_met('each request that is meant to differ does', differences.REQUESTS)
-    except AssertionError as e:
-        report.check(str(e), False)
-    finally:
-        log = world.log()
-        report.log = lambda: log
-        world.close()
-    report.end()
 
 
 if __name__ == '__main__':

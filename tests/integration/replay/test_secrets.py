@@ -340,18 +340,9 @@ def main():
     agent, ctl = sys.argv[1:3]
     report = Report()
     Orphans().start()
-    traits = next(r['body']['traits'] for r in captured.load('first_start.json')['placement']
-                  if r['method'] == 'PUT' and r['path'].endswith('/traits'))
-    world = SecretWorld(agent, ctl, captured.load('life.json')['host'], [*traits, 'COMPUTE_STATUS_DISABLED'])
-    try:
+    world = SecretWorld(agent, ctl, captured.load('life.json')['host'], captured.traits())
+    with report.to_the_end_of(world):
         Secrets(world, report).all()
-    except AssertionError as e:
-        report.check(str(e), False)
-    finally:
-        log = world.log()
-        report.log = lambda: log
-        world.close()
-    report.end()
 
 
 if __name__ == '__main__':
