@@ -272,7 +272,7 @@ static struct conf *loading_end(struct loading *l, unsigned flags, struct strbuf
             !*c->database.connection_file)
                 finding_at(&l->errors, setting_place(c, "database", "connection"),
                            "[database] connection is not set: the agent needs the cell database");
-        if (flags & CONF_MACHINE)
+        if ((flags & CONF_MACHINE) && !l->unread)
                 conf_check_machine(c, &l->errors, &l->notes);
         good = l->errors.n == 0;
         strbuf_adds(&path, "");
@@ -295,7 +295,7 @@ struct conf *conf_load_from(const struct conf_from *from, struct strbuf *errors)
         struct loading l;
 
         loading_begin(&l);
-        sources_list(l.conf, from, &l.errors, &l.notes);
+        l.unread = !sources_list(l.conf, from, &l.errors, &l.notes);
         for (unsigned i = 0; i < l.conf->n_files; i++) {
                 CLEANUP(strbuf_free) struct strbuf text = {};
                 struct error err = {};

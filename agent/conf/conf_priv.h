@@ -132,7 +132,7 @@ void conf_check_machine(struct conf *c, struct findings *errors, struct findings
 
 unsigned conf_add_file(struct conf *c, const char *path); /* its number in conf.files */
 /* All files that are to be read, into conf.files; a directory that cannot be read is a mistake. */
-void sources_list(struct conf *c, const struct conf_from *from, struct findings *errors,
+bool sources_list(struct conf *c, const struct conf_from *from, struct findings *errors,
                   struct findings *notes);
 
 /* ---- secrets.c ---- */

@@ -163,6 +163,20 @@ static void check_sockets(const struct look *l)
                            "may look");
 }
 
+/* The default suits few virtual machines. */
+static void check_virt_type(const struct look *l)
+{
+        const struct conf *c = l->conf;
+
+        local_files(BEFORE);
+        if (strcmp(c->libvirt.virt_type, "kvm") == 0 &&
+            strncmp(c->libvirt.connection_uri, "qemu:///", 8) == 0 && access("/dev/kvm", F_OK) < 0)
+                finding_at(
+                        l->notes, setting_place(c, "libvirt", "virt_type"),
+                        "virt_type is 'kvm', and this machine has no /dev/kvm: no guest will start; 'qemu' "
+                        "needs none");
+}
+
 void conf_check_machine(struct conf *c, struct findings *errors, struct findings *notes)
 {
         static const struct {
@@ -179,6 +193,7 @@ void conf_check_machine(struct conf *c, struct findings *errors, struct findings
                 check_dir(&l, dirs[i].section, dirs[i].key);
         if (strcmp(c->images.source, "local") == 0)
                 check_dir(&l, "images", "local_path");
+        check_virt_type(&l);
         check_log_file(&l);
         check_database(&l);
         check_sockets(&l);

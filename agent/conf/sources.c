@@ -38,13 +38,14 @@ static int by_name(const struct dirent **a, const struct dirent **b)
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void list_dir(struct conf *c, const char *path, const struct conf_from *from, struct findings *errors,
+static bool list_dir(struct conf *c, const char *path, const struct conf_from *from, struct findings *errors,
                      struct findings *notes)
 {
         struct dirent **entries = NULL;
         int n = scandir(path, &entries, is_conf, by_name);
+        bool read = n >= 0 || (errno == ENOENT && from->n == 0);
 
-        if (n < 0 && !(errno == ENOENT && from->n == 0)) {
+        if (!read) {
                 bool told = (from->flags & CONF_WITHOUT_SECRETS) && errno == EACCES;
 
                 finding_add(told ? notes : errors, 0, "the directory %s cannot be read: %s", path,
@@ -57,18 +58,21 @@ static void list_dir(struct conf *c, const char *path, const struct conf_from *f
                 free(entries[i]);
         }
         free(entries);
+        return read;
 }
 
-void sources_list(struct conf *c, const struct conf_from *from, struct findings *errors,
+bool sources_list(struct conf *c, const struct conf_from *from, struct findings *errors,
                   struct findings *notes)
 {
         const struct conf_source *sources = from->n ? from->sources : defaults;
         size_t n = from->n ? from->n : ARRAY_SIZE(defaults);
+        bool all = true;
 
         for (size_t i = 0; i < n; i++) {
-                if (sources[i].is_dir)
-                        list_dir(c, sources[i].path, from, errors, notes);
-                else
+                if (!sources[i].is_dir)
                         conf_add_file(c, sources[i].path);
+                else if (!list_dir(c, sources[i].path, from, errors, notes))
+                        all = false;
         }
+        return all;
 }

@@ -210,12 +210,13 @@ START_TEST(a_check_for_the_start_looks_at_all_that_is_named)
                  "transport_url = 'rabbit://mq/'\n"
                  "control_readers_group = 'no-such-group'\n"
                  "healthcheck {\n socket = '/tmp/%s'\n}\n"
+                 "libvirt {\n virt_type = 'qemu'\n}\n"
                  "oslo_messaging_rabbit {\n ssl = true\n ssl_ca_file = '%s/ca'\n ssl_key_file = '%s'\n}\n"
                  "hots = 1\n",
                  dir, file, dir, dir, long_name, dir, file);
         c = load(0, &said);
         ck_assert_ptr_null(c);
-        ck_assert_str_eq(said, "/main.conf:16: there is no option \"hots\", did you mean \"host\"?\n");
+        ck_assert_str_eq(said, "/main.conf:19: there is no option \"hots\", did you mean \"host\"?\n");
         free(take_ptr(&said));
         c = load(CONF_FOR_START | CONF_MACHINE, &said);
         ck_assert_ptr_null(c);
@@ -226,8 +227,8 @@ START_TEST(a_check_for_the_start_looks_at_all_that_is_named)
                          "directory\n"
                          "/main.conf:5: log_file: it is a directory\n"
                          "/main.conf:9: socket: the path of a socket has at most 107 characters\n"
-                         "/main.conf:13: ssl_ca_file: /ca cannot be read: No such file or directory\n"
-                         "/main.conf:16: there is no option \"hots\", did you mean \"host\"?\n");
+                         "/main.conf:16: ssl_ca_file: /ca cannot be read: No such file or directory\n"
+                         "/main.conf:19: there is no option \"hots\", did you mean \"host\"?\n");
         ck_assert_int_lt(access(path_of("new"), F_OK), 0); /* it only looks */
 }
 END_TEST
@@ -240,7 +241,8 @@ START_TEST(a_check_for_the_start_is_content_with_what_can_be_made)
         put_main("state_path = '%s/new/state'\nheartbeat_file_path = '%s/beats'\n"
                  "control_readers_group = 'no-such-group'\n"
                  "transport_url = 'unix:%s/beats/rpc.sock'\nhealthcheck {\n socket = '%s/http'\n}\n"
-                 "database {\n connection = 'mysql://nova@db/nova'\n}\n",
+                 "database {\n connection = 'mysql://nova@db/nova'\n}\n"
+                 "libvirt {\n virt_type = 'qemu'\n}\n",
                  dir, dir, dir, dir);
         c = load(CONF_FOR_START | CONF_MACHINE, &said);
         ck_assert_msg(c != NULL, "%s", said);
@@ -249,6 +251,38 @@ START_TEST(a_check_for_the_start_is_content_with_what_can_be_made)
                          "agent's own user may look\n");
         ck_assert_int_lt(access(path_of("new"), F_OK), 0);
         ck_assert_int_lt(access(path_of("beats"), F_OK), 0);
+        conf_free(c);
+}
+END_TEST
+
+START_TEST(a_check_for_the_start_of_files_that_cannot_be_read_says_no_more_than_that)
+{
+        const struct conf_source source = { "/nonexistent/x.conf" };
+        const struct conf_from from = { .sources = &source, .n = 1, .flags = CONF_FOR_START | CONF_MACHINE };
+        CLEANUP(strbuf_free) struct strbuf errors = {};
+
+        ck_assert_ptr_null(conf_load_from(&from, &errors));
+        ck_assert_str_eq(errors.data, "/nonexistent/x.conf: cannot be opened: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(a_machine_that_cannot_run_kvm_is_told_of)
+{
+        const bool has_kvm = access("/dev/kvm", F_OK) == 0;
+        struct conf *c;
+        CLEANUP(freep) char *said = NULL;
+
+        put_main("state_path = '%s'\nheartbeat_file_path = ''\ntransport_url = 'unix:%s/rpc.sock'\n"
+                 "healthcheck {\n socket = '%s/http'\n}\n"
+                 "database {\n connection = 'mysql://nova@db/nova'\n}\n"
+                 "libvirt {\n virt_type = 'kvm'\n}\n",
+                 dir, dir, dir);
+        c = load(CONF_FOR_START | CONF_MACHINE, &said);
+        ck_assert_msg(c != NULL, "%s", said);
+        ck_assert_str_eq(said,
+                         has_kvm ? ""
+                                 : "/main.conf:11: virt_type is 'kvm', and this machine has no /dev/kvm: "
+                                   "no guest will start; 'qemu' needs none\n");
         conf_free(c);
 }
 END_TEST
@@ -438,6 +472,8 @@ int main(void)
         tcase_add_test(tcase, a_reload_keeps_track_of_files);
         tcase_add_test(tcase, a_check_for_the_start_looks_at_all_that_is_named);
         tcase_add_test(tcase, a_check_for_the_start_is_content_with_what_can_be_made);
+        tcase_add_test(tcase, a_check_for_the_start_of_files_that_cannot_be_read_says_no_more_than_that);
+        tcase_add_test(tcase, a_machine_that_cannot_run_kvm_is_told_of);
         tcase_add_test(tcase, secrets_are_read_from_files_of_their_own);
         tcase_add_test(tcase, a_path_of_a_secret_may_begin_with_the_state_path);
         tcase_add_test(tcase, secrets_are_read_from_credentials);
