@@ -173,12 +173,12 @@ static void show_state(const struct ctl *c, const struct instance *i, struct sho
 {
         const char *task = task_state_name(i->task_state);
 
-        if (c->json || (i->vm_state == s->vm && i->task_state == s->task))
+        if (i->vm_state == s->vm && i->task_state == s->task)
                 return;
         s->vm = i->vm_state;
         s->task = i->task_state;
-        if (!task)
-                return; /* in passing, or the end, which is told elsewhere */
+        if (c->json || !task)
+                return; /* no task: in passing, or the end, which is told elsewhere */
         printf("%7.1f s  %s: %s\n", since(s), vm_state_name(i->vm_state), task);
         fflush(stdout);
 }
@@ -216,6 +216,18 @@ static int YIELDS look(struct ctl *c, const struct instance *of, const char *req
         return over;
 }
 
+/* It goes on without us. */
+static enum ctl_exit still_under_way(const struct ctl *c, const struct instance *i, const struct shown *s)
+{
+        const char *state = vm_state_name(s->vm), *task = task_state_name(s->task);
+
+        return ctl_complain(CTL_TIMEOUT,
+                            "%s goes on: instance %s is still %s%s%s%s; \"compute-agentctl jobs\" tells how "
+                            "far it is, and what hangs",
+                            c->command->name, i->uuid, state ? state : "not there", task ? " (" : "",
+                            task ? task : "", task ? ")" : "");
+}
+
 enum ctl_exit ctl_watch(struct ctl *c, const struct instance *i, const struct request_context *ctx,
                         struct ctl_outcome *ret)
 {
@@ -232,11 +244,7 @@ enum ctl_exit ctl_watch(struct ctl *c, const struct instance *i, const struct re
                 if (r < 0 && err.code != ERR_DB_LOST && err.code != ERR_TIMEOUT)
                         return ctl_error(&err, "following instance %s", i->uuid);
                 if (deadline_passed(c->by))
-                        return ctl_complain(
-                                CTL_TIMEOUT,
-                                "instance %s is not there yet; see \"compute-agentctl instances\" and "
-                                "\"compute-agentctl status\"",
-                                i->uuid);
+                        return still_under_way(c, i, &shown);
                 if (green_sleep(POLL_S, &err) < 0)
                         return CTL_FAILED;
         }

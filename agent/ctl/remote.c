@@ -18,8 +18,7 @@
 
 #define DEFAULT_SOCKET "/run/compute-agent/rpc.sock" /* of transport_url and of control_socket */
 
-/* The mistakes in it were told already. */
-static enum ctl_exit unusable_conf(const struct ctl *c)
+static enum ctl_exit unusable_conf(const struct ctl *c, const char *mistakes)
 {
         const char *path = c->config_file ? c->config_file : CONF_DEFAULT_PATH;
 
@@ -35,6 +34,7 @@ static enum ctl_exit unusable_conf(const struct ctl *c)
                                     "there is no configuration at %s: name that of the agent with "
                                     "--config-file, or its socket with --socket",
                                     path);
+        fputs(mistakes, stderr);
         return ctl_complain(CTL_CONF, "the configuration cannot be used: correct it (\"compute-agent "
                                       "--check-config\" tells all that is wrong), or name another one with "
                                       "--config-file");
@@ -53,8 +53,7 @@ enum ctl_exit ctl_need_conf(struct ctl *c)
         c->conf = conf_load_from(&from, &errors);
         if (c->conf)
                 return CTL_OK;
-        fputs(errors.data ? errors.data : "", stderr);
-        return unusable_conf(c);
+        return unusable_conf(c, errors.data ? errors.data : "");
 }
 
 enum ctl_exit ctl_need_tpool(struct ctl *c)
@@ -155,7 +154,9 @@ static enum ctl_exit request_error(const struct ctl *c, const char *method, cons
         case ERR_TIMEOUT:
                 return ctl_complain(CTL_TIMEOUT,
                                     "%s: the agent did not answer in time (--timeout S waits longer); "
-                                    "\"compute-agentctl jobs\" tells what it is at",
+                                    "\"compute-agentctl jobs\" tells what it is at. If that does not answer "
+                                    "either, it hangs: the log says where, and \"kill -USR2\" with its pid "
+                                    "has it write a report all the same",
                                     method);
         case ERR_CLOSED:
         case ERR_SYSTEM:
@@ -184,6 +185,9 @@ enum ctl_exit ctl_need_serving_agent(struct ctl *c)
         if (err.code == ERR_APP)
                 return ctl_complain(CTL_FAILED, "the agent is still starting: \"compute-agentctl health\" "
                                                 "tells for what it waits");
+        if (err.code == ERR_DENIED) /* its text is about the ping */
+                return ctl_complain(CTL_DENIED, "%s: you may not: this is for root and the agent's own user",
+                                    c->command->name);
         return request_error(c, "ping", &err);
 }
 

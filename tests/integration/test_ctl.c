@@ -464,7 +464,7 @@ GREEN_TEST_REAL(waiting_has_an_end)
         start();
         fine(boot("web"));
         virt_fake_slow_next(w.driver, "pause", 4);
-        expect(ctl("pause", "web", "--wait", "--timeout", "1", NULL), 4, "is not there yet");
+        expect(ctl("pause", "web", "--wait", "--timeout", "1", NULL), 4, "is still active (pausing)");
         expect_row("SELECT task_state FROM instances", "pausing");
         finish();
 }

@@ -31,6 +31,7 @@ check "or by his first group" each "setpriv --reuid nobody --regid compute-agent
 for change in drain report resync "log-level debug" "call get_host_uptime"; do
         check "a reader may not $change: exit status 5" exits_with 5 $reader compute-agentctl $change
 done
+check "a reader may not stop an instance, and is told so in the command's name" bash -c "$reader compute-agentctl stop first 2>&1 | grep -q 'stop: you may not'"
 check "who is no reader is refused: exit status 5" exits_with 5 $stranger compute-agentctl status
 check "and told what to do" bash -c "$stranger compute-agentctl status 2>&1 | grep -q compute-agent-readers"
 chmod 666 $socket # a door left open
