@@ -100,6 +100,7 @@ int admin_method_drain(struct rpc_call *call, struct error *err)
         struct admin_sources *s = call->app;
         CLEANUP(freep) char *reason = NULL;
         struct drain_args args = {};
+        struct compute_cordon now;
         int r;
 
         assert_green();
@@ -109,9 +110,12 @@ int admin_method_drain(struct rpc_call *call, struct error *err)
                 err->code = ERR_RPC_BAD_ARGUMENTS;
                 return -1;
         }
-        reason = xasprintf("by %.*s (uid %u) with compute-agentctl%s%.*s", USER_MAX,
-                           args.user ? args.user : "somebody", call->peer_uid, args.reason ? ": " : "",
-                           TEXT_MAX, args.reason ? args.reason : "");
+        if (!args.reason && compute_get_cordon(s->manager, &now)) /* who waits for it need not say it again */
+                reason = xstrdup(now.reason);
+        else
+                reason = xasprintf("by %.*s (uid %u) with compute-agentctl%s%.*s", USER_MAX,
+                                   args.user ? args.user : "somebody", call->peer_uid,
+                                   args.reason ? ": " : "", TEXT_MAX, args.reason ? args.reason : "");
         s->stop_when_drained = args.stop;
         r = compute_cordon(s->manager, reason, deadline_in_s(ROW_S), err);
         json_fields_free(drain_fields, &args);
