@@ -22,13 +22,25 @@
 #include "progress.h"
 #include "report/report.h"
 
+/* The start, and who ends serve() when it has failed: main waits for signals only. */
+struct start_watch {
+        struct agent *agent;
+        struct green *main, *starter;
+        struct error failed;
+};
+
 static int start_parts(void *arg, struct error *err)
 {
-        struct agent *a = arg;
+        struct start_watch *w = arg;
+        struct agent *a = w->agent;
 
         assert_green();
-        if (parts_start(a, err) < 0)
-                return -1;
+        if (parts_start(a, err) < 0) {
+                if (err->code == ERR_CANCELLED)
+                        return -1;
+                w->failed = *err; /* main tells it; as this thread's failure it would be told twice */
+                return 0;
+        }
         a->admin.ready = true;
         progress_show(a->progress);
         notify_ready();
@@ -126,18 +138,12 @@ static int YIELDS serve(struct agent *a, struct error *err)
         }
 }
 
-/* Ends serve() when the start has failed: main waits for signals only. */
-struct start_watch {
-        struct green *main, *starter;
-        struct error failed;
-};
-
 static int watch_start(void *arg, struct error *err)
 {
         struct start_watch *w = arg;
 
         assert_green();
-        if (green_join(w->starter, deadline_never(), &w->failed, err) < 0)
+        if (green_join(w->starter, deadline_never(), NULL, err) < 0)
                 return -1;
         if (w->failed.code != ERR_NONE)
                 green_cancel(w->main);
@@ -158,12 +164,12 @@ static int watch_impatience(void *arg, struct error *err)
 
 static int YIELDS live(struct agent *a, struct error *err)
 {
-        struct start_watch watch = { .main = green_self() };
+        struct start_watch watch = { .agent = a, .main = green_self() };
         struct green_group *group = green_group_new("life");
         struct error ignored;
         int r;
 
-        watch.starter = green_spawn_ref(NULL, "start", start_parts, a, err);
+        watch.starter = green_spawn_ref(NULL, "start", start_parts, &watch, err);
         if (!watch.starter || green_spawn(group, "start watch", watch_start, &watch, err) < 0)
                 return -1;
         r = serve(a, err);

@@ -5,6 +5,7 @@
  * for it. Exit status: 0 stopped as asked, 1 a part failed, 2 wrong command line, 78 (EX_CONFIG) wrong
  * configuration, which a service manager must not retry.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,18 @@
 #include "patcher/patcher.h"
 #include "process.h"
 
+/* The unit's sandbox looks like a file system that is mounted read-only. */
+static const char *sandbox_hint(const struct error *err)
+{
+        if (err->sys != EROFS || !getenv("INVOCATION_ID"))
+                return "";
+        return "; the unit lets it write below /var/lib/compute-agent: for other places a drop-in with "
+               "ReadWritePaths= is needed";
+}
+
 static int give_up(int status, const struct error *err)
 {
-        fprintf(stderr, "compute-agent: %s\n", err->text);
+        fprintf(stderr, "compute-agent: %s%s\n", err->text, sandbox_hint(err));
         return status;
 }
 
@@ -54,7 +64,7 @@ static int run(const struct options *opt, struct conf *conf)
                 log_warning("configuration:\n%s", conf->notes);
         r = hub_run(agent_main, &agent, &hub, &err);
         if (r < 0)
-                log_critical("giving up: %s", err.text);
+                log_critical("giving up: %s%s", err.text, sandbox_hint(&err));
         log_stop();
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

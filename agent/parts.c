@@ -53,18 +53,29 @@ static void HUB_ONLY fill_admin(struct agent *a)
         a->admin.disks = a->disks;
 }
 
+/* Where an operator looks: systemctl status, and compute-agentctl health. */
+static void tell_waiting(struct agent *a, const char *what, const char *why)
+{
+        snprintf(a->admin.waiting, sizeof(a->admin.waiting), "waiting for %s%s%.300s", what, *why ? ": " : "",
+                 why);
+        notify_status("%s", a->admin.waiting);
+}
+
 int until_it_works(struct agent *a, const char *what, int64_t attempt_s,
                    int (*attempt)(struct agent *a, struct deadline by, struct error *err), struct error *err)
 {
         int64_t pause = FIRST_PAUSE_S;
 
         fill_admin(a); /* health tells whom it waits for */
+        tell_waiting(a, what, "");
         for (;;) {
-                notify_status("waiting for %s", what);
-                if (attempt(a, deadline_in_s(attempt_s), err) == 0)
+                if (attempt(a, deadline_in_s(attempt_s), err) == 0) {
+                        a->admin.waiting[0] = '\0';
                         return 0;
+                }
                 if (err->code == ERR_CANCELLED || err->code == ERR_INVALID)
                         return -1;
+                tell_waiting(a, what, err->text);
                 log_warning("%s: %s; trying again in %" PRId64 " s", what, err->text, pause);
                 notify_extend_timeout((double)(pause + attempt_s));
                 if (green_sleep((double)pause, err) < 0)
@@ -169,7 +180,11 @@ static void YIELDS program_stop(struct agent *a)
 
 static int YIELDS reach_database(struct agent *a, struct deadline by, struct error *err)
 {
-        return store_check_schema(&a->store, by, err);
+        if (store_check_schema(&a->store, by, err) == 0)
+                return 0;
+        if (err->code == ERR_INVALID) /* its tables are perhaps being made */
+                err->code = ERR_BUSY;
+        return -1;
 }
 
 static int YIELDS database_start(struct agent *a, struct error *err)
@@ -333,7 +348,9 @@ static void log_failed_request(const struct rpc_request *r, const struct error *
 
         assert_on_hub();
         if (r)
-                log_at(compute_failure_is_ordinary(err, answered) ? LOG_INFO : LOG_ERROR,
+                log_at(compute_failure_is_ordinary(err, answered) ? LOG_INFO
+                       : err->code == ERR_DENIED                  ? LOG_WARNING
+                                                                  : LOG_ERROR,
                        "%s %.64s failed: %s", answered ? "call" : "request", r->method, err->text);
         else
                 complain(a->complaints, err->text);

@@ -77,7 +77,8 @@ static int lock_state(const char *state_path, struct error *err)
                 usleep(LOCK_PAUSE_US);
         }
         if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
-                return error_system(err, errno, "writing %s", path);
+                (void)!ftruncate(fd,
+                                 0); /* a full disk: a second agent is kept out without being told our pid */
         lock_fd = fd;
         fd = -1;
         return 0;

@@ -50,6 +50,7 @@ struct admin_sources {
         int64_t started_ns;        /* of the monotonic clock */
         unsigned refused_mistakes; /* the last reload had so many and changed nothing; 0: it was well */
         char needs_restart[256];   /* settings that changed in the file and wait for that, or "" */
+        char waiting[400];         /* the start waits for whom, and why; or "" */
         char restart_pending[400]; /* the program on disk is another one: as people are told; or "" */
         bool stderr_is_journal;    /* what is written there is read in the journal */
         bool ready, draining;      /* the start has finished; SIGTERM came */

@@ -110,13 +110,20 @@ static void HUB_ONLY check_database(struct health *h, const struct admin_sources
 static void HUB_ONLY check_hypervisor(struct health *h, const struct admin_sources *s)
 {
         struct virt_status status = {};
+        char text[400];
 
         if (s->driver)
                 s->driver->ops->get_status(s->driver, &status);
-        check(h, "hypervisor", status.connected ? PASS : WARN, jval_new_bool(status.connected),
-              status.connected       ? status.uri
-              : status.last_error[0] ? status.last_error
-                                     : "not connected yet");
+        if (status.connected && status.lacks)
+                snprintf(text, sizeof(text), "%s: it has no guests of virt_type \"%s\", so none will start",
+                         status.uri, status.lacks);
+        else if (status.connected)
+                snprintf(text, sizeof(text), "%s", status.uri);
+        else
+                snprintf(text, sizeof(text), "%s",
+                         status.last_error[0] ? status.last_error : "not connected yet");
+        check(h, "hypervisor", status.connected && !status.lacks ? PASS : WARN,
+              jval_new_bool(status.connected), text);
 }
 
 static void check_hub(struct health *h, const struct admin_sources *s)
@@ -318,12 +325,13 @@ static void HUB_ONLY check_service(struct health *h, const struct admin_sources 
         const struct service_row *row = s->manager ? compute_service(s->manager) : NULL;
         bool serves = s->ready && !s->draining, disabled = row && row->disabled;
         struct compute_cordon cordon;
-        char text[320];
+        char text[800];
 
-        snprintf(text, sizeof(text), "%s%s%s%.200s",
+        snprintf(text, sizeof(text), "%s%s%s%s%s%.200s",
                  s->draining ? "stopping: takes no new requests"
                  : s->ready  ? "serving"
                              : "still starting",
+                 !serves && *s->waiting ? ": " : "", !serves ? s->waiting : "",
                  disabled                                                ? "; disabled, no new instances come"
                  : s->manager && compute_get_cordon(s->manager, &cordon) ? "; drained, no new instances come"
                                                                          : "",

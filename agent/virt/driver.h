@@ -175,6 +175,7 @@ const char *virt_event_name(enum virt_event_kind k);
 struct virt_status {
         bool connected;
         char uri[256], last_error[256];
+        const char *lacks;  /* virt_type, where this hypervisor cannot have such guests; NULL: nothing */
         double event_gap_s; /* how long events have been missing; 0 while connected */
         unsigned long events, reconnects, overflows, calls, timeouts;
         unsigned workers, busy, hung;

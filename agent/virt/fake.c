@@ -555,6 +555,7 @@ static void fake_get_status(struct virt_driver *d, struct virt_status *ret)
 
         assert_on_hub();
         *ret = (struct virt_status){ .connected = f->connected,
+                                     .lacks = f->lacks,
                                      .uri = "fake:///",
                                      .events = f->n_events,
                                      .reconnects = f->n_reconnects,

@@ -43,6 +43,8 @@ int YIELDS virt_fake_drain(struct virt_driver *d, struct deadline by, struct err
 /* What get_host_info() will answer; defaults: "fake-host", 8 vcpus, 16 GiB, QEMU 7002000. */
 void HUB_ONLY virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus,
                                  int64_t memory_mb);
+/* The status says that the hypervisor cannot have guests of this virt_type (a literal); NULL: of any. */
+void HUB_ONLY virt_fake_lack(struct virt_driver *d, const char *virt_type);
 /* 9000000 and 7002000 unless set. */
 void HUB_ONLY virt_fake_set_versions(struct virt_driver *d, int64_t libvirt, int64_t qemu);
 /* The spec a guest was last defined from, or NULL; borrowed until it is defined again or undefined. */

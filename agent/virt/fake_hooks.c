@@ -145,6 +145,11 @@ void virt_fake_set_versions(struct virt_driver *d, int64_t libvirt, int64_t qemu
         f->qemu_version = qemu;
 }
 
+void virt_fake_lack(struct virt_driver *d, const char *virt_type)
+{
+        fake_of(d)->lacks = virt_type;
+}
+
 void virt_fake_set_host(struct virt_driver *d, const char *hostname, int64_t vcpus, int64_t memory_mb)
 {
         struct fake *f = fake_of(d);

@@ -40,6 +40,7 @@ struct fake {
         int next_id;
         unsigned long n_events, n_reconnects, n_calls, n_timeouts;
         char hostname[256];
+        const char *lacks; /* of a virt_type */
         int64_t libvirt_version, qemu_version;
         int64_t vcpus, memory_mb;
 };

@@ -622,6 +622,7 @@ GREEN_TEST_REAL(the_host_is_described_as_nova_does)
 {
         struct deadline by = deadline_in_s(30);
         struct error err = {};
+        struct virt_status status;
         struct host_info host;
         struct rig r = {};
         char name[256];
@@ -637,6 +638,27 @@ GREEN_TEST_REAL(the_host_is_described_as_nova_does)
         ck_assert_int_eq(host.memory_mb, memory_by_nodes_mb());
         ck_assert_ptr_nonnull(strstr(host.supported_instances, "[\"x86_64\",\"qemu\",\"hvm\"]"));
         ck_assert_ptr_nonnull(strstr(host.cpu_info, "\"features\":[\""));
+        r.d->ops->get_status(r.d, &status);
+        ck_assert_ptr_null(status.lacks);
+        host_info_free(&host);
+        rig_close(&r);
+}
+
+GREEN_TEST_REAL(a_virt_type_that_the_hypervisor_lacks_is_told_by_its_status)
+{
+        struct deadline by = deadline_in_s(60);
+        struct virt_status status;
+        struct error err = {};
+        struct host_info host;
+        struct rig r = { .virt_type = "xen" };
+
+        rig_open_embed(&r);
+        r.d->ops->get_status(r.d, &status);
+        ck_assert_ptr_null(status.lacks); /* it was not asked yet */
+        ck_assert_ok(r.d->ops->get_host_info(r.d, &host, by, &err), err);
+        r.d->ops->get_status(r.d, &status);
+        ck_assert(status.connected);
+        ck_assert_str_eq(status.lacks, "xen");
         host_info_free(&host);
         rig_close(&r);
 }
@@ -658,6 +680,7 @@ static int run_suite(void)
                 a_running_guest_has_a_screen_counters_and_takes_an_nmi,
                 a_guest_without_a_screen_has_no_port,
                 the_host_is_described_as_nova_does,
+                a_virt_type_that_the_hypervisor_lacks_is_told_by_its_status,
         };
 
         return virt_env_suite("virt", tests, ARRAY_SIZE(tests));

@@ -9,7 +9,7 @@ void rig_open_uri(struct rig *r, const char *uri, double call_timeout_s)
 {
         const struct virt_options opt = {
                 .connection_uri = uri,
-                .virt_type = "qemu",
+                .virt_type = r->virt_type ? r->virt_type : "qemu",
                 .cpu_mode = "none",
                 .vnc_listen = r->vnc_listen,
                 .mem_stats_period_s = 10,

@@ -11,6 +11,7 @@ struct rig {
         struct virt_driver *d;
         char *root, *uri;       /* owned; NULL when the test has them */
         const char *vnc_listen; /* set before it is opened; NULL: no graphics */
+        const char *virt_type;  /* so is this; NULL: qemu */
         struct green_cond changed;
         struct told told;
         unsigned seen;

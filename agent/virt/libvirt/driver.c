@@ -42,6 +42,7 @@ struct libvirt_driver {
         unsigned long changes, events;
         int64_t last_event_ns; /* 0: none came yet */
         bool told_connected, loop_runs;
+        bool lacking; /* the hypervisor has no guests of our virt_type, as of the last time it was asked */
 };
 
 static struct libvirt_driver *driver_of(const struct virt_driver *d)
@@ -371,8 +372,19 @@ static int lv_undefine(struct virt_driver *base, const char *uuid, struct deadli
 static int lv_host_info(struct virt_driver *base, struct host_info *ret, struct deadline by,
                         struct error *err)
 {
+        struct libvirt_driver *d = driver_of(base);
+        CLEANUP(freep) char *wanted = xasprintf("\"%s\"", d->virt_type);
+        bool lacking;
+
         assert_green();
-        return job_host_info(&driver_of(base)->jobs, ret, by, err);
+        if (job_host_info(&d->jobs, ret, by, err) < 0)
+                return -1;
+        lacking = !strstr(ret->supported_instances, wanted);
+        if (lacking && !d->lacking)
+                log_warning("%s has no guests of virt_type \"%s\" here, so none will start%s", d->uri,
+                            d->virt_type, strcmp(d->virt_type, "kvm") == 0 ? ": is there a /dev/kvm?" : "");
+        d->lacking = lacking;
+        return 0;
 }
 
 static int lv_list(struct virt_driver *base, struct guest_list *ret, struct deadline by, struct error *err)
@@ -449,6 +461,7 @@ static void lv_get_status(struct virt_driver *base, struct virt_status *ret)
         tpool_get_info(d->tpool, &pool);
         *ret = (struct virt_status){
                 .connected = conn.connected,
+                .lacks = d->lacking ? d->virt_type : NULL,
                 .event_gap_s = conn.gap_s,
                 .events = d->events,
                 .reconnects = conn.generation > 0 ? conn.generation - 1 : 0,

@@ -96,6 +96,10 @@ GREEN_TEST_REAL(what_others_have_to_mend_warns_and_never_fails)
         virt_fake_set_connected(w.sources.driver, false);
         expect_health("warn", "hypervisor", "warn");
         virt_fake_set_connected(w.sources.driver, true);
+        virt_fake_lack(w.sources.driver, "kvm");
+        expect_health("warn", "hypervisor", "warn");
+        virt_fake_lack(w.sources.driver, NULL);
+        expect_health("warn", "hypervisor", "pass");
         expect_health("warn", "message_bus", "pass");
         expect_health("warn", "hub", "pass");
         expect_health("warn", "workers", "pass");
