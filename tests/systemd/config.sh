@@ -23,9 +23,9 @@ systemctl reload $unit
 check "config: a reload with mistakes is refused" until_true 20 journal_has "reload refused, mistakes: 2"
 check "config: each is named with its file and line" journal_has "reload: $confd/20-wrong.conf:3: report_interval must be 1 to 86400 seconds, not 0"
 check "config: systemctl status tells" until_true 20 is StatusText "serving as under-systemd; the last reload was refused, see the log"
-check "config: compute-agentctl asks it nevertheless" bash -c "compute-agentctl health --json 2>/dev/null | jq -e '.checks.configuration.status == \"warn\"'"
+check "config: compute-agentctl asks it nevertheless" bash -o pipefail -c "compute-agentctl health --json 2>/dev/null | jq -e '.checks.configuration.status == \"warn\"'"
 check "config: it is active" is ActiveState active
-check "config: health warns" bash -c "compute-agentctl --socket /run/compute-agent/rpc.sock health --json | jq -e '.checks.configuration.status == \"warn\"'"
+check "config: health warns" bash -o pipefail -c "compute-agentctl --socket /run/compute-agent/rpc.sock health --json | jq -e '.checks.configuration.status == \"warn\"'"
 check "config: nothing changed" bash -c "compute-agentctl --socket /run/compute-agent/rpc.sock log-level | grep -qi info"
 rm $confd/*.conf
 systemctl reload $unit

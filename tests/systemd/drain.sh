@@ -2,7 +2,7 @@
 
 check "drain: it is drained, and the reason says who wanted it" bash -c "compute-agentctl drain --reason 'new kernel' | grep 'by root .*new kernel'"
 check "drain: STATUS= says so" until_true 10 is StatusText "drained: by root .*new kernel"
-check "drain: that is no matter of health" bash -c "compute-agentctl health --json | jq -e '.checks.service | .status == \"pass\" and (.output | test(\"DRAIN: by root\"))'"
+check "drain: that is no matter of health" bash -o pipefail -c "compute-agentctl health --json | jq -e '.checks.service | .status == \"pass\" and (.output | test(\"DRAIN: by root\"))'"
 check "drain again, without a reason: it keeps that" bash -c "compute-agentctl drain | grep 'by root .*new kernel'"
 systemctl restart $unit
 check "drain: a restart changes nothing" is StatusText "drained: by root .*new kernel"

@@ -19,13 +19,13 @@ qemu=$(guest_pid)
 check "QEMU is in libvirtd's control group, not in the agent's" bash -c "grep -q machine /proc/$qemu/cgroup && ! grep -q compute-agent /proc/$qemu/cgroup"
 check "operations in flight are recorded, for nobody else to read" \
         bash -c "[ \"\$(stat -c '%a %U' /var/lib/compute-agent/operations.journal)\" = '600 compute-agent' ]"
-check "and health knows" bash -c "compute-agentctl health --json | jq -e '.checks.journal.status == \"pass\"'"
+check "and health knows" bash -o pipefail -c "compute-agentctl health --json | jq -e '.checks.journal.status == \"pass\"'"
 program=$(command -v compute-agent)
 cp "$program" "$program.new" && mv "$program.new" "$program" # as an upgrade does
 check "an upgraded program: status says that a restart is pending" until_true 30 \
-        bash -c "compute-agentctl status --json | jq -e '.restart_pending | test(\"was replaced at\")'"
+        bash -o pipefail -c "compute-agentctl status --json | jq -e '.restart_pending | test(\"was replaced at\")'"
 systemctl restart $unit
-check "restarted: none is" bash -c "compute-agentctl status --json | jq -e '.restart_pending == null'"
+check "restarted: none is" bash -o pipefail -c "compute-agentctl status --json | jq -e '.restart_pending == null'"
 check "restart: the same QEMU" [ "$(guest_pid)" = "$qemu" ]
 systemctl kill -s KILL $unit
 check "crash: started again" until_true 20 is NRestarts 1
@@ -40,7 +40,7 @@ check "and started" compute-agentctl start "$uuid"
 check "it is active again" until_true 60 state_is active
 . "$here/resync.sh" # which leaves it stopped
 check "rebooted hard" compute-agentctl reboot "$uuid" --hard
-check "it is active after that" until_true 60 bash -c "compute-agentctl instances --json | jq -e '.instances[0] | .vm_state == \"active\" and .task_state == null'"
+check "it is active after that" until_true 60 bash -o pipefail -c "compute-agentctl instances --json | jq -e '.instances[0] | .vm_state == \"active\" and .task_state == null'"
 check "deleted" compute-agentctl delete "$uuid"
 check "nothing of it is left" until_true 60 not test -e "/var/lib/compute-agent/instances/$uuid"
 check "no QEMU either" until_true 20 not guest_pid

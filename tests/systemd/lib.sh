@@ -4,7 +4,7 @@ set -uo pipefail
 unit=compute-agent.service
 conf=/etc/compute-agent.conf
 
-# check NAME COMMAND...
+# check NAME COMMAND...   `| jq -e` in it wants `bash -o pipefail -c`: to jq 1.6 no input at all is a success
 check()
 {
         local name=$1 said
