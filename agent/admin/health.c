@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "http/http.h"
 #include "journal/journal.h"
 #include "native/file.h"
@@ -17,7 +18,8 @@ enum {
         LATE_BEATS = 3,  /* a heartbeat file older than so many intervals is late */
         LATE_AUDITS = 3, /* so is an audit, and it may itself take a minute */
         DEFAULT_AUDIT_S = 60,
-        WATCH_S = 5, /* health is looked at, whether or not somebody asks */
+        LOG_LATELY_S = 600, /* lines of the log that were dropped longer ago are history */
+        WATCH_S = 5,        /* health is looked at, whether or not somebody asks */
 };
 
 enum verdict { PASS, WARN, FAIL };
@@ -312,6 +314,30 @@ static void HUB_ONLY check_journal(struct health *h, const struct admin_sources 
         check_in(h, "journal", info.ok ? PASS : WARN, jval_new_int(info.open), "operations", text);
 }
 
+/* Disk or journal are slower than the log: what is looked for there may be missing. */
+static void check_log(struct health *h)
+{
+        static unsigned long counted;
+        static int64_t last_ns; /* 0: none was dropped */
+        unsigned long dropped = log_dropped();
+        double age;
+        char text[160];
+
+        if (dropped != counted)
+                last_ns = clock_now_ns();
+        counted = dropped;
+        age = last_ns ? clock_since_s(last_ns) : -1;
+        if (last_ns && age < LOG_LATELY_S)
+                snprintf(text, sizeof(text),
+                         "%lu lines were dropped, the last ones %.0f s ago: disk or journal are slower than "
+                         "the log",
+                         dropped, age);
+        else
+                snprintf(text, sizeof(text), "lines dropped lately: none; since the start: %lu", dropped);
+        check_in(h, "log", last_ns && age < LOG_LATELY_S ? WARN : PASS, jval_new_int((int64_t)dropped),
+                 "lines", text);
+}
+
 /* An upgrade that waits for its restart is no trouble. */
 static void check_program(struct health *h, const struct admin_sources *s)
 {
@@ -376,6 +402,7 @@ struct jval *admin_health(const struct admin_sources *s)
         check_images(&h, s);
         check_configuration(&h, s);
         check_journal(&h, s);
+        check_log(&h);
         check_program(&h, s);
         jval_set_text(to, "status", verdict_names[h.worst]);
         jval_set(to, "checks", h.checks);

@@ -18,7 +18,7 @@ resync_says() # PATTERN: of the power states
 
 printf 'sync_power_state_interval = -1\nworkarounds {\n    handle_virt_lifecycle_events = false\n}\n' >>$conf
 systemctl reload $unit
-check "a reload makes it look at nothing by itself" until_true 20 bash -c "compute-agentctl tasks --json | jq -e '.tasks[] | select(.task == \"sync_power_states\") | .idle == \"its interval is negative\"'"
+check "a reload makes it look at nothing by itself" until_true 20 bash -o pipefail -c "compute-agentctl tasks --json | jq -e '.tasks[] | select(.task == \"sync_power_states\") | .idle == \"its interval is negative\"'"
 # two seconds after it has connected to libvirt it looks at all guests once
 check "it has looked at all since it started" until_true 20 bash -c "journalctl --no-pager -o cat _PID=$(property MainPID) | grep 'looking at all guests'"
 check "resync: all is well" resync_says 'all are as the rows say'
@@ -28,6 +28,6 @@ check "resync UUID: of an instance that is not here: exit status 1" exits_with 1
 check "resync: each task's result" resync_says '1 differed'
 check "resync: it is seen" [ "$(row_of .power_state)" = shutdown ]
 check "and the instance is stopped" until_true 20 state_is stopped
-check "resync NAME" bash -c "compute-agentctl resync first --json 2>/dev/null | jq -e '.ok and .steps[0].state == \"done\" and (.steps | length) == 1'"
+check "resync NAME" bash -o pipefail -c "compute-agentctl resync first --json 2>/dev/null | jq -e '.ok and .steps[0].state == \"done\" and (.steps | length) == 1'"
 write_conf qemu:///system
 systemctl reload $unit

@@ -87,6 +87,28 @@ static void YIELDS expect_health(const char *verdict, const char *check, const c
         ck_assert(!one || strlen(jval_get_text(one, "output", "")) > 0);
 }
 
+static int takes_nothing(const struct log_record *r)
+{
+        (void)r;
+        return -1;
+}
+
+GREEN_TEST_REAL(lines_of_the_log_that_were_dropped_lately_warn)
+{
+        const struct log_options opt = { .level = LOG_INFO, .sink = takes_nothing };
+        struct error err;
+
+        start();
+        beat(0);
+        expect_health("warn", "log", "pass");
+        ck_assert_ok(log_start(&opt, &err), err);
+        log_info("nobody will read this");
+        log_stop();
+        expect_health("warn", "log", "warn");
+        expect_health("warn", "log", "warn"); /* also without another one */
+        finish();
+}
+
 GREEN_TEST_REAL(what_others_have_to_mend_warns_and_never_fails)
 {
         start();
@@ -583,9 +605,9 @@ START_TEST(the_message_bus_has_all_but_the_admin_methods)
 END_TEST
 
 GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_does,
-            status_tells_what_the_cloud_and_the_scheduler_see, what_others_have_to_mend_warns_and_never_fails,
-            placement_and_a_rival_warn_where_there_are_any, an_audit_that_failed_or_is_overdue_warns,
-            an_image_service_warns_after_a_request_without_answer,
+            lines_of_the_log_that_were_dropped_lately_warn, status_tells_what_the_cloud_and_the_scheduler_see,
+            what_others_have_to_mend_warns_and_never_fails, placement_and_a_rival_warn_where_there_are_any,
+            an_audit_that_failed_or_is_overdue_warns, an_image_service_warns_after_a_request_without_answer,
             a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
             a_late_heartbeat_fails, a_check_tells_since_when_it_is_as_it_is,
             stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
