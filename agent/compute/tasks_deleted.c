@@ -106,22 +106,23 @@ static int YIELDS clean_up_one(struct compute_manager *m, struct instance *i, st
                                struct error *err)
 {
         const char *action = m->conf->running_deleted_instance_action;
-        CLEANUP(lockutils_releasep) struct named_lock *lock = NULL;
+        CLEANUP(lockutils_releasep) struct named_lock *lock = lockutils_acquire(i->uuid, by, err);
+        enum power_state power;
 
+        if (!lock || compute_power_of(m, i->uuid, &power, by, err) < 0)
+                return -1;
+        if (power == POWER_NOSTATE) /* whoever deleted the instance removed it since the guests were listed */
+                return 0;
         if (strcmp(action, "log") == 0) {
-                log_warning("guest %s is there although its instance was deleted; "
-                            "running_deleted_instance_action = log leaves it",
-                            i->uuid);
+                log_warning("the guest is there although its instance was deleted; "
+                            "running_deleted_instance_action = log leaves it");
                 return 0;
         }
-        lock = lockutils_acquire(i->uuid, by, err);
-        if (!lock)
-                return -1;
         if (strcmp(action, "shutdown") == 0) {
-                log_warning("guest %s runs although its instance was deleted, powering it off", i->uuid);
+                log_warning("the guest runs although its instance was deleted, powering it off");
                 return m->driver->ops->power_off(m->driver, i->uuid, by, err);
         }
-        log_warning("guest %s is there although its instance was deleted, removing it", i->uuid);
+        log_warning("the guest is there although its instance was deleted, removing it");
         return compute_destroy_guest(m, i, by, err);
 }
 
@@ -152,13 +153,16 @@ int tasks_cleanup_running_deleted(struct compute_manager *m, struct deadline by,
                 struct error one_err = {};
 
                 i->deleted = true;
-                if (!deleted_long_enough(m, i) || clean_up_one(m, i, by, &one_err) == 0)
+                if (!deleted_long_enough(m, i))
                         continue;
+                green_set_log_context(NULL, i->uuid);
+                if (clean_up_one(m, i, by, &one_err) < 0 && one_err.code != ERR_CANCELLED)
+                        log_warning("the guest of a deleted instance could not be cleaned up: %s; the next "
+                                    "round tries again",
+                                    one_err.text);
+                green_set_log_context(NULL, NULL);
                 if (error_is_cancel(&one_err, err))
                         return -1;
-                log_warning("guest %s of a deleted instance could not be cleaned up: %s; the next round "
-                            "tries again",
-                            i->uuid, one_err.text);
         }
         return 0;
 }

@@ -1,5 +1,6 @@
 /* report_state, cleanup of running deleted guests, builds that take too long; the texts of calls. */
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "compute/compute_priv.h"
 #include "compute/text.h"
@@ -218,6 +219,55 @@ GREEN_TEST(shutdown_powers_it_off_and_keeps_it)
         ck_assert(guest_is(UUID_A, POWER_SHUTDOWN));
         ck_assert(fake_files_exist(UUID_A));
         compute_fixture_stop(&f);
+}
+
+static unsigned warnings;
+
+static void count_warnings(enum log_level level, const char *line, void *arg)
+{
+        (void)line;
+        (void)arg;
+        warnings += level >= LOG_WARNING;
+}
+
+static int reap_in_background(void *arg, struct error *err)
+{
+        assert_green();
+        clean_up(arg);
+        return 0;
+}
+
+/* Guests are listed first, then the rows are read: the deletion that went on meanwhile did it all. */
+GREEN_TEST(a_guest_that_its_own_deletion_removes_meanwhile_is_none_of_ours)
+{
+        static char *const actions[] = { "reap", "shutdown", "log" };
+
+        for (size_t k = 0; k < ARRAY_SIZE(actions); k++) {
+                struct error err = {};
+                struct named_lock *lock;
+                struct green *g;
+                unsigned before;
+
+                begin_deleted();
+                lock = lockutils_acquire(UUID_A, deadline_in_s(1), &err);
+                ck_assert_ptr_nonnull(lock);
+                warnings = 0;
+                log_set_capture(count_warnings, NULL);
+                g = green_spawn_ref(NULL, "reap", reap_in_background, actions[k], &err);
+                ck_assert_ok(green_sleep(1, &err), err);
+                ck_assert_ok(f.driver->ops->power_off(f.driver, UUID_A, deadline_in_s(1), &err), err);
+                ck_assert_ok(f.driver->ops->undefine(f.driver, UUID_A, deadline_in_s(1), &err), err);
+                before = virt_fake_calls(f.driver, "undefine") + virt_fake_calls(f.driver, "power_off");
+                lockutils_release(lock);
+                ck_assert_ok(green_join(g, deadline_in_s(1), NULL, &err), err);
+                green_unref(g);
+                log_set_capture(NULL, NULL);
+                ck_assert_uint_eq(virt_fake_calls(f.driver, "undefine") +
+                                          virt_fake_calls(f.driver, "power_off"),
+                                  before);
+                ck_assert_uint_eq(warnings, 0);
+                compute_fixture_stop(&f);
+        }
 }
 
 GREEN_TEST(log_and_noop_leave_it)
@@ -555,9 +605,10 @@ GREEN_SUITE("compute-tasks", report_state_begins_at_once_and_is_never_behind_oth
             a_service_that_an_operator_disabled_stays_so, a_database_that_is_away_then_delays_the_disabling,
             periodic_tasks_can_be_off_but_the_report_stays, the_loop_synchronises_audits_and_cleans_up,
             images_of_this_hosts_rows_stay_in_the_cache, reap_removes_the_guest_of_a_deleted_instance_only,
-            shutdown_powers_it_off_and_keeps_it, log_and_noop_leave_it, an_instance_deleted_just_now_has_time,
-            a_guest_that_resists_does_not_hold_up_the_others, a_build_that_takes_too_long_is_called_an_error,
-            the_table_has_the_tasks_of_nova_in_their_order,
+            shutdown_powers_it_off_and_keeps_it,
+            a_guest_that_its_own_deletion_removes_meanwhile_is_none_of_ours, log_and_noop_leave_it,
+            an_instance_deleted_just_now_has_time, a_guest_that_resists_does_not_hold_up_the_others,
+            a_build_that_takes_too_long_is_called_an_error, the_table_has_the_tasks_of_nova_in_their_order,
             only_two_run_at_the_first_turn_and_the_others_one_interval_later,
             zero_is_sixty_seconds_and_negative_is_never, no_task_runs_before_the_loops_first_turn,
             what_is_off_says_which_option_did_it, whatever_task_hangs_the_report_goes_on,
