@@ -16,6 +16,7 @@
 #define DEFAULT_INTERVAL_S 60.0 /* oslo's spacing 0 */
 #define IDLE_MAX_S         60.0
 #define NEVER_NS           INT64_MAX
+#define TOLD_AGAIN_S       60.0 /* a failure for the same reason as before is told no more often */
 
 struct entry {
         struct periodic_task task;
@@ -23,6 +24,9 @@ struct entry {
         int64_t due_ns, started_ns, ended_ns; /* ended_ns: 0 before the first end */
         double last_took_s;
         unsigned long runs, failures;
+        unsigned long in_a_row; /* failures since it last succeeded, the first of them at failing_ns */
+        int64_t failing_ns, told_ns;
+        char *told; /* why it failed, as the log was told */
         bool running;
 };
 
@@ -58,6 +62,33 @@ static void schedule_next(struct entry *e)
                 e->due_ns = now;
 }
 
+/* The services a task needs may be away for hours: each reason is told at once, then now and then, and the
+ * end. */
+static void tell_failure(struct entry *e, const char *why)
+{
+        e->failures++;
+        if (e->in_a_row++ == 0)
+                e->failing_ns = e->started_ns;
+        if (e->told && strcmp(e->told, why) == 0 && clock_since_s(e->told_ns) < TOLD_AGAIN_S)
+                return;
+        e->told_ns = clock_now_ns();
+        replace_str(&e->told, why);
+        if (e->in_a_row == 1)
+                log_error("periodic task %s failed, it runs again at its next turn: %s", e->name, why);
+        else
+                log_error("periodic task %s failed, %lu times in a row, it runs again at its next turn: %s",
+                          e->name, e->in_a_row, why);
+}
+
+static void tell_success(struct entry *e)
+{
+        if (e->in_a_row)
+                log_info("periodic task %s works again, after %.0f s (failures: %lu)", e->name,
+                         clock_since_s(e->failing_ns), e->in_a_row);
+        e->in_a_row = 0;
+        free(take_ptr(&e->told));
+}
+
 static void YIELDS run_entry(struct periodic *p, struct entry *e)
 {
         struct error err = {};
@@ -76,10 +107,10 @@ static void YIELDS run_entry(struct periodic *p, struct entry *e)
         e->last_took_s = (double)(e->ended_ns - e->started_ns) / (double)NS_PER_S;
         if (e->due_ns == NEVER_NS)
                 schedule_next(e);
-        if (r == 0 || err.code == ERR_CANCELLED)
-                return;
-        e->failures++;
-        log_error("periodic task %s failed, it runs again at its next turn: %s", e->name, err.text);
+        if (r == 0)
+                tell_success(e);
+        else if (err.code != ERR_CANCELLED)
+                tell_failure(e, err.text);
 }
 
 static int64_t next_due(const struct periodic *p)
@@ -120,6 +151,7 @@ static void periodic_free(struct periodic *p)
         for (unsigned i = 0; i < p->n; i++) {
                 free(p->entries[i].name);
                 free(p->entries[i].idle);
+                free(p->entries[i].told);
         }
         free(p->entries);
         free(p->name);

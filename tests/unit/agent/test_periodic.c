@@ -1,6 +1,9 @@
 /* The loop of periodic tasks. */
 #include "periodic.h"
 
+#include <string.h>
+
+#include "base/log.h"
 #include "green_test.h"
 
 struct seen {
@@ -8,6 +11,7 @@ struct seen {
         int64_t at_ms[3][8];
         double takes_s;
         bool fails;
+        const char *why; /* NULL: "as ordered" */
 };
 
 static struct seen seen;
@@ -19,7 +23,7 @@ static int YIELDS note(unsigned task, struct error *err)
         seen.runs[task]++;
         if (seen.takes_s > 0 && task == 0 && green_sleep(seen.takes_s, err) < 0)
                 return -1;
-        return seen.fails ? error_set(err, ERR_INVALID, "as ordered") : 0;
+        return seen.fails ? error_set(err, ERR_INVALID, "%s", seen.why ? seen.why : "as ordered") : 0;
 }
 
 static int task_a(void *arg, struct deadline by, struct error *err)
@@ -143,6 +147,45 @@ GREEN_TEST(a_task_that_fails_runs_again)
         sleep_s(35);
         ck_assert_uint_eq(seen.runs[0], 4);
         periodic_stop(p);
+}
+
+static char logged[2048]; /* the texts, one a line */
+
+static void capture(enum log_level level, const char *line, void *arg)
+{
+        const char *text = strstr(line, "[-] ");
+
+        (void)arg;
+        ck_assert_ptr_nonnull(text);
+        strncat(logged, level == LOG_ERROR ? "ERROR " : "INFO ", sizeof(logged) - strlen(logged) - 1);
+        strncat(logged, text + 4, sizeof(logged) - strlen(logged) - 1);
+        strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
+}
+
+GREEN_TEST(the_log_tells_why_now_and_then_and_that_it_is_over)
+{
+        const struct periodic_task tasks[] = { { "a", 10, 0, 0, 0, task_a }, {} };
+        struct periodic *p;
+
+        logged[0] = '\0';
+        log_set_capture(capture, NULL);
+        seen.fails = true;
+        p = start(tasks);
+        sleep_s(125);
+        seen.why = "another reason";
+        sleep_s(10);
+        seen.fails = false;
+        sleep_s(20);
+        log_set_capture(NULL, NULL);
+        periodic_stop(p);
+        ck_assert_str_eq(logged, "ERROR periodic task a failed, it runs again at its next turn: as ordered\n"
+                                 "ERROR periodic task a failed, 7 times in a row, it runs again at its next "
+                                 "turn: as ordered\n"
+                                 "ERROR periodic task a failed, 13 times in a row, it runs again at its next "
+                                 "turn: as ordered\n"
+                                 "ERROR periodic task a failed, 14 times in a row, it runs again at its next "
+                                 "turn: another reason\n"
+                                 "INFO periodic task a works again, after 140 s (failures: 14)\n");
 }
 
 GREEN_TEST(jitter_only_adds)
@@ -273,6 +316,7 @@ GREEN_TEST(what_is_late_is_overdue_by_so_much)
 
 GREEN_SUITE("periodic", each_task_keeps_its_own_interval, another_interval_counts_from_the_last_start,
             zero_is_a_minute, a_task_that_takes_long_delays_the_others_and_makes_up_for_nothing,
-            a_task_that_fails_runs_again, jitter_only_adds, a_kick_runs_a_task_at_once_even_one_that_is_off,
+            a_task_that_fails_runs_again, the_log_tells_why_now_and_then_and_that_it_is_over,
+            jitter_only_adds, a_kick_runs_a_task_at_once_even_one_that_is_off,
             a_kick_during_the_run_runs_it_again, stopping_cancels_the_task_that_runs,
             the_loop_shows_what_it_does, what_is_late_is_overdue_by_so_much)
