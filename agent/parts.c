@@ -549,7 +549,7 @@ static void YIELDS periodic_stop_all(struct agent *a)
         compute_stop_periodic(a->manager);
 }
 
-enum { KEEP_SMALL_S = 30 };
+enum { KEEP_SMALL_S = 30, HEALTH_S = 5 };
 
 /* Once after the start, and whenever something was done and nothing is being done. */
 static int keep_small(void *arg, struct error *err)
@@ -595,9 +595,23 @@ static void YIELDS memory_stop(struct agent *a)
         end_thread(&a->memory);
 }
 
+/* Whether or not somebody asks: it is to be told since when something is wrong, and where a person looks. */
+static int watch_health(void *arg, struct error *err)
+{
+        struct agent *a = arg;
+
+        assert_green();
+        do {
+                jval_unref(admin_health(&a->admin));
+                if (a->progress)
+                        progress_show(a->progress);
+        } while (green_sleep(HEALTH_S, err) == 0);
+        return -1;
+}
+
 static int YIELDS health_start(struct agent *a, struct error *err)
 {
-        a->health = green_spawn_ref(NULL, "health", admin_health_watch, &a->admin, err);
+        a->health = green_spawn_ref(NULL, "health", watch_health, a, err);
         return a->health ? 0 : -1;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "progress.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +20,24 @@
 #include "compute/manager.h"
 #include "notify.h"
 
+/*
+ * While something goes on the log has a line each LOG_S, and fewer and fewer, down to one each QUIET_S, as
+ * long as nothing changes.
+ */
 #define LOOK_S   1.0
 #define LOG_S    10.0
+#define QUIET_S  60.0
 #define EXTEND_S 60.0
-#define TEXT_MAX 240
+#define TEXT_MAX 320
 
 struct progress {
         struct agent *a;
         struct green *green;
         unsigned done, total; /* of recovery */
         char shown[TEXT_MAX];
-        int64_t logged_ns;
+        char logged[TEXT_MAX]; /* what the last line of the log was about; see log_is_due() */
+        int64_t logged_ns, extended_ns;
+        double log_s; /* until the next line */
 };
 
 /* ---- what is going on ---- */
@@ -64,18 +72,32 @@ static struct look HUB_ONLY look_around(const struct progress *p, uint64_t last_
 
 /* ---- where a person looks ---- */
 
-static bool HUB_ONLY log_is_due(struct progress *p)
+/* about: how far things are. A build that hangs for an hour is not told of 360 times. */
+static bool HUB_ONLY log_is_due(struct progress *p, const char *about)
 {
-        if (clock_since_s(p->logged_ns) < LOG_S)
+        if (clock_since_s(p->logged_ns) < (strcmp(p->logged, about) == 0 ? p->log_s : LOG_S))
                 return false;
+        p->log_s = strcmp(p->logged, about) == 0 ? fmin(p->log_s * 2, QUIET_S) : LOG_S;
+        snprintf(p->logged, sizeof(p->logged), "%s", about);
         p->logged_ns = clock_now_ns();
         return true;
 }
 
+static void HUB_ONLY ask_for_more_time(struct progress *p)
+{
+        if (clock_since_s(p->extended_ns) < LOG_S)
+                return;
+        p->extended_ns = clock_now_ns();
+        notify_extend_timeout(EXTEND_S);
+}
+
 static void HUB_ONLY show_left(struct progress *p, const char *what, const struct look *look, char *text)
 {
+        char about[TEXT_MAX];
+
         snprintf(text, TEXT_MAX, look->n ? "%s, %u left" : "%s", what, look->n);
-        if (look->n && log_is_due(p))
+        snprintf(about, sizeof(about), "%.40s %.180s", text, look->far);
+        if (look->n && log_is_due(p, about))
                 log_info("%s; the oldest: %s", text, look->oldest);
 }
 
@@ -91,21 +113,29 @@ static void HUB_ONLY show_drain(struct progress *p, const struct compute_cordon 
 
 static void HUB_ONLY show_start(struct progress *p, const struct look *look, char *text)
 {
+        char about[TEXT_MAX];
+
         if (p->done < p->total)
                 snprintf(text, TEXT_MAX, "recovering %u/%u", p->done, p->total);
-        if (look->n && log_is_due(p)) {
+        if (!look->n)
+                return;
+        ask_for_more_time(p);
+        snprintf(about, sizeof(about), "%.40s %.180s", text, look->far);
+        if (log_is_due(p, about))
                 log_info("recovering instances: %u of %u; the oldest at work: %s", p->done, p->total,
                          look->oldest);
-                notify_extend_timeout(EXTEND_S);
-        }
 }
 
 static void HUB_ONLY show_service(struct progress *p, const struct look *look, char *text)
 {
-        snprintf(text, TEXT_MAX, "serving as %.60s%s%s%.100s", p->a->conf->host,
+        char missing[80];
+
+        admin_health_missing(missing, sizeof(missing));
+        snprintf(text, TEXT_MAX, "serving as %.60s%s%s%s%s%.70s", p->a->conf->host,
+                 missing[0] ? ", without " : "", missing,
                  p->a->admin.refused_mistakes ? "; the last reload was refused, see the log" : "",
                  look->far[0] ? "; " : "", look->far);
-        if (look->far[0] && log_is_due(p))
+        if (look->far[0] && log_is_due(p, look->far))
                 log_info("%s", look->far);
 }
 
@@ -174,7 +204,8 @@ struct progress *progress_start(struct agent *a, struct error *err)
         struct progress *p = NEW(struct progress);
 
         p->a = a;
-        p->logged_ns = clock_now_ns();
+        p->logged_ns = p->extended_ns = clock_now_ns();
+        p->log_s = LOG_S;
         p->green = green_spawn_ref(NULL, "progress", progress_main, p, err);
         if (p->green)
                 return p;

@@ -19,7 +19,7 @@ enum {
         LATE_AUDITS = 3, /* so is an audit, and it may itself take a minute */
         DEFAULT_AUDIT_S = 60,
         LOG_LATELY_S = 600, /* lines of the log that were dropped longer ago are history */
-        WATCH_S = 5,        /* health is looked at, whether or not somebody asks */
+        MISSING_S = 4, /* a service that is away shorter is not said to be missing */
 };
 
 enum verdict { PASS, WARN, FAIL };
@@ -30,10 +30,7 @@ struct health {
         struct jval *checks;
 };
 
-/*
- * Since when each check has been as it is, as far as somebody has looked: see admin_health_watch(). By name,
- * which is a literal.
- */
+/* Since when each check has been as it is, as far as somebody has looked. By name, which is a literal. */
 #define CHECKS_MAX 32
 static struct {
         const char *name;
@@ -409,11 +406,16 @@ struct jval *admin_health(const struct admin_sources *s)
         return to;
 }
 
-int admin_health_watch(void *sources, struct error *err)
+void admin_health_missing(char *text, size_t size)
 {
-        assert_green();
-        do
-                jval_unref(admin_health(sources));
-        while (green_sleep(WATCH_S, err) == 0);
-        return -1;
+        static const char *const peers[] = { "database", "message_bus", "hypervisor", "placement" };
+        size_t len = 0;
+
+        text[0] = '\0';
+        for (unsigned i = 0; i < CHECKS_MAX && seen[i].name; i++)
+                for (unsigned p = 0; p < ARRAY_SIZE(peers); p++)
+                        if (seen[i].verdict != PASS && strcmp(seen[i].name, peers[p]) == 0 &&
+                            clock_since_s(seen[i].since_ns) >= MISSING_S && len < size)
+                                len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "",
+                                                        peers[p]);
 }
