@@ -193,9 +193,13 @@ static int YIELDS finish_build(struct action *a, struct error *err)
 
 static int YIELDS build_on_this_host(struct action *a, struct compute_build *b, struct error *err)
 {
+        const struct instance *i = a->instance;
+
         inflight_step(a->op, "claiming resources");
         if (tracker_claim(a->m->tracker, a->instance, b->node, a->by, err) < 0)
                 return -1;
+        log_info("building: vcpus %lld, memory %lld MB, disk %lld GB are claimed, the image comes next",
+                 (long long)i->vcpus, (long long)i->memory_mb, (long long)(i->root_gb + i->ephemeral_gb));
         if (build_guest(a, b, err) == 0 && finish_build(a, err) == 0)
                 return 0;
         if (err->code != ERR_CANCELLED)

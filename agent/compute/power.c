@@ -90,6 +90,8 @@ static int stop_body(struct action *a, struct error *err)
         if (*clean && !power_is_off(before)) {
                 double timeout = shutdown_timeout(m, a->instance);
 
+                if (timeout > 0)
+                        log_info("stopping: the guest has %.0f s to shut down by itself", timeout);
                 inflight_step(a->op, "waiting for the guest to shut down");
                 if (timeout > 0 && clean_shutdown(m, a->uuid, timeout, a->by, err) < 0) {
                         if (err->code == ERR_CANCELLED)
@@ -228,6 +230,8 @@ static int suspend_body(struct action *a, struct error *err)
         if (action_load(a, err) < 0 || action_expect(a, EXPECT(TASK_SUSPENDING), err) < 0)
                 return -1;
         instance_set_system_meta(a->instance, "old_vm_state", vm_state_name(a->instance->vm_state));
+        log_info("suspending: the guest's memory of %lld MB is saved first",
+                 (long long)a->instance->memory_mb);
         inflight_step(a->op, "saving the guest's memory");
         if (a->m->driver->ops->suspend(a->m->driver, a->uuid, a->by, err) < 0)
                 return suspend_failed(a, "suspending", err);

@@ -61,6 +61,8 @@ static int YIELDS hard_reboot(struct action *a, struct error *err)
 static int YIELDS reboot_guest(struct action *a, bool hard, struct error *err)
 {
         if (!hard) {
+                log_info("rebooting: the guest has %lld s to shut down by itself",
+                         (long long)a->m->conf->libvirt.wait_soft_reboot_seconds);
                 inflight_step(a->op, "waiting for the guest to reboot");
                 if (soft_reboot(a, err) == 0)
                         return 0;

@@ -293,8 +293,10 @@ static int recover_one(void *arg, struct error *err)
         if (job->record_defaults)
                 record_defaults(job, c.by);
         for (unsigned s = 0; s < job->n_steps && failed == 0; s++) {
-                log_info("after a restart the instance (%s) %s", vm_state_name(job->instance->vm_state),
-                         recovery_step_name(job->steps[s]));
+                const char *task = task_state_name(job->instance->task_state);
+
+                log_info("at the start the instance is %s%s%s: %s", vm_state_name(job->instance->vm_state),
+                         task ? ", task " : "", task ? task : "", recovery_step_name(job->steps[s]));
                 failed = run_step(job, job->steps[s], &c, err);
         }
         one_done(r);

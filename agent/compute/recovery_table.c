@@ -109,27 +109,27 @@ const char *recovery_step_name(enum recovery_step s)
 {
         static const char *const names[] = {
                 [RECOVER_NOTHING] = "nothing to do",
-                [RECOVER_LEAVE] = "left alone",
+                [RECOVER_LEAVE] = "leaving it alone",
                 [RECOVER_FINISH_DELETE] = "finishing its deletion",
-                [RECOVER_TO_ERROR] = "was interrupted, set to error",
-                [RECOVER_CLEAR_TASK] = "was interrupted, task cleared",
+                [RECOVER_TO_ERROR] = "what was done with it was interrupted, setting it to error",
+                [RECOVER_CLEAR_TASK] = "what was done with it was interrupted, clearing its task",
                 [RECOVER_DELETE] = "deleting it",
                 [RECOVER_REBOOT_SOFT] = "rebooting it",
                 [RECOVER_REBOOT_HARD] = "rebooting it the hard way",
-                [RECOVER_TO_ACTIVE] = "runs, set to active",
+                [RECOVER_TO_ACTIVE] = "its guest runs, setting it to active",
                 [RECOVER_UNPAUSE] = "unpausing it",
                 [RECOVER_STOP] = "stopping it",
                 [RECOVER_START] = "starting it",
-                [RECOVER_TO_PAUSED] = "is paused, set to paused",
-                [RECOVER_TO_SUSPENDED] = "is off, set to suspended",
+                [RECOVER_TO_PAUSED] = "its guest is paused, setting it to paused",
+                [RECOVER_TO_SUSPENDED] = "its guest is off, setting it to suspended",
                 [RECOVER_RESUME] = "resuming it",
-                [RECOVER_RESUMED] = "runs, resume finished",
+                [RECOVER_RESUMED] = "its guest runs, which finishes the resume",
                 [RECOVER_SOFT_DELETE] = "soft-deleting it",
                 [RECOVER_RESTORE] = "restoring it",
                 [RECOVER_REVERT_RESIZE] =
-                        "was interrupted on its way to another size or host, taking it back",
-                [RECOVER_ABORT_MIGRATION] = "was interrupted while it moved, ending that",
-                [RECOVER_BOOT_AGAIN] = "ran before, starting it again",
+                        "it was interrupted on its way to another size or host, taking it back",
+                [RECOVER_ABORT_MIGRATION] = "it was interrupted while it moved, ending that",
+                [RECOVER_BOOT_AGAIN] = "it ran before, starting it again",
         };
 
         return names[s];

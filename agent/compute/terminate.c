@@ -127,6 +127,7 @@ int compute_end_instance(struct action *a, struct error *err)
 {
         int r;
 
+        log_info("terminating: its guest, files and rows go");
         inflight_step(a->op, "removing the guest");
         if (compute_destroy_guest(a->m, a->instance, a->by, err) < 0)
                 return -1;
