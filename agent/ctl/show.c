@@ -47,7 +47,7 @@ enum ctl_exit ctl_instances(struct ctl *c)
                 if (busy)
                         text_cell(&t, one, "doing");
         }
-        table_print(&t, "no instances on this host (\"compute-agentctl boot\" makes one)");
+        table_print(&t, "no instances on this host");
         return CTL_OK;
 }
 
