@@ -39,10 +39,16 @@ static bool wanted(const struct amqp_conn *c)
         return !c->closing && !c->stopping;
 }
 
-/* Until `by`; a request to close or stop ends it early. */
+void amqp_conn_try_now(struct amqp_conn *c)
+{
+        c->hurry = true;
+        amqp_conn_wake(c);
+}
+
+/* Until `by`; a request to close, to stop or to try now ends it early. */
 static int YIELDS pause_until(struct amqp_conn *c, struct deadline by, struct error *err)
 {
-        while (wanted(c)) {
+        while (wanted(c) && !c->hurry) {
                 c->awake = false;
                 if (green_cond_wait(&c->wake, by, err) < 0)
                         return err->code == ERR_TIMEOUT ? 0 : -1;
@@ -211,9 +217,11 @@ static int owner(void *arg, struct error *err)
                 double s = 0;
 
                 *err = (struct error){};
+                c->hurry = false; /* who says so while an attempt goes on asks for another one */
                 if (connect_once(c, err) == 0) {
                         failures = rounds = 0;
                         live(c, err);
+                        c->hurry = false;
                         s = c->o.options->kombu_reconnect_delay * (0.5 + random_part());
                 } else if (++failures % c->o.url->n_hosts == 0) {
                         s = pause_s(c, ++rounds);

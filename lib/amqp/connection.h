@@ -68,6 +68,8 @@ void YIELDS amqp_conn_free(struct amqp_conn *c);
 /* Consume no more: teardown, then stopped(). Publishing and acknowledging go on. */
 void HUB_ONLY amqp_conn_stop(struct amqp_conn *c);
 void HUB_ONLY amqp_conn_wake(struct amqp_conn *c); /* has_room() may have changed */
+/* Ends the pause between attempts to connect, if there is one: the broker was seen to answer. */
+void HUB_ONLY amqp_conn_try_now(struct amqp_conn *c);
 
 struct amqp_publish {
         const struct amqp_exchange *exchange; /* declared before the first use; NULL: the default exchange */

@@ -46,6 +46,7 @@ struct amqp_conn {
         struct green *owner;
         struct green_cond wake; /* the owner waits for it and for the socket */
         bool awake;             /* the owner will look at everything before it waits again */
+        bool hurry;             /* the pause until the next attempt is over */
         bool readable;          /* the socket may hold something that was not read */
         unsigned long work;     /* grows with each message that came and each request that is done */
 

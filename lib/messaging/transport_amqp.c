@@ -166,10 +166,14 @@ static bool has_room(void *arg)
         return t->n_inbox < INBOX_MAX && t->inbox_bytes < INBOX_BYTES_MAX;
 }
 
-static void HUB_ONLY changed(const struct amqp_transport *t, const char *which, bool ok, const char *text)
+/* Where one of the two gets through the other one need not wait any longer, for half a minute maybe. */
+static void HUB_ONLY changed(const struct amqp_transport *t, const char *which, struct amqp_conn *other,
+                             bool ok, const char *text)
 {
         char line[ERROR_TEXT_MAX + 128];
 
+        if (ok && other)
+                amqp_conn_try_now(other);
         if (!t->given.changed)
                 return;
         snprintf(line, sizeof(line), "broker (%s): %s", which, text);
@@ -178,14 +182,18 @@ static void HUB_ONLY changed(const struct amqp_transport *t, const char *which, 
 
 static void consumer_changed(bool ok, const char *text, void *arg)
 {
+        const struct amqp_transport *t = arg;
+
         assert_on_hub();
-        changed(arg, "consuming", ok, text);
+        changed(t, "consuming", t->publisher, ok, text);
 }
 
 static void publisher_changed(bool ok, const char *text, void *arg)
 {
+        const struct amqp_transport *t = arg;
+
         assert_on_hub();
-        changed(arg, "publishing", ok, text);
+        changed(t, "publishing", t->consumer, ok, text);
 }
 
 static void too_large(uint64_t len, void *arg)

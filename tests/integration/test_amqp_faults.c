@@ -46,6 +46,47 @@ GREEN_TEST_REAL(after_a_restart_of_the_broker_everything_is_declared_again)
         agent_stop();
 }
 
+static const struct client *waiting;
+
+static bool cannot_connect(void)
+{
+        struct amqp_conn_info info;
+
+        amqp_conn_get_info(waiting->conn, &info);
+        return strstr(info.trouble, "cannot connect") != NULL;
+}
+
+static bool connected_once_more(void)
+{
+        static unsigned long connects;
+        struct amqp_conn_info info;
+
+        amqp_conn_get_info(waiting->conn, &info);
+        if (!info.up || info.connects == connects)
+                return false;
+        connects = info.connects;
+        return true;
+}
+
+/* Its next attempt by itself would be an hour away. */
+GREEN_TEST_REAL(who_is_told_that_the_broker_is_back_does_not_wait_out_the_pause)
+{
+        CLEANUP(freep)
+        char *url = xasprintf("%s?rabbit_retry_interval=3600&rabbit_interval_max=3600", env("RABBITMQ_URL"));
+        static struct client k;
+
+        client_start(&k, url);
+        waiting = &k;
+        until(connected_once_more, "it is connected");
+        broker("kill");
+        until(cannot_connect, "an attempt fails");
+        broker("start");
+        ck_assert(!connected_once_more());
+        amqp_conn_try_now(k.conn);
+        until(connected_once_more, "it is connected again");
+        client_stop(&k);
+}
+
 static int publish_one(void *arg, struct error *err)
 {
         const struct transport_target to = { .exchange = "nova", .topic = "conductor" };
@@ -301,6 +342,7 @@ GREEN_TEST_REAL(a_certificate_of_another_authority_is_refused)
 }
 
 UNIT_SUITE_FIXTURE("amqp-faults", patch, NULL, after_a_restart_of_the_broker_everything_is_declared_again,
+                   who_is_told_that_the_broker_is_back_does_not_wait_out_the_pause,
                    what_is_published_without_a_broker_waits_for_it, a_host_that_is_dead_is_passed_over,
                    when_one_of_two_hosts_dies_the_other_takes_over,
                    a_broker_without_memory_costs_publishers_their_deadline_and_nobody_else,
