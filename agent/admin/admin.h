@@ -80,7 +80,7 @@ struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
 /* Null when the host is not drained. */
 struct jval *HUB_ONLY admin_drain(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
-/* The names of the services that checks found to be away for some seconds, as "database, placement"; or "". */
+/* The names of the services that have been away for some seconds, as "database, placement"; or "". */
 void HUB_ONLY admin_health_missing(char *text, size_t size);
 struct jval *HUB_ONLY admin_top(const struct admin_sources *s);
 /* asking: the id of the request that asks, which is left out; or NULL. */
