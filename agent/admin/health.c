@@ -19,7 +19,7 @@ enum {
         LATE_AUDITS = 3, /* so is an audit, and it may itself take a minute */
         DEFAULT_AUDIT_S = 60,
         LOG_LATELY_S = 600, /* lines of the log that were dropped longer ago are history */
-        MISSING_S = 4, /* a service that is away shorter is not said to be missing */
+        MISSING_S = 4,      /* a service that is away shorter is not said to be missing */
 };
 
 enum verdict { PASS, WARN, FAIL };
