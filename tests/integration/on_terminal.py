@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """on_terminal.py CTL CONF: what compute-agentctl does on a terminal, beside an agent that runs: colours, the live
-view, what it leaves of the terminal however it ends, and what bash completes. Exit status 1: something was not so."""
+view, what it leaves of the terminal however it ends, and what bash and zsh complete. Exit status 1: something was not so."""
 import fcntl
 import os
 import pty
@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
@@ -53,6 +54,9 @@ class Terminal:
         while text not in self.out and time.monotonic() < end and self.read(0.2):
             pass
         return text in self.out
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -169,5 +173,27 @@ check("by uuid, once it is begun", completes("--config-file", conf, "stop", "111
 check("nothing more after the last argument", completes("--config-file", conf, "stop", "web-1", "") == [])
 check("images", completes("--config-file", conf, "boot", "--image", "") == ["tiny"])
 check("without an agent nothing, and no noise", completes("--socket", "/nonexistent/rpc.sock", "stop", "") == [])
+
+# ---- what zsh completes: what is typed and Tab, then the line as it is now ----
+with tempfile.TemporaryDirectory() as folder:
+    with open(f"{folder}/_compute-agentctl", "wb") as script: # as the package has it in vendor-completions
+        script.write(piped("completion", "zsh").stdout)
+    t = Terminal(["/bin/zsh", "-f"], columns=200, PATH=os.path.dirname(ctl) + ":" + os.environ["PATH"], HOME=folder)
+    t.type(f"PS1='ready> '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; print co''mpinit\n")
+    check("zsh takes the script", t.until(b"\ncompinit"), t.out)
+
+    def tab_makes(typed, wanted):
+        """^A: to the beginning of the line."""
+        t.type(f"compute-agentctl {typed}\t\x01print -r ''it is: \n")
+        check(f"zsh completes {typed}", t.until(f"\nit is: compute-agentctl {wanted}\r".encode()), t.out[-400:])
+
+    tab_makes("stat", "status")
+    tab_makes("boot --imag", "boot --image")
+    tab_makes("--colour nev", "--colour never")
+    tab_makes(f"image-import {conf[:-1]}", f"image-import {conf}")
+    tab_makes(f"--config-file {conf} stop we", f"--config-file {conf} stop web-1")
+    tab_makes("nonsen", "nonsen")
+    t.type("exit\n")
+    t.end()
 
 sys.exit(1 if mistakes else 0)
