@@ -519,7 +519,7 @@ static void broker_changed(bool ok, const char *text, void *arg)
         else
                 log_warning("%s", text);
         if (!ok && !a->admin.ready) {
-                notify_status("waiting for broker: %s", text);
+                notify_status("waiting for %s", text); /* which begins with "broker" */
                 notify_extend_timeout(ATTEMPT_S * 2);
         }
 }
