@@ -128,11 +128,10 @@ static void HUB_ONLY show_start(struct progress *p, const struct look *look, cha
 
 static void HUB_ONLY show_service(struct progress *p, const struct look *look, char *text)
 {
-        char missing[80];
+        CLEANUP(freep) char *missing = admin_health_missing(&p->a->admin);
 
-        admin_health_missing(missing, sizeof(missing));
-        snprintf(text, TEXT_MAX, "serving as %.60s%s%s%s%s%.70s", p->a->conf->host,
-                 missing[0] ? ", without " : "", missing,
+        snprintf(text, TEXT_MAX, "serving as %.60s%s%.50s%s%s%.70s", p->a->conf->host,
+                 missing ? ", without " : "", missing ? missing : "",
                  p->a->admin.refused_mistakes ? "; the last reload was refused, see the log" : "",
                  look->far[0] ? "; " : "", look->far);
         if (look->far[0] && log_is_due(p, look->far))

@@ -80,8 +80,9 @@ struct jval *HUB_ONLY admin_tasks(const struct admin_sources *s);
 /* Null when the host is not drained. */
 struct jval *HUB_ONLY admin_drain(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_health(const struct admin_sources *s);
-/* The names of the services that have been away for some seconds, as "database, placement"; or "". */
-void HUB_ONLY admin_health_missing(char *text, size_t size);
+/* The names of the services that have been away for some seconds, as "database, placement", or NULL. Caller
+ * frees. */
+char *HUB_ONLY admin_health_missing(const struct admin_sources *s);
 struct jval *HUB_ONLY admin_top(const struct admin_sources *s);
 /* asking: the id of the request that asks, which is left out; or NULL. */
 struct jval *YIELDS admin_jobs(const struct admin_sources *s, const char *asking);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "http/http.h"
 #include "journal/journal.h"
 #include "native/file.h"
@@ -406,16 +407,26 @@ struct jval *admin_health(const struct admin_sources *s)
         return to;
 }
 
-void admin_health_missing(char *text, size_t size)
+static int add_missing(const char *name, struct jval *check, void *arg)
 {
-        static const char *const peers[] = { "database", "message_bus", "hypervisor", "placement" };
-        size_t len = 0;
+        struct strbuf *names = arg;
 
-        text[0] = '\0';
-        for (unsigned i = 0; i < CHECKS_MAX && seen[i].name; i++)
-                for (unsigned p = 0; p < ARRAY_SIZE(peers); p++)
-                        if (seen[i].verdict != PASS && strcmp(seen[i].name, peers[p]) == 0 &&
-                            clock_since_s(seen[i].since_ns) >= MISSING_S && len < size)
-                                len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "",
-                                                        peers[p]);
+        if (!jval_get_bool(check, "observedValue", true) && /* it is there, whatever else is wrong with it */
+            jval_real(jval_get(check, "since_s"), 0) >= MISSING_S)
+                strbuf_addf(names, "%s%s", names->len ? ", " : "", name);
+        return 0;
+}
+
+char *admin_health_missing(const struct admin_sources *s)
+{
+        struct health h = { .checks = jval_new_object() };
+        struct strbuf names = {};
+
+        check_database(&h, s);
+        check_bus(&h, s);
+        check_hypervisor(&h, s);
+        check_placement(&h, s);
+        jval_foreach(h.checks, add_missing, &names);
+        jval_unref(h.checks);
+        return names.data;
 }

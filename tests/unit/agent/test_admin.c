@@ -161,6 +161,37 @@ GREEN_TEST_REAL(a_check_tells_since_when_it_is_as_it_is)
         finish();
 }
 
+static void YIELDS expect_missing(double after_s, const char *names)
+{
+        CLEANUP(freep) char *missing = NULL;
+        struct error err;
+
+        free(admin_health_missing(&w.sources)); /* from now on it counts */
+        ck_assert_ok(green_sleep(after_s, &err), err);
+        missing = admin_health_missing(&w.sources);
+        ck_assert_str_eq(missing ? missing : "(none)", names);
+}
+
+GREEN_TEST(who_is_away_for_some_seconds_is_missing)
+{
+        struct error err;
+
+        w.sources.conf = &w.conf;
+        w.sources.driver = virt_fake_new();
+        ck_assert_ok(w.sources.driver->ops->start(w.sources.driver, &err), err);
+        expect_missing(1, "(none)");
+        expect_missing(9, "database, message_bus"); /* neither was started */
+        virt_fake_lack(w.sources.driver, "kvm");
+        expect_missing(9, "database, message_bus"); /* it warns, but is there */
+        virt_fake_lack(w.sources.driver, NULL);
+        expect_missing(1, "database, message_bus");
+        virt_fake_set_connected(w.sources.driver, false);
+        expect_missing(9, "database, message_bus, hypervisor");
+        virt_fake_set_connected(w.sources.driver, true);
+        expect_missing(0, "database, message_bus");
+        w.sources.driver->ops->stop(w.sources.driver);
+}
+
 GREEN_TEST_REAL(a_late_heartbeat_fails)
 {
         start();
@@ -610,7 +641,8 @@ GREEN_SUITE("admin", status_tells_of_the_whole, status_tells_what_the_manager_do
             an_audit_that_failed_or_is_overdue_warns, an_image_service_warns_after_a_request_without_answer,
             a_service_that_somebody_disabled_is_told_and_passes, status_tells_of_placement_where_there_is_one,
             a_late_heartbeat_fails, a_check_tells_since_when_it_is_as_it_is,
-            stalls_are_counted_and_do_not_fail, a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
+            who_is_away_for_some_seconds_is_missing, stalls_are_counted_and_do_not_fail,
+            a_missing_heartbeat_file_warns, the_log_level_is_told_and_set,
             a_module_has_a_level_of_its_own_until_it_is_reset,
             a_level_for_a_while_goes_back_to_what_was_before_the_first,
             a_level_that_somebody_sets_meanwhile_stays, a_level_for_a_while_goes_back_to_what_a_reload_set,
