@@ -52,6 +52,7 @@ static bool cannot_connect(void)
 {
         struct amqp_conn_info info;
 
+        assert_on_hub();
         amqp_conn_get_info(waiting->conn, &info);
         return strstr(info.trouble, "cannot connect") != NULL;
 }
@@ -61,6 +62,7 @@ static bool connected_once_more(void)
         static unsigned long connects;
         struct amqp_conn_info info;
 
+        assert_on_hub();
         amqp_conn_get_info(waiting->conn, &info);
         if (!info.up || info.connects == connects)
                 return false;
