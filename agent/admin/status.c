@@ -18,6 +18,7 @@ double admin_heartbeat_age_s(const struct conf *conf)
         char CLEANUP(freep) *path = NULL;
         struct stat st;
         struct timespec now;
+        double age;
 
         if (!*conf->heartbeat_file_path)
                 return -1;
@@ -26,7 +27,8 @@ double admin_heartbeat_age_s(const struct conf *conf)
         if (stat(path, &st) < 0)
                 return -1;
         clock_gettime(CLOCK_REALTIME, &now);
-        return (double)(now.tv_sec - st.st_mtim.tv_sec) + NS_TO_S(now.tv_nsec - st.st_mtim.tv_nsec);
+        age = (double)(now.tv_sec - st.st_mtim.tv_sec) + NS_TO_S(now.tv_nsec - st.st_mtim.tv_nsec);
+        return age > 0 ? age : 0; /* the clock was put back since */
 }
 
 static void HUB_ONLY add_work(struct jval *to, const struct admin_sources *s)
@@ -190,7 +192,6 @@ struct jval *admin_status_now(const struct admin_sources *s)
         jval_set_text(to, "log_level", log_level_name(log_get_level()));
         jval_set_bool(to, "started", s->ready);
         jval_set_bool(to, "draining", s->draining);
-        jval_set(to, "drain", admin_drain(s));
         jval_set(to, "drain", admin_drain(s));
         jval_set(to, "restart_pending",
                  *s->restart_pending ? jval_new_text(s->restart_pending) : jval_new_null());
