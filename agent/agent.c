@@ -42,6 +42,7 @@ static int start_parts(void *arg, struct error *err)
                 return 0;
         }
         a->admin.ready = true;
+        jval_unref(admin_health(&a->admin)); /* STATUS= is not to name as missing what has come just now */
         progress_show(a->progress);
         notify_ready();
         log_info("ready: serving host %s on %s", a->conf->host, a->transport->ops->scheme);
