@@ -100,6 +100,16 @@ static void add_health(struct page *p, const struct jval *health)
 
 /* ---- what the cloud sees ---- */
 
+static void add_placement(struct page *p, const struct jval *s)
+{
+        static const char name[] = "placement: "; /* errors begin with it, and so does the line */
+        const char *text = jval_get_text(s, "placement", NULL);
+
+        if (text)
+                page_field(p, "placement",
+                           text + (strncmp(text, name, strlen(name)) == 0 ? strlen(name) : 0));
+}
+
 static void add_service(struct page *p, const struct jval *s)
 {
         const struct jval *service = jval_get(s, "service");
@@ -116,8 +126,7 @@ static void add_service(struct page *p, const struct jval *s)
         else
                 page_state(p, "service", "enabled", ": takes new instances");
         page_age(p, "reported", s, "last_report_age_s", "not yet");
-        if (!jval_is_null(jval_get(s, "placement")))
-                page_field(p, "placement", jval_get_text(s, "placement", NULL));
+        add_placement(p, s);
 }
 
 static int add_state(const char *state, struct jval *n, void *text)
